@@ -1,0 +1,73 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+#
+# Every header includes only its own layer and those it stands on. Each line of `rules` is a layer and all it may use.
+# A layer is a folder of include/contrastive/, or a single header that is named here by its path.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+rules='
+core
+kernels           core
+tensor            core kernels
+ops               core kernels tensor
+nn                core kernels tensor ops
+encoders          core kernels tensor ops nn
+data/image.hpp    core
+io/format         core
+io                core tensor io/format data/image.hpp
+augment           core kernels tensor data/image.hpp
+data              core kernels tensor io io/format data/image.hpp augment
+optim             core kernels tensor ops nn
+objectives        core kernels tensor ops nn
+methods           core kernels tensor ops nn encoders augment data/image.hpp optim objectives
+dist              core kernels tensor ops nn
+eval              core kernels tensor ops nn encoders augment data data/image.hpp optim objectives io io/format
+train             core kernels tensor ops nn encoders augment data data/image.hpp optim objectives methods dist eval io io/format
+interop           core tensor
+'
+
+find include/contrastive \( -name '*.hpp' -o -name '*.cuh' \) -print0 | sort -z |
+  xargs -0 grep -nHE '^[[:space:]]*#[[:space:]]*include[[:space:]]*[<"]contrastive/' |
+  awk -v rules="$rules" '
+    BEGIN {
+      lines = split(rules, line, "\n")
+      for (i = 1; i <= lines; ++i) {
+        words = split(line[i], word, " ")
+        if (words == 0) continue
+        known[word[1]] = 1
+        may[word[1], word[1]] = 1
+        for (j = 2; j <= words; ++j) may[word[1], word[j]] = 1
+      }
+      # Files of io/ that stand on core alone, so that everything may use them.
+      format["io/file.hpp"] = format["io/atomic_file.hpp"] = format["io/json.hpp"] = 1
+    }
+    function layer(path) {
+      if (path in known) return path
+      if (path in format) return "io/format"
+      if (path !~ /\//) return ""  # contrastive.hpp, fwd.hpp: the umbrella
+      sub(/\/.*/, "", path)
+      return path
+    }
+    {
+      split($0, part, ":")
+      file = part[1]
+      sub(/^include\/contrastive\//, "", file)
+      included = $0
+      sub(/^.*[<"]contrastive\//, "", included)
+      sub(/[>"].*$/, "", included)
+      from = layer(file)
+      to = layer(included)
+      ++count
+      if (from == "") next
+      if (!(from in known)) { print part[1] ":" part[2] ": layer " from " is not in cmake/check_layers.sh"; bad = 1; next }
+      if (to == "" || !((from, to) in may)) {
+        print part[1] ":" part[2] ": layer " from " must not include contrastive/" included
+        bad = 1
+      }
+    }
+    END {
+      if (count == 0) { print "check_layers: nothing to check"; exit 1 }
+      if (!bad) print "check_layers: " count " includes keep the layers"
+      exit bad
+    }'

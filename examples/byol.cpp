@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: MIT
+//
+// BYOL (Grill et al. 2020, arXiv:2006.07733): a network predicts a moving average of itself that sees another view;
+// no negatives.
+//
+//   byol --data cifar10 --root DIR --encoder resnet18 --image-size 32 --batch 256 --epochs 200 --hidden 4096 --dimension 256
+
+#include "contrastive/methods/byol.hpp"
+
+#include "support/run.hpp"
+
+int main(int argc, char** argv) {
+  using namespace contrastive;
+  Settings recipe;
+  recipe.method = "byol";
+  recipe.lr = 0.06;
+  recipe.warmup_epochs = 0.2;
+  recipe.target_momentum = 0.97;
+  recipe.exclude_norm_and_bias = true;
+  return app::trainer_main(argc, argv, recipe, "BYOL (Grill et al. 2020)", [](const Settings& s, Rng rng) {
+    const AnyAugment views = app::training_views(s, [](int size) { return size < 96 ? byol_cifar(size) : byol(size); });
+    const ByolConfig config{.hidden = s.hidden, .dimension = s.dimension, .momentum = s.target_momentum};
+    return app::Composition{byol([&](Rng stream) { return app::encoder_for(s, stream); }, views, config, rng),
+                            app::evaluation_view(s, app::normalization_of(s))};
+  });
+}

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: MIT
+//
+// MoCo v2 (Chen et al. 2020, arXiv:2003.04297): queries against the keys of a momentum encoder and a queue of past
+// ones. The recipe is that of the authors' CIFAR-10 demonstration.
+//
+//   moco_v2 --data cifar10 --root DIR --encoder resnet18 --image-size 32 --batch 512 --epochs 200
+
+#include "contrastive/methods/moco_v2.hpp"
+
+#include "support/run.hpp"
+
+int main(int argc, char** argv) {
+  using namespace contrastive;
+  Settings recipe;
+  recipe.method = "moco_v2";
+  recipe.lr = 0.03;
+  recipe.temperature = 0.1;
+  recipe.target_momentum = 0.99;
+  recipe.groups = 8;
+  return app::trainer_main(argc, argv, recipe, "MoCo v2 (Chen et al. 2020)", [](const Settings& s, Rng rng) {
+    const AnyAugment views = app::training_views(s, [](int size) { return size < 96 ? moco_v2_cifar(size) : moco_v2(size); });
+    require(s.queue % s.batch == 0, "[settings] --queue must be a multiple of --batch, got ", s.queue, " and ", s.batch);
+    require(s.batch / s.accumulate % s.groups == 0, "[settings] --groups must divide --batch, got ", s.groups);
+    const MocoConfig config{.temperature = s.temperature,
+                            .momentum = s.target_momentum,
+                            .queue = s.queue,
+                            .dimension = s.dimension,
+                            .groups = s.groups};
+    return app::Composition{moco_v2(app::encoder_for(s, rng / "encoder"), views, config, rng),
+                            app::evaluation_view(s, app::normalization_of(s))};
+  });
+}

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <exception>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#if defined(_OPENMP)
+#include <omp.h>
+#endif
+
+namespace contrastive {
+
+namespace detail {
+inline int& thread_setting() {
+  static int threads = 0;
+  return threads;
+}
+inline bool& deterministic_setting() {
+  static bool on = false;
+  return on;
+}
+inline bool& inside_parallel() {
+  thread_local bool inside = false;
+  return inside;
+}
+}  // namespace detail
+
+/// Threads that parallel loops use: what `set_threads` said, else all of the machine's (OMP_NUM_THREADS obeyed).
+inline int threads() {
+  if (detail::thread_setting() > 0) return detail::thread_setting();
+#if defined(_OPENMP)
+  return omp_get_max_threads();
+#else
+  return std::max(1u, std::thread::hardware_concurrency());
+#endif
+}
+
+inline void set_threads(int count) {
+  detail::thread_setting() = count;
+#if defined(_OPENMP)
+  if (count > 0) omp_set_num_threads(count);
+#endif
+}
+
+/// Deterministic mode: results do not depend on the number of threads. Our own kernels never do; what changes is
+/// that vendor reductions that do are cut into fixed chunks.
+inline bool deterministic() { return detail::deterministic_setting(); }
+inline void set_deterministic(bool on) { detail::deterministic_setting() = on; }
+
+/// Calls `f(begin, end)` over [0, n) in chunks of `grain`. The chunks depend on n and grain alone, so a caller that
+/// keeps one partial result a chunk and joins them in order gets the same bits for any number of threads. The first
+/// exception is rethrown here. Nested calls run serially.
+template <class F>
+void parallel_for(std::int64_t n, std::int64_t grain, F&& f) {
+  if (n <= 0) return;
+  grain = std::max<std::int64_t>(grain, 1);
+  const std::int64_t chunks = (n + grain - 1) / grain;
+  const int workers = static_cast<int>(std::min<std::int64_t>(threads(), chunks));
+  if (workers <= 1 || detail::inside_parallel()) {
+    for (std::int64_t c = 0; c < chunks; ++c) f(c * grain, std::min(n, (c + 1) * grain));
+    return;
+  }
+  std::exception_ptr failure;
+  std::mutex failure_lock;
+  const auto run = [&](std::int64_t c) {
+    try {
+      f(c * grain, std::min(n, (c + 1) * grain));
+    } catch (...) {
+      const std::lock_guard hold(failure_lock);
+      if (!failure) failure = std::current_exception();
+    }
+  };
+#if defined(_OPENMP)
+#pragma omp parallel num_threads(workers)
+  {
+    detail::inside_parallel() = true;
+#pragma omp for schedule(static)
+    for (std::int64_t c = 0; c < chunks; ++c) run(c);
+    detail::inside_parallel() = false;
+  }
+#else
+  // Without OpenMP: plain threads, each with a contiguous share.
+  const auto share = [&](int worker) {
+    detail::inside_parallel() = true;
+    for (std::int64_t c = chunks * worker / workers; c < chunks * (worker + 1) / workers; ++c) run(c);
+    detail::inside_parallel() = false;
+  };
+  std::vector<std::jthread> crew;
+  for (int worker = 1; worker < workers; ++worker) crew.emplace_back(share, worker);
+  share(0);
+  crew.clear();
+#endif
+  if (failure) std::rethrow_exception(failure);
+}
+
+/// A grain that gives each chunk about `work` units when one item costs `item` of them.
+constexpr std::int64_t grain_for(std::int64_t item, std::int64_t work = 1 << 15) {
+  return std::max<std::int64_t>(1, work / std::max<std::int64_t>(1, item));
+}
+
+}  // namespace contrastive

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <concepts>
+#include <cstddef>
+#include <cstdio>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "contrastive/core/error.hpp"
+#include "contrastive/data/crop_plan.hpp"
+#include "contrastive/data/image.hpp"
+
+namespace contrastive {
+
+/// A set of pictures. All of it must be safe to call from several threads at once.
+///   image(i)       the picture, RGB or grey; throws `Error` naming the file when it cannot be read
+///   label(i)       its class in [0, class_names().size()), -1 where there is none
+///   name()         for messages: "cifar10 train"
+/// Two members are optional: `image(i, plan)` decodes no more than the plan asks for, and `describe(i)` names the
+/// picture in messages (its file).
+template <class D>
+concept Dataset = requires(const D& set, std::size_t i) {
+  { set.size() } -> std::convertible_to<std::size_t>;
+  { set.image(i) } -> std::same_as<Image>;
+  { set.label(i) } -> std::convertible_to<int>;
+  { set.class_names() } -> std::convertible_to<std::vector<std::string>>;
+  { set.name() } -> std::convertible_to<std::string>;
+};
+
+/// Any `Dataset` behind one type, so that a program chooses at run time. Copies share the set.
+class AnyDataset {
+ public:
+  AnyDataset() = default;
+
+  template <class D>
+  requires(Dataset<std::remove_cvref_t<D>> && !std::same_as<std::remove_cvref_t<D>, AnyDataset>) AnyDataset(D&& set)
+      : self_(std::make_shared<Model<std::remove_cvref_t<D>>>(std::forward<D>(set))) {}
+
+  bool defined() const { return self_ != nullptr; }
+  std::size_t size() const { return self_->size(); }
+  Image image(std::size_t i, const CropPlan& plan = {}) const { return self_->image(i, plan); }
+  int label(std::size_t i) const { return self_->label(i); }
+  std::vector<std::string> class_names() const { return self_->class_names(); }
+  std::string name() const { return self_->name(); }
+  std::string describe(std::size_t i) const { return self_->describe(i); }
+
+  /// Whether the pictures have classes at all.
+  bool has_labels() const { return size() > 0 && !class_names().empty(); }
+
+  /// The picture, or nothing where it cannot be read: the reason is then written to stderr, once for each picture of
+  /// the set, and counted.
+  std::optional<Image> image_or_report(std::size_t i, const CropPlan& plan = {}) const {
+    try {
+      return image(i, plan);
+    } catch (const Error& error) {
+      const std::lock_guard hold(self_->lock);
+      if (self_->unreadable.insert(i).second) std::fprintf(stderr, "skipped: %s\n", error.what());
+      return std::nullopt;
+    }
+  }
+
+  /// How many pictures could not be read so far.
+  std::size_t unreadable() const {
+    const std::lock_guard hold(self_->lock);
+    return self_->unreadable.size();
+  }
+
+ private:
+  struct Interface {
+    virtual ~Interface() = default;
+    virtual std::size_t size() const = 0;
+    virtual Image image(std::size_t i, const CropPlan& plan) const = 0;
+    virtual int label(std::size_t i) const = 0;
+    virtual std::vector<std::string> class_names() const = 0;
+    virtual std::string name() const = 0;
+    virtual std::string describe(std::size_t i) const = 0;
+
+    std::mutex lock;
+    std::set<std::size_t> unreadable;
+  };
+
+  template <class D>
+  struct Model final : Interface {
+    explicit Model(D value) : set(std::move(value)) {}
+    std::size_t size() const override { return set.size(); }
+    Image image(std::size_t i, const CropPlan& plan) const override {
+      if constexpr (requires { set.image(i, plan); })
+        return set.image(i, plan);
+      else
+        return set.image(i);
+    }
+    int label(std::size_t i) const override { return set.label(i); }
+    std::vector<std::string> class_names() const override { return set.class_names(); }
+    std::string name() const override { return set.name(); }
+    std::string describe(std::size_t i) const override {
+      if constexpr (requires { set.describe(i); })
+        return set.describe(i);
+      else
+        return join("picture ", i, " of ", set.name());
+    }
+    D set;
+  };
+
+  std::shared_ptr<Interface> self_;
+};
+
+/// Some pictures of a set, in the order given.
+struct Subset {
+  AnyDataset set;
+  std::vector<std::size_t> indices;
+
+  std::size_t size() const { return indices.size(); }
+  Image image(std::size_t i, const CropPlan& plan = {}) const { return set.image(indices.at(i), plan); }
+  int label(std::size_t i) const { return set.label(indices.at(i)); }
+  std::vector<std::string> class_names() const { return set.class_names(); }
+  std::string name() const { return set.name(); }
+  std::string describe(std::size_t i) const { return set.describe(indices.at(i)); }
+};
+
+/// The first `count` pictures, or all where there are fewer.
+inline AnyDataset take(const AnyDataset& set, std::size_t count) {
+  if (count >= set.size()) return set;
+  std::vector<std::size_t> indices(count);
+  for (std::size_t i = 0; i < count; ++i) indices[i] = i;
+  return Subset{set, std::move(indices)};
+}
+
+}  // namespace contrastive

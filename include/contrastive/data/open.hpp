@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "contrastive/data/cifar.hpp"
+#include "contrastive/data/dataset.hpp"
+#include "contrastive/data/emoji.hpp"
+#include "contrastive/data/idx.hpp"
+#include "contrastive/data/image_folder.hpp"
+#include "contrastive/data/shapes.hpp"
+#include "contrastive/data/stl10.hpp"
+
+namespace contrastive {
+
+/// What `open_dataset` needs beyond name, folder and split.
+struct DatasetOptions {
+  std::string label;              // shapes: the factor; emoji: group or subgroup. Empty: the set's default
+  int image_size = 32;            // shapes
+  std::size_t train_size = 5000;  // shapes
+  std::size_t test_size = 1000;   // shapes
+  std::uint64_t seed = 0;         // shapes
+};
+
+/// The names that `open_dataset` knows.
+inline const std::vector<std::string>& dataset_names() {
+  static const std::vector<std::string> names = {"fashion", "emoji", "cifar10", "cifar100",
+                                                 "stl10",   "idx",   "folder",  "shapes"};
+  return names;
+}
+
+/// Opens a set by the name that `--data` takes. `root` is its folder; fashion, emoji and shapes need none. `split` is
+/// "train", "test", or "unlabeled" (stl10). A folder is taken as it is unless it has a folder train, and test or val,
+/// inside. Throws `Error` naming the folder, file or flag.
+inline AnyDataset open_dataset(const std::string& name, const std::string& root, const std::string& split,
+                               const DatasetOptions& options = {}) {
+  if (name == "fashion") return read_fashion(root, split);
+  if (name == "cifar10") return read_cifar10(root, split);
+  if (name == "cifar100") return read_cifar100(root, split);
+  if (name == "stl10") return Stl10(root, split);
+  if (name == "idx") return read_idx_folder(root, split);
+  if (name == "shapes")
+    return Shapes(split == "test" ? options.test_size : options.train_size, options.image_size,
+                  options.label.empty() ? "shape" : options.label, options.seed, split);
+  if (name == "emoji") {
+    EmojiOptions emoji;
+    if (!root.empty()) {
+      detail::require_folder("emoji", root);
+      emoji.font = root + "/NotoColorEmoji.ttf";
+      emoji.list = root + "/emoji-test.txt";
+    }
+    if (!options.label.empty()) emoji.label = options.label;
+    return read_emoji(split, emoji);
+  }
+  if (name == "folder") {
+    detail::require_folder("folder", root);
+    namespace fs = detail::fs;
+    const std::vector<std::string> inner = split == "train"  ? std::vector<std::string>{"train"}
+                                           : split == "test" ? std::vector<std::string>{"test", "val"}
+                                                             : std::vector<std::string>{split};
+    for (const std::string& folder : inner)
+      if (detail::is_folder(fs::path(root) / folder)) return ImageFolder((fs::path(root) / folder).string());
+    require(split == "train", "[folder] ", root, ": has no folder ", split == "test" ? "test or val" : split.c_str(),
+            " inside (--root)");
+    return ImageFolder(root);
+  }
+  std::string known;
+  for (const std::string& one : dataset_names()) known += (known.empty() ? "" : ", ") + one;
+  fail("[data] unknown data set ", name, " (--data): expected one of ", known);
+}
+
+}  // namespace contrastive

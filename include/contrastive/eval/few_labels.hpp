@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "contrastive/core/rng.hpp"
+#include "contrastive/eval/linear_probe.hpp"
+#include "contrastive/ops/index.hpp"
+
+namespace contrastive {
+
+struct FewLabelOptions {
+  std::int64_t labels_per_class = 10;
+  int draws = 10;
+  std::uint64_t seed = 0;
+  LogisticOptions logistic{.l2 = 1e-2};  // scikit-learn's C = 1 at a hundred labels
+};
+
+struct FewLabelResult {
+  double top1 = 0;       // mean over the draws, 0 to 1
+  double deviation = 0;  // of one draw; the mean's own error is this over sqrt(draws)
+  std::vector<double> draws;
+};
+
+/// Accuracy when only a few rows of each class have labels: logistic regression on them, scored on the test rows, over
+/// several seeded draws. The features are standardised by all training rows, which needs no labels. A class with fewer
+/// rows gives all it has.
+inline FewLabelResult few_labels(const Tensor& train_features, std::span<const std::int64_t> train_labels,
+                                 const Tensor& test_features, std::span<const std::int64_t> test_labels,
+                                 const FewLabelOptions& options = {}) {
+  const NoGrad no_grad;
+  require(options.labels_per_class >= 1 && options.draws >= 1,
+          "[few_labels] expected labels_per_class and draws >= 1, got ", options.labels_per_class, " and ",
+          options.draws);
+  const Tensor x = detail::checked_features("few_labels", train_features);
+  const std::int64_t C = detail::checked_labels("few_labels", train_labels, x.size(0));
+  require(x.size(0) > 0, "[few_labels] no rows to fit");
+  const detail::Standardiser standardiser(x);
+  std::vector<std::vector<std::int64_t>> members(static_cast<std::size_t>(C));
+  for (std::size_t i = 0; i < train_labels.size(); ++i)
+    members[train_labels[i]].push_back(static_cast<std::int64_t>(i));
+
+  FewLabelResult result;
+  for (int draw = 0; draw < options.draws; ++draw) {
+    std::vector<std::int64_t> rows, labels;
+    for (std::int64_t c = 0; c < C; ++c) {
+      std::vector<std::int64_t> order = members[c];
+      Stream stream(Rng(options.seed) / "few_labels" / static_cast<std::uint64_t>(draw) /
+                    static_cast<std::uint64_t>(c));
+      stream.shuffle(order);
+      order.resize(std::min(order.size(), static_cast<std::size_t>(options.labels_per_class)));
+      rows.insert(rows.end(), order.begin(), order.end());
+      labels.insert(labels.end(), order.size(), c);
+    }
+    const auto count = static_cast<std::int64_t>(rows.size());
+    const Tensor chosen = gather(x, Tensor::from<std::int64_t>(rows, {count}));
+    const LogisticFit fit = detail::fit_standardised(standardiser(chosen), labels, C, standardiser, options.logistic);
+    result.draws.push_back(accuracy(fit.classifier.predict(test_features), test_labels));
+    result.top1 += result.draws.back() / options.draws;
+  }
+  double squares = 0;
+  for (const double value : result.draws) squares += (value - result.top1) * (value - result.top1);
+  if (options.draws > 1) result.deviation = std::sqrt(squares / (options.draws - 1));
+  return result;
+}
+
+}  // namespace contrastive

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "contrastive/eval/lbfgs.hpp"
+#include "contrastive/eval/linear_classifier.hpp"
+#include "contrastive/eval/softmax_regression.hpp"
+
+namespace contrastive {
+
+struct LogisticOptions {
+  /// 0.5 l2 |W|^2 stands beside the mean loss: 1 / (C N) of scikit-learn. The bias is free. W acts on standardised
+  /// columns, so one value serves features of any scale.
+  double l2 = 1e-3;
+  int max_iterations = 100;
+  double tolerance = 1e-5;  // on the largest entry of the mean loss' gradient
+};
+
+struct LogisticFit {
+  LinearClassifier classifier;  // on features as given
+  double loss = 0;              // mean, with the penalty
+  int iterations = 0;
+  bool converged = false;
+};
+
+namespace detail {
+
+/// The fit on rows that are already standardised, folded back into the features as they came.
+inline LogisticFit fit_standardised(const Tensor& x, std::span<const std::int64_t> labels, std::int64_t C,
+                                    const Standardiser& standardiser, const LogisticOptions& options) {
+  const std::int64_t D = x.size(1);
+  const double l2 = options.l2 * static_cast<double>(x.size(0));  // beside the sum
+  std::vector<double> w(static_cast<std::size_t>(C * (D + 1)), 0.0);
+  const bool wide = x.dtype() == DType::f64;
+  const LbfgsResult solved = lbfgs(
+      w, options.max_iterations, options.tolerance, wide ? 1e-15 : 1e-8,
+      [&](const std::vector<double>& at, std::vector<double>& grad) {
+        return wide ? softmax_regression<double>(x, labels, C, l2, at, grad)
+                    : softmax_regression<float>(x, labels, C, l2, at, grad);
+      },
+      CovarianceInverse(x, C, l2));
+  for (std::int64_t c = 0; c < C; ++c)
+    for (std::int64_t d = 0; d < D; ++d) {
+      w[c * D + d] *= standardiser.scale[d];
+      w[C * D + c] -= w[c * D + d] * standardiser.mean[d];
+    }
+  const Tensor weight = Tensor::from<double>({w.data(), static_cast<std::size_t>(C * D)}, {C, D});
+  const Tensor bias = Tensor::from<double>({w.data() + C * D, static_cast<std::size_t>(C)}, {C});
+  return {{weight.to(x.dtype()), bias.to(x.dtype())}, solved.loss, solved.iterations, solved.converged};
+}
+
+}  // namespace detail
+
+/// Multinomial logistic regression on standardised features (N, D), run to convergence. `classes` beyond those in
+/// `labels` get a column that is never right; 0 takes them from the labels.
+inline LogisticFit fit_logistic(const Tensor& features, std::span<const std::int64_t> labels,
+                                const LogisticOptions& options = {}, std::int64_t classes = 0) {
+  const Tensor x = detail::checked_features("fit_logistic", features);
+  classes = std::max(classes, detail::checked_labels("fit_logistic", labels, x.size(0)));
+  require(x.size(0) > 0, "[fit_logistic] no rows to fit");
+  require(options.l2 >= 0 && options.tolerance >= 0, "[fit_logistic] l2 and tolerance are 0 or above, got ", options.l2,
+          " and ", options.tolerance);
+  const detail::Standardiser standardiser(x);
+  return detail::fit_standardised(standardiser(x), labels, classes, standardiser, options);
+}
+
+struct LinearProbeResult {
+  double top1 = 0, train_top1 = 0;  // 0 to 1
+  LogisticFit fit;
+};
+
+/// How much of the labels a linear classifier reads from frozen features: fitted on the training rows, scored on the
+/// test rows. The convex problem has one answer, which does not depend on a learning rate or an order.
+inline LinearProbeResult linear_probe(const Tensor& train_features, std::span<const std::int64_t> train_labels,
+                                      const Tensor& test_features, std::span<const std::int64_t> test_labels,
+                                      const LogisticOptions& options = {}) {
+  LinearProbeResult result{.fit = fit_logistic(train_features, train_labels, options)};
+  result.top1 = accuracy(result.fit.classifier.predict(test_features), test_labels);
+  result.train_top1 = accuracy(result.fit.classifier.predict(train_features), train_labels);
+  return result;
+}
+
+}  // namespace contrastive

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <vector>
+
+#include "contrastive/core/parallel.hpp"
+#include "contrastive/eval/features.hpp"
+
+namespace contrastive {
+
+namespace detail {
+
+/// Eigenvalues of a symmetric matrix (n, n), largest first: Householder's tridiagonal form, then bisection on Sturm
+/// counts (Golub and Van Loan 2013, sections 8.3 and 8.4). Overwrites `a`.
+inline std::vector<double> symmetric_eigenvalues(std::vector<double>& a, std::int64_t n) {
+  std::vector<double> diagonal(static_cast<std::size_t>(n)), beside(static_cast<std::size_t>(n), 0.0);
+  std::vector<double> u(static_cast<std::size_t>(n)), p(static_cast<std::size_t>(n));
+  for (std::int64_t i = n - 1; i > 0; --i) {
+    // Reflect row i so that of its first i entries only the last stays.
+    const double norm = std::sqrt(dot_in_lanes(&a[i * n], &a[i * n], i));
+    const double last = a[i * n + i - 1];
+    beside[i] = last > 0 ? -norm : norm;
+    const double half = norm * (norm + std::abs(last));  // |u|^2 / 2
+    if (half == 0) continue;
+    std::copy(&a[i * n], &a[i * n] + i, u.begin());
+    u[i - 1] -= beside[i];
+    parallel_for(i, grain_for(i), [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t r = begin; r < end; ++r) p[r] = dot_in_lanes(&a[r * n], u.data(), i) / half;
+    });
+    const double share = dot_in_lanes(u.data(), p.data(), i) / (2 * half);
+    for (std::int64_t r = 0; r < i; ++r) p[r] -= share * u[r];
+    parallel_for(i, grain_for(i), [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t r = begin; r < end; ++r)
+        for (std::int64_t c = 0; c < i; ++c) a[r * n + c] -= p[r] * u[c] + u[r] * p[c];
+    });
+  }
+  double low = 0, high = 0;  // Gershgorin's bounds
+  for (std::int64_t i = 0; i < n; ++i) {
+    diagonal[i] = a[i * n + i];
+    const double reach = std::abs(beside[i]) + (i + 1 < n ? std::abs(beside[i + 1]) : 0);
+    low = i == 0 ? diagonal[i] - reach : std::min(low, diagonal[i] - reach);
+    high = i == 0 ? diagonal[i] + reach : std::max(high, diagonal[i] + reach);
+  }
+  const double tiny = std::max(std::abs(low), std::abs(high)) * 1e-16 + 1e-300;
+  const auto below = [&](double x) {  // eigenvalues less than x
+    std::int64_t count = 0;
+    double pivot = 1;
+    for (std::int64_t i = 0; i < n; ++i) {
+      pivot = diagonal[i] - x - (i > 0 ? beside[i] * beside[i] / pivot : 0);
+      if (std::abs(pivot) < tiny) pivot = -tiny;
+      count += pivot < 0;
+    }
+    return count;
+  };
+  std::vector<double> values(static_cast<std::size_t>(n));
+  parallel_for(n, 4, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t k = begin; k < end; ++k) {
+      double from = low, to = high;
+      for (int step = 0; step < 100 && to - from > tiny; ++step) {
+        const double middle = 0.5 * (from + to);
+        (below(middle) >= n - k ? to : from) = middle;
+      }
+      values[k] = 0.5 * (from + to);
+    }
+  });
+  return values;
+}
+
+/// x^T x in f64, in blocks of rows; (D, D).
+inline Tensor gram(const Tensor& x) {
+  const std::int64_t N = x.size(0), D = x.size(1), block = 4096;
+  const Tensor y = Tensor::zeros({D, D}, DType::f64);
+  for (std::int64_t begin = 0; begin < N; begin += block) {
+    const Tensor rows = x.slice(begin, std::min(N, begin + block)).to(DType::f64);
+    y.kernels().matmul(rows.view(), rows.view(), y.view(), {.transpose_a = true, .beta = 1});
+  }
+  return y;
+}
+
+/// x minus the mean of its rows, in f64.
+inline Tensor centred(const Tensor& x) {
+  const std::int64_t N = x.size(0), D = x.size(1);
+  const Tensor y = x.to(DType::f64).clone();
+  std::vector<double> mean(static_cast<std::size_t>(D), 0.0);
+  for (std::int64_t i = 0; i < N; ++i)
+    for (std::int64_t d = 0; d < D; ++d) mean[d] += y.data<double>()[i * D + d] / static_cast<double>(N);
+  for (std::int64_t i = 0; i < N; ++i)
+    for (std::int64_t d = 0; d < D; ++d) y.data<double>()[i * D + d] -= mean[d];
+  return y;
+}
+
+}  // namespace detail
+
+/// The min(N, D) singular values of features (N, D), largest first. From the eigenvalues of the smaller Gram matrix in
+/// f64: those below 1e-8 of the largest are rounding.
+inline std::vector<double> singular_values(const Tensor& features) {
+  const Tensor x = detail::checked_features("singular_values", features);
+  const std::int64_t N = x.size(0), D = x.size(1), n = std::min(N, D);
+  Tensor products;
+  if (N < D) {
+    const Tensor wide = x.to(DType::f64);
+    products = Tensor({N, N}, DType::f64);
+    if (N > 0) products.kernels().matmul(wide.view(), wide.view(), products.view(), {.transpose_b = true});
+  } else {
+    products = detail::gram(x);
+  }
+  std::vector<double> a(products.data<double>(), products.data<double>() + n * n);
+  std::vector<double> values = detail::symmetric_eigenvalues(a, n);
+  for (double& value : values) value = std::sqrt(std::max(value, 0.0));
+  return values;
+}
+
+/// RankMe (Garrido et al. 2023, arXiv 2210.02885, equation 1): exp of the entropy of p, p_k = s_k / sum s + eps. From 1
+/// (all rows on one line) to min(N, D). Features are not centred. 1 when there is nothing but zeros.
+inline double rank_me(const Tensor& features, double eps = 1e-7) {
+  const std::vector<double> values = singular_values(features);
+  double total = 0, entropy = 0;
+  for (const double value : values) total += value;
+  if (total == 0) return 1;
+  for (const double value : values) {
+    const double p = value / total + eps;
+    if (p > 0) entropy -= p * std::log(p);
+  }
+  return std::exp(entropy);
+}
+
+/// The same without eps (Roy and Vetterli 2007).
+inline double effective_rank(const Tensor& features) { return rank_me(features, 0); }
+
+struct CollapseWatch {
+  /// Standard deviation of each dimension of the normalised rows, averaged, times sqrt(D): 1 when they fill the sphere
+  /// evenly, 0 when all are the same (the quantity of SimSiam, arXiv 2011.10566, figure 2).
+  double spread = 0;
+  /// Of the normalised rows around their mean; 1 when nothing varies. A dimensional collapse shows here first.
+  double rank = 1;
+
+  bool collapsed() const { return spread < 0.1; }
+};
+
+/// What tells a collapse, on a batch of embeddings (N, D).
+inline CollapseWatch collapse_watch(const Tensor& embeddings) {
+  const Tensor x = detail::checked_features("collapse_watch", embeddings);
+  const std::int64_t N = x.size(0), D = x.size(1);
+  CollapseWatch watch;
+  if (N < 2) return watch;
+  const Tensor unit(x.shape(), x.dtype()), norms({N}, x.dtype());
+  x.kernels().normalize(x.view(), 1e-12, unit.view(), norms.view());
+  const Tensor off = detail::centred(unit);
+  std::vector<double> squares(static_cast<std::size_t>(D), 0.0);
+  for (std::int64_t i = 0; i < N; ++i)
+    for (std::int64_t d = 0; d < D; ++d) squares[d] += off.data<double>()[i * D + d] * off.data<double>()[i * D + d];
+  double total = 0;
+  for (const double square : squares) {
+    watch.spread += std::sqrt(square / static_cast<double>(N)) / std::sqrt(static_cast<double>(D));
+    total += square;
+  }
+  // Below this the rows differ by rounding only, which has a rank but no meaning.
+  if (total > 1e-12 * static_cast<double>(N)) watch.rank = effective_rank(off);
+  return watch;
+}
+
+}  // namespace contrastive

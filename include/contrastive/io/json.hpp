@@ -1,0 +1,397 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "contrastive/core/error.hpp"
+
+namespace contrastive {
+
+/// A small JSON value (RFC 8259): enough for the headers of weight files and the notes that a run leaves behind.
+/// Objects keep the order of their members. Whole numbers that fit are int64, all others double.
+class Json {
+ public:
+  using Array = std::vector<Json>;
+  struct Member;
+  using Object = std::vector<Member>;
+
+  Json() = default;
+  Json(std::nullptr_t) {}
+  Json(bool value) : kind_(Kind::boolean), integer_(value) {}
+  Json(std::integral auto value) : kind_(Kind::integer), integer_(static_cast<std::int64_t>(value)) {}
+  Json(std::floating_point auto value) : kind_(Kind::number), number_(static_cast<double>(value)) {}
+  Json(const char* value) : kind_(Kind::string), string_(value) {}
+  Json(std::string_view value) : kind_(Kind::string), string_(value) {}
+  Json(std::string value) : kind_(Kind::string), string_(std::move(value)) {}
+  Json(Array value);
+  Json(Object value);
+
+  static Json array();
+  static Json object();
+
+  bool is_null() const { return kind_ == Kind::null; }
+  bool is_bool() const { return kind_ == Kind::boolean; }
+  bool is_integer() const { return kind_ == Kind::integer; }
+  bool is_number() const { return kind_ == Kind::integer || kind_ == Kind::number; }
+  bool is_string() const { return kind_ == Kind::string; }
+  bool is_array() const { return kind_ == Kind::array; }
+  bool is_object() const { return kind_ == Kind::object; }
+
+  /// The value as a type; throws `[json] expected a number, got a string`.
+  bool as_bool() const { return expect(is_bool(), "true or false").integer_ != 0; }
+  std::int64_t as_integer() const { return expect(is_integer(), "a whole number").integer_; }
+  double as_number() const {
+    return is_integer() ? static_cast<double>(integer_) : expect(is_number(), "a number").number_;
+  }
+  const std::string& as_string() const { return expect(is_string(), "a string").string_; }
+  const Array& as_array() const { return expect(is_array(), "an array").array_; }
+  const Object& as_object() const { return expect(is_object(), "an object").object_; }
+
+  /// The member of that name, or null when there is none or this is no object.
+  const Json* find(std::string_view name) const;
+
+  /// The member of that name; throws when there is none.
+  const Json& at(std::string_view name) const;
+
+  /// The member of that name, added when there is none; null becomes an object.
+  Json& operator[](std::string_view name);
+
+  /// Appends to an array; null becomes one.
+  void push_back(Json value);
+
+  /// `indent` 0: one line, else that many spaces a level (arrays of plain values stay on one line). NaN and infinite
+  /// numbers, which JSON lacks, become null.
+  std::string dump(int indent = 0) const;
+
+  /// Reads one complete text; `name` is the file's, for messages. Throws on anything that is not strict JSON, on
+  /// repeated member names and beyond 64 levels of nesting.
+  static Json parse(std::string_view text, std::string_view name = "text");
+
+  /// "a string", for messages.
+  const char* kind() const {
+    constexpr const char* names[] = {"null",     "true or false", "a whole number", "a number",
+                                     "a string", "an array",      "an object"};
+    return names[static_cast<int>(kind_)];
+  }
+
+ private:
+  enum class Kind : std::uint8_t { null, boolean, integer, number, string, array, object };
+
+  const Json& expect(bool good, const char* expected) const {
+    require(good, "[json] expected ", expected, ", got ", kind());
+    return *this;
+  }
+
+  void write(std::string& out, int indent, int level) const;
+
+  Kind kind_ = Kind::null;
+  std::int64_t integer_ = 0;
+  double number_ = 0;
+  std::string string_;
+  Array array_;
+  Object object_;
+};
+
+struct Json::Member {
+  std::string name;
+  Json value;
+};
+
+inline Json::Json(Array value) : kind_(Kind::array), array_(std::move(value)) {}
+inline Json::Json(Object value) : kind_(Kind::object), object_(std::move(value)) {}
+inline Json Json::array() { return Json(Array{}); }
+inline Json Json::object() { return Json(Object{}); }
+
+inline const Json* Json::find(std::string_view name) const {
+  for (const Member& member : object_)
+    if (member.name == name) return &member.value;
+  return nullptr;
+}
+
+inline const Json& Json::at(std::string_view name) const {
+  const Json* member = find(name);
+  require(member, "[json] no member \"", name, "\" in ", kind());
+  return *member;
+}
+
+inline Json& Json::operator[](std::string_view name) {
+  if (is_null()) kind_ = Kind::object;
+  expect(is_object(), "an object");
+  for (Member& member : object_)
+    if (member.name == name) return member.value;
+  object_.push_back({std::string(name), Json()});
+  return object_.back().value;
+}
+
+inline void Json::push_back(Json value) {
+  if (is_null()) kind_ = Kind::array;
+  expect(is_array(), "an array");
+  array_.push_back(std::move(value));
+}
+
+namespace detail {
+
+inline void write_json_string(std::string& out, std::string_view text) {
+  out += '"';
+  for (char c : text) {
+    if (c == '"' || c == '\\') {
+      out += '\\';
+      out += c;
+    } else if (static_cast<unsigned char>(c) >= 0x20) {
+      out += c;
+    } else if (c == '\n') {
+      out += "\\n";
+    } else if (c == '\t') {
+      out += "\\t";
+    } else {
+      char code[8];
+      std::snprintf(code, sizeof code, "\\u%04x", c);
+      out += code;
+    }
+  }
+  out += '"';
+}
+
+/// The shortest decimal that reads back as the same double.
+inline std::string shortest(double value) {
+  char digits[40];
+  return std::string(digits, std::to_chars(digits, digits + sizeof digits, value).ptr);
+}
+
+class JsonReader {
+ public:
+  JsonReader(std::string_view text, std::string_view name) : text_(text), name_(name) {}
+
+  Json read() {
+    Json value = read_value(0);
+    skip_space();
+    if (at_ != text_.size()) stop("text after the end of the value");
+    return value;
+  }
+
+ private:
+  static constexpr int max_depth = 64;
+
+  [[noreturn]] void stop(const char* what) const { fail("[json] ", name_, ": ", what, " at byte ", at_); }
+
+  void skip_space() {
+    while (at_ < text_.size() && (text_[at_] == ' ' || text_[at_] == '\n' || text_[at_] == '\r' || text_[at_] == '\t'))
+      ++at_;
+  }
+
+  char peek() const { return at_ < text_.size() ? text_[at_] : '\0'; }
+
+  bool take(char c) {
+    skip_space();
+    if (peek() != c || at_ == text_.size()) return false;
+    ++at_;
+    return true;
+  }
+
+  Json word(std::string_view expected, Json value) {
+    if (text_.substr(at_, expected.size()) != expected) stop("expected a value");
+    at_ += expected.size();
+    return value;
+  }
+
+  Json read_value(int depth) {
+    if (depth > max_depth) stop("nesting deeper than 64 levels");
+    skip_space();
+    switch (peek()) {
+      case '{': return read_object(depth);
+      case '[': return read_array(depth);
+      case '"': return Json(read_string());
+      case 't': return word("true", true);
+      case 'f': return word("false", false);
+      case 'n': return word("null", nullptr);
+      default: return read_number();
+    }
+  }
+
+  Json read_object(int depth) {
+    ++at_;
+    Json::Object members;
+    if (take('}')) return Json(std::move(members));
+    do {
+      skip_space();
+      if (peek() != '"') stop("expected a member's name");
+      std::string name = read_string();
+      if (!take(':')) stop("expected ':'");
+      members.push_back({std::move(name), read_value(depth + 1)});
+    } while (take(','));
+    if (!take('}')) stop("expected ',' or '}'");
+    check_names(members);
+    return Json(std::move(members));
+  }
+
+  void check_names(const Json::Object& members) const;
+
+  Json read_array(int depth) {
+    ++at_;
+    Json::Array values;
+    if (take(']')) return Json(std::move(values));
+    do values.push_back(read_value(depth + 1));
+    while (take(','));
+    if (!take(']')) stop("expected ',' or ']'");
+    return Json(std::move(values));
+  }
+
+  unsigned read_hex() {
+    unsigned code = 0;
+    for (int i = 0; i < 4; ++i, ++at_) {
+      const char c = peek();
+      if (c >= '0' && c <= '9') code = code * 16 + static_cast<unsigned>(c - '0');
+      else if ((c | 32) >= 'a' && (c | 32) <= 'f') code = code * 16 + static_cast<unsigned>((c | 32) - 'a' + 10);
+      else stop("expected four hexadecimal digits");
+    }
+    return code;
+  }
+
+  void read_escape(std::string& out) {
+    const char c = peek();
+    ++at_;
+    switch (c) {
+      case '"': case '\\': case '/': out += c; return;
+      case 'b': out += '\b'; return;
+      case 'f': out += '\f'; return;
+      case 'n': out += '\n'; return;
+      case 'r': out += '\r'; return;
+      case 't': out += '\t'; return;
+      case 'u': break;
+      default: --at_; stop("unknown escape");
+    }
+    unsigned code = read_hex();
+    if (code >= 0xdc00 && code < 0xe000) stop("half of a surrogate pair");
+    if (code >= 0xd800 && code < 0xdc00) {
+      if (text_.substr(at_, 2) != "\\u") stop("half of a surrogate pair");
+      at_ += 2;
+      const unsigned low = read_hex();
+      if (low < 0xdc00 || low >= 0xe000) stop("half of a surrogate pair");
+      code = 0x10000 + ((code - 0xd800) << 10) + (low - 0xdc00);
+    }
+    const auto byte = [&](unsigned bits) { out += static_cast<char>(bits); };
+    if (code < 0x80) return byte(code);
+    if (code < 0x800) return byte(0xc0 | code >> 6), byte(0x80 | (code & 63));
+    if (code < 0x10000) return byte(0xe0 | code >> 12), byte(0x80 | (code >> 6 & 63)), byte(0x80 | (code & 63));
+    byte(0xf0 | code >> 18), byte(0x80 | (code >> 12 & 63)), byte(0x80 | (code >> 6 & 63)), byte(0x80 | (code & 63));
+  }
+
+  std::string read_string() {
+    ++at_;
+    std::string out;
+    while (true) {
+      if (at_ >= text_.size()) stop("string without an end");
+      const char c = text_[at_];
+      if (static_cast<unsigned char>(c) < 0x20) stop("control character in a string");
+      ++at_;
+      if (c == '"') return out;
+      if (c == '\\') read_escape(out);
+      else out += c;
+    }
+  }
+
+  bool digits() {
+    const std::size_t first = at_;
+    while (peek() >= '0' && peek() <= '9') ++at_;
+    return at_ > first;
+  }
+
+  Json read_number() {
+    const std::size_t first = at_;
+    bool whole = true;
+    if (peek() == '-') ++at_;
+    if (peek() == '0') ++at_;  // no digits may follow a leading zero
+    else if (!digits()) stop("expected a value");
+    if (peek() == '.') {
+      whole = false;
+      ++at_;
+      if (!digits()) stop("expected digits");
+    }
+    if (peek() == 'e' || peek() == 'E') {
+      whole = false;
+      ++at_;
+      if (peek() == '+' || peek() == '-') ++at_;
+      if (!digits()) stop("expected digits");
+    }
+    const char *begin = text_.data() + first, *end = text_.data() + at_;
+    if (std::int64_t integer = 0; whole && std::from_chars(begin, end, integer).ec == std::errc()) return Json(integer);
+    double number = 0;
+    if (std::from_chars(begin, end, number).ec != std::errc()) stop("number out of range");
+    return Json(number);
+  }
+
+  std::string_view text_, name_;
+  std::size_t at_ = 0;
+};
+
+}  // namespace detail
+
+inline Json Json::parse(std::string_view text, std::string_view name) { return detail::JsonReader(text, name).read(); }
+
+inline std::string Json::dump(int indent) const {
+  std::string out;
+  write(out, indent, 0);
+  return out;
+}
+
+inline void Json::write(std::string& out, int indent, int level) const {
+  const auto line = [&](int depth) {
+    if (indent) out += '\n', out.append(static_cast<std::size_t>(indent * depth), ' ');
+  };
+  switch (kind_) {
+    case Kind::null: out += "null"; return;
+    case Kind::boolean: out += integer_ ? "true" : "false"; return;
+    case Kind::integer: out += std::to_string(integer_); return;
+    case Kind::number: out += std::isfinite(number_) ? detail::shortest(number_) : "null"; return;
+    case Kind::string: detail::write_json_string(out, string_); return;
+    case Kind::array: {
+      bool plain = true;
+      for (const Json& value : array_) plain = plain && !value.is_array() && !value.is_object();
+      out += '[';
+      for (std::size_t i = 0; i < array_.size(); ++i) {
+        if (i) out += plain && indent ? ", " : ",";
+        if (!plain) line(level + 1);
+        array_[i].write(out, indent, level + 1);
+      }
+      if (!plain) line(level);
+      out += ']';
+      return;
+    }
+    case Kind::object:
+      out += '{';
+      for (std::size_t i = 0; i < object_.size(); ++i) {
+        if (i) out += ',';
+        line(level + 1);
+        detail::write_json_string(out, object_[i].name);
+        out += indent ? ": " : ":";
+        object_[i].value.write(out, indent, level + 1);
+      }
+      if (!object_.empty()) line(level);
+      out += '}';
+  }
+}
+
+namespace detail {
+
+inline void JsonReader::check_names(const Json::Object& members) const {
+  // Sorting pointers keeps a hostile header with a million members from taking quadratic time.
+  std::vector<const std::string*> names;
+  names.reserve(members.size());
+  for (const Json::Member& member : members) names.push_back(&member.name);
+  std::sort(names.begin(), names.end(), [](const std::string* a, const std::string* b) { return *a < *b; });
+  for (std::size_t i = 1; i < names.size(); ++i)
+    if (*names[i] == *names[i - 1]) fail("[json] ", name_, ": member \"", *names[i], "\" appears twice");
+}
+
+}  // namespace detail
+}  // namespace contrastive

@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "contrastive/io/report/chart.hpp"
+#include "contrastive/io/report/data.hpp"
+
+namespace contrastive::detail {
+
+inline double number_or_nan(const Json& json, std::string_view name) {
+  const Json* value = json.find(name);
+  return value && value->is_number() ? value->as_number() : std::nan("");
+}
+
+inline std::string text_or_empty(const Json& json, std::string_view name) {
+  const Json* value = json.find(name);
+  return value && value->is_string() ? value->as_string() : std::string();
+}
+
+inline std::string heading(std::string_view title, std::string_view note) {
+  std::string html = "<h2>" + escape_html(title) + "</h2>";
+  if (!note.empty()) html += "<p class=sub>" + escape_html(note) + "</p>";
+  return html;
+}
+
+/// `px`: the width on the page. Small pictures are enlarged with their pixels kept square.
+inline std::string image_tag(const Picture& picture, int px, std::string_view description) {
+  const bool enlarge = picture.width * 3 / 2 < px;
+  return join("<img", enlarge ? " class=px" : "", " width=", px, " height=",
+              std::max(1, picture.width ? px * picture.height / picture.width : px), " alt=\"", escape_html(description),
+              "\" src=\"data:image/png;base64,", picture.png, "\">");
+}
+
+inline std::string duration_text(double seconds) {
+  char text[48];
+  const long s = std::lround(seconds);
+  if (s < 60)
+    std::snprintf(text, sizeof text, "%ld s", s);
+  else if (s < 3600)
+    std::snprintf(text, sizeof text, "%ld:%02ld min", s / 60, s % 60);
+  else
+    std::snprintf(text, sizeof text, "%ld:%02ld h", s / 3600, s / 60 % 60);
+  return text;
+}
+
+/// The three ways an encoder is judged, by their names in summary.json.
+struct Measure {
+  const char *key, *title, *note;
+};
+inline constexpr Measure measures[] = {
+    {"knn_top1", "kNN", "nearest training images vote"},
+    {"linear_top1", "Linear probe", "a linear classifier on frozen features"},
+    {"few_label_top1", "Few labels", "the same from ten labels a class"},
+};
+inline constexpr std::pair<const char*, const char*> representations[] = {
+    {"", "Trained encoder"}, {"_random_init", "Untrained encoder"}, {"_pixels", "Raw pixels"}};
+
+inline std::string tile(std::string_view title, std::string_view value, std::string_view below = "",
+                        std::string_view tone = "") {
+  return join("<div class=\"card tile\"><small>", title, "</small><b>", value, "</b><em class=\"", tone, "\">", below,
+              "</em></div>");
+}
+
+inline std::string tiles(const Json& summary) {
+  std::string html;
+  for (const Measure& measure : measures) {
+    const double score = number_or_nan(summary, measure.key);
+    if (!std::isfinite(score)) continue;
+    const double pixels = number_or_nan(summary, std::string(measure.key) + "_pixels");
+    const double gain = 100 * (score - pixels);
+    std::string below;
+    if (std::isfinite(gain)) below = format("%+.1f", gain) + " against pixels";
+    html += tile(measure.title, format_value(score, true), below, gain > 0 ? "up" : gain < 0 ? "down" : "");
+  }
+  if (const double loss = number_or_nan(summary, "loss_final"); std::isfinite(loss))
+    html += tile("Final loss", format_value(loss));
+  if (const double rank = number_or_nan(summary, "effective_rank"); std::isfinite(rank)) {
+    const double dims = number_or_nan(summary, "embedding_dimensions");
+    html += tile("Effective rank", format("%.1f", rank),
+                 std::isfinite(dims) ? "of " + format_value(dims) + " dimensions" : std::string());
+  }
+  const double seconds = number_or_nan(summary, "seconds"), rate = number_or_nan(summary, "images_per_second");
+  if (std::isfinite(seconds))
+    html += tile("Training time", duration_text(seconds),
+                 std::isfinite(rate) ? format_value(std::round(rate)) + " images/s" : std::string());
+  return html.empty() ? html : "<div class=tiles>" + html + "</div>";
+}
+
+inline std::string score_table(const Json& summary) {
+  std::vector<const Measure*> columns;
+  for (const Measure& measure : measures)
+    if (std::isfinite(number_or_nan(summary, measure.key))) columns.push_back(&measure);
+  if (columns.empty()) return {};
+  std::string html = "<div class=card><table class=scores><tr><th>Top-1 accuracy</th>";
+  for (const Measure* measure : columns) html += join("<th><b>", measure->title, "</b> · ", measure->note, "</th>");
+  html += "</tr>";
+  for (const auto& [suffix, title] : representations) {
+    std::string row;
+    bool any = false;
+    for (const Measure* measure : columns) {
+      const double score = number_or_nan(summary, join(measure->key, suffix));
+      const double deviation = number_or_nan(summary, join(measure->key, suffix, "_std"));
+      if (!std::isfinite(score)) {
+        row += "<td>–</td>";
+        continue;
+      }
+      any = true;
+      double best = score;
+      for (const auto& other : representations)
+        if (const double s = number_or_nan(summary, join(measure->key, other.first)); s > best) best = s;
+      row += join("<td", score == best ? " class=best" : "", ">", format_value(score, true));
+      if (std::isfinite(deviation)) row += format(" <small>± %.1f</small>", 100 * deviation);
+      row += "<div class=bar><i style=\"width:" + format("%.1f", 100 * std::clamp(score, 0.0, 1.0)) + "%\"></i></div></td>";
+    }
+    if (any) html += join("<tr", *suffix ? "" : " class=mine", "><th>", title, "</th>", row, "</tr>");
+  }
+  return html + "</table></div>";
+}
+
+inline std::string draw_gallery(const Gallery& gallery) {
+  if (gallery.rows.empty()) return {};
+  std::string html = heading(gallery.title, gallery.note) + "<div class=\"card gallery\">";
+  for (const Gallery::Row& row : gallery.rows) {
+    html += "<div class=strip>";
+    if (!row.caption.empty()) html += "<div class=cap>" + escape_html(row.caption) + "</div>";
+    html += "<div class=pics>";
+    for (std::size_t i = 0; i < row.pictures.size(); ++i) {
+      const std::string caption = i < gallery.columns.size() ? gallery.columns[i] : std::string();
+      const int px = row.pictures[i].width <= 48 ? 66 : std::min(row.pictures[i].width, 112);
+      html += join("<figure", i == 0 && row.pictures.size() > 1 ? " class=first" : "", ">",
+                   image_tag(row.pictures[i], px, row.caption + " " + caption));
+      if (!caption.empty()) html += "<div class=cap>" + escape_html(caption) + "</div>";
+      html += "</figure>";
+    }
+    html += "</div></div>";
+  }
+  return html + "</div>";
+}
+
+inline std::string draw_neighbours(const std::vector<NeighbourRow>& rows) {
+  if (rows.empty()) return {};
+  std::size_t most = 0, right = 0, all = 0;
+  for (const NeighbourRow& row : rows) {
+    most = std::max(most, row.hits.size());
+    for (const NeighbourRow::Hit& hit : row.hits)
+      if (!row.label.empty()) all += 1, right += hit.label == row.label;
+  }
+  std::string note = "Left: a test image. Right: the training images whose embeddings are most similar (cosine below).";
+  if (all) note += join(" ", right, " of ", all, " have the query's label (✓).");
+  constexpr int px = 56;
+  std::string html = heading("Nearest neighbours", note) +
+                     join("<div class=\"card neighbours\" style=\"--row:", (most + 1) * (px + 8) + 30, "px\">");
+  for (const NeighbourRow& row : rows) {
+    html += join("<div class=near><figure class=q>", image_tag(row.query, px, row.label), "<div class=cap style=width:", px,
+                 "px title=\"", escape_html(row.label), "\">", escape_html(row.label), "</div></figure>");
+    for (const NeighbourRow::Hit& hit : row.hits) {
+      const bool known = !row.label.empty(), match = hit.label == row.label;
+      html += join("<figure class=\"hit", known ? (match ? "" : " wrong") : " plain", "\">",
+                   image_tag(hit.picture, px, hit.label), known ? (match ? "<u>✓</u>" : "<u>✗</u>") : "",
+                   "<div class=cap style=width:", px, "px title=\"", escape_html(hit.label), "\">",
+                   known && !match ? escape_html(hit.label) : format("%.2f", hit.similarity), "</div></figure>");
+    }
+    html += "</div>";
+  }
+  return html + "</div>";
+}
+
+/// Ten colours that differ in lightness as well; beyond ten, hues by the golden angle.
+inline std::string class_color(int label, std::size_t classes) {
+  constexpr const char* ten[] = {"#4269d0", "#efb118", "#ff725c", "#6cc5b0", "#3ca951",
+                                 "#ff8ab7", "#a463f2", "#97bbf5", "#9c6b4e", "#9498a0"};
+  if (label < 0) return "#9498a0";
+  if (classes <= 10) return ten[label];
+  return join("hsl(", static_cast<int>(std::fmod(label * 137.508, 360)), " 65% ", 45 + label % 3 * 10, "%)");
+}
+
+inline std::string draw_map(const EmbeddingMap& map) {
+  double x0 = HUGE_VAL, x1 = -HUGE_VAL, y0 = HUGE_VAL, y1 = -HUGE_VAL;
+  std::size_t drawn = 0;
+  for (const auto& point : map.points)
+    if (std::isfinite(point.x) && std::isfinite(point.y)) {
+      x0 = std::min(x0, point.x), x1 = std::max(x1, point.x);
+      y0 = std::min(y0, point.y), y1 = std::max(y1, point.y);
+      ++drawn;
+    }
+  if (drawn == 0) return {};
+  // One scale for both axes, so that distances mean the same in every direction; the longer side fills 700 units.
+  const double scale = 700 / std::max({x1 - x0, y1 - y0, 1e-12});
+  const double width = std::max(700.0 * 0.55, (x1 - x0) * scale) + 30, height = (y1 - y0) * scale + 30;
+  const double left = (width - (x1 - x0) * scale) / 2;
+
+  const auto classes = static_cast<int>(map.classes.size());
+  const auto label_of = [&](int label) { return label >= 0 && label < classes ? label : -1; };
+  std::vector<std::size_t> counts(map.classes.size());
+  std::string points = "[", svg;
+  // Classes are drawn in turns of a few points each, so that none hides the others.
+  constexpr std::size_t rounds = 8;
+  std::vector<std::string> paths(rounds * (map.classes.size() + 1));
+  for (std::size_t i = 0; i < map.points.size(); ++i) {
+    const EmbeddingMap::Point& point = map.points[i];
+    const int label = label_of(point.label);
+    const bool finite = std::isfinite(point.x) && std::isfinite(point.y);
+    const std::string x = finite ? format("%.1f", left + (point.x - x0) * scale) : "-99";
+    const std::string y = finite ? format("%.1f", 15 + (y1 - point.y) * scale) : "-99";
+    points += join(i ? "," : "", x, ",", y, ",", label);
+    if (label >= 0) ++counts[static_cast<std::size_t>(label)];
+    if (finite)
+      paths[i * rounds / map.points.size() * (map.classes.size() + 1) + static_cast<std::size_t>(label + 1)] +=
+          "M" + x + " " + y + "h0";
+  }
+  for (std::size_t i = 0; i < paths.size(); ++i) {
+    const int label = static_cast<int>(i % (map.classes.size() + 1)) - 1;
+    if (!paths[i].empty())
+      svg += join("<path data-k=", label, " stroke=\"", class_color(label, map.classes.size()), "\" d=\"", paths[i], "\"/>");
+  }
+
+  const std::string method = map.method.empty() ? "two dimensions" : map.method;
+  std::string html =
+      heading("Map of the embeddings",
+              join(format_value(static_cast<double>(drawn)), " test images by ", method,
+                   ". Point at a dot to see its image; choose a class to pick it out.")) +
+      join("<div class=\"card map\"><svg id=map role=img aria-label=\"Map of the embeddings\"",
+           drawn > 3000 ? " class=many" : "", " viewBox=\"0 0 ", format("%.0f", width), " ",
+           format("%.0f", height), "\">", svg, "</svg>");
+  if (!map.classes.empty()) {
+    html += "<div class=classes>";
+    for (int label = 0; label < classes; ++label)
+      html += join("<button><i style=\"background:", class_color(label, map.classes.size()), "\"></i>",
+                   escape_html(map.classes[static_cast<std::size_t>(label)]), "<small>",
+                   counts[static_cast<std::size_t>(label)], "</small></button>");
+    html += "</div>";
+  }
+  html += "</div>";
+
+  Json names = Json::array();
+  for (const std::string& name : map.classes) names.push_back(name);
+  std::string data = "{\"p\":" + points + "],\"names\":" + names.dump();
+  const PictureSheet& sheet = map.thumbnails;
+  if (!sheet.picture.png.empty()) {
+    data += join(",\"sheet\":{\"columns\":", sheet.columns, ",\"w\":", sheet.cell_width, ",\"h\":", sheet.cell_height,
+                 ",\"width\":", sheet.picture.width, "}");
+    html += "<style>.sheet{background-image:url(data:image/png;base64," + sheet.picture.png + ")}</style>";
+  }
+  data += "}";
+  // "</script>" inside a name must not end the element.
+  std::string safe;
+  for (char c : data) safe += c == '<' ? std::string("\\u003c") : std::string(1, c);
+  return html + "<script type=application/json id=map-data>" + safe + "</script>";
+}
+
+inline void append_settings(std::string& html, const Json& value, const std::string& name) {
+  if (value.is_object()) {
+    for (const Json::Member& member : value.as_object())
+      append_settings(html, member.value, name.empty() ? member.name : name + "." + member.name);
+    return;
+  }
+  html += "<div><dt>" + escape_html(name) + "</dt><dd>" +
+          escape_html(value.is_string() ? value.as_string() : value.dump(1)) + "</dd></div>";
+}
+
+inline std::string draw_config(const Json& config) {
+  if (!config.is_object() || config.as_object().empty()) return {};
+  std::string settings;
+  append_settings(settings, config, "");
+  return heading("Configuration", "Every setting of the run, defaults included.") +
+         "<div class=card><details open><summary>" + join(config.as_object().size()) + " settings</summary><dl>" +
+         settings + "</dl></details></div>";
+}
+
+}  // namespace contrastive::detail

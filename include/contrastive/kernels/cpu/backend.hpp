@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "contrastive/kernels/cpu/batch_norm.hpp"
+#include "contrastive/kernels/cpu/conv2d.hpp"
+#include "contrastive/kernels/cpu/elementwise.hpp"
+#include "contrastive/kernels/cpu/gemm.hpp"
+#include "contrastive/kernels/cpu/memory.hpp"
+#include "contrastive/kernels/cpu/move.hpp"
+#include "contrastive/kernels/cpu/optim.hpp"
+#include "contrastive/kernels/cpu/pool.hpp"
+#include "contrastive/kernels/cpu/reduce.hpp"
+#include "contrastive/kernels/cpu/softmax.hpp"
+#include "contrastive/kernels/registry.hpp"
+#if defined(CONTRASTIVE_WITH_ONEDNN)
+#include "contrastive/kernels/cpu/onednn.hpp"
+#endif
+
+namespace contrastive {
+
+namespace cpu {
+
+/// Whether oneDNN takes this call: it has no f64, and in deterministic mode our own kernels answer, whose sums do not
+/// depend on the number of threads.
+inline bool vendor(DType dtype) {
+#if defined(CONTRASTIVE_WITH_ONEDNN)
+  return dtype != DType::f64 && !deterministic();
+#else
+  (void)dtype;
+  return false;
+#endif
+}
+
+#if defined(CONTRASTIVE_WITH_ONEDNN)
+#define CONTRASTIVE_VENDOR_OR_OWN(dtype, name, ...) \
+  return vendor(dtype) ? onednn::name(__VA_ARGS__) : own_##name(__VA_ARGS__)
+#else
+#define CONTRASTIVE_VENDOR_OR_OWN(dtype, name, ...) return own_##name(__VA_ARGS__)
+#endif
+
+inline void matmul(View a, View b, View y, MatmulSpec spec) {
+  if (y.count() == 0) return;
+  if ((spec.transpose_a ? a.shape[-2] : a.shape[-1]) == 0) return spec.beta == 0 ? fill(y, 0) : void();
+  CONTRASTIVE_VENDOR_OR_OWN(y.dtype == DType::f64 ? y.dtype : a.dtype, matmul, a, b, y, spec);
+}
+inline void conv2d(View x, View w, View y, WindowSpec spec) {
+  if (y.count() == 0) return;
+  CONTRASTIVE_VENDOR_OR_OWN(x.dtype, conv2d, x, w, y, spec);
+}
+inline void conv2d_grad_input(View dy, View w, View dx, WindowSpec spec) {
+  if (dy.count() == 0) return fill(dx, 0);
+  CONTRASTIVE_VENDOR_OR_OWN(dy.dtype, conv2d_grad_input, dy, w, dx, spec);
+}
+inline void conv2d_grad_weight(View x, View dy, View dw, WindowSpec spec) {
+  if (dy.count() == 0) return fill(dw, 0);
+  CONTRASTIVE_VENDOR_OR_OWN(x.dtype, conv2d_grad_weight, x, dy, dw, spec);
+}
+
+#undef CONTRASTIVE_VENDOR_OR_OWN
+
+}  // namespace cpu
+
+namespace detail {
+
+/// The CPU's row in the table of backends: names what each kernel is.
+struct Cpu {
+  static constexpr auto allocate = cpu::allocate;
+  static constexpr auto release = cpu::release;
+  static constexpr auto transfer = cpu::transfer;
+  static constexpr auto synchronize = cpu::synchronize;
+  static constexpr auto fill = cpu::fill;
+  static constexpr auto cast = cpu::cast;
+  template <class F>
+  static void map(View x, double a, View y) {
+    cpu::map<F>(x, a, y);
+  }
+  template <class F>
+  static void map_grad(View x, View y, View dy, double a, View dx) {
+    cpu::map_grad<F>(x, y, dy, a, dx);
+  }
+  template <class F>
+  static void zip(View a, View b, View y) {
+    cpu::zip<F>(a, b, y);
+  }
+  static constexpr auto accumulate = cpu::accumulate;
+  static constexpr auto sum_to = cpu::sum_to;
+  static constexpr auto max_axis = cpu::max_axis;
+  static constexpr auto softmax = cpu::softmax;
+  static constexpr auto softmax_grad = cpu::softmax_grad;
+  static constexpr auto log_softmax = cpu::log_softmax;
+  static constexpr auto log_softmax_grad = cpu::log_softmax_grad;
+  static constexpr auto normalize = cpu::normalize;
+  static constexpr auto normalize_grad = cpu::normalize_grad;
+  static constexpr auto cross_entropy = cpu::cross_entropy;
+  static constexpr auto cross_entropy_grad = cpu::cross_entropy_grad;
+  static constexpr auto matmul = cpu::matmul;
+  static constexpr auto conv2d = cpu::conv2d;
+  static constexpr auto conv2d_grad_input = cpu::conv2d_grad_input;
+  static constexpr auto conv2d_grad_weight = cpu::conv2d_grad_weight;
+  static constexpr auto max_pool = cpu::max_pool;
+  static constexpr auto max_pool_grad = cpu::max_pool_grad;
+  static constexpr auto avg_pool = cpu::avg_pool;
+  static constexpr auto avg_pool_grad = cpu::avg_pool_grad;
+  static constexpr auto batch_norm_stats = cpu::batch_norm_stats;
+  static constexpr auto batch_norm = cpu::batch_norm;
+  static constexpr auto batch_norm_grad = cpu::batch_norm_grad;
+  static constexpr auto gather = cpu::gather;
+  static constexpr auto scatter_add = cpu::scatter_add;
+  static constexpr auto permute = cpu::permute;
+  static constexpr auto place = cpu::place;
+  static constexpr auto extract = cpu::extract;
+  static constexpr auto trust_ratio = cpu::trust_ratio;
+  static constexpr auto sgd = cpu::sgd;
+  static constexpr auto adamw = cpu::adamw;
+  static constexpr auto lerp = cpu::lerp;
+  static constexpr auto sum_squares = cpu::sum_squares;
+};
+
+}  // namespace detail
+
+#if defined(CONTRASTIVE_IMPLEMENTATION)
+const KernelTable& cpu_kernels() {  // the one definition, in src/contrastive.cpp
+#else
+inline const KernelTable& cpu_kernels() {
+#endif
+  static constexpr KernelTable table = make_table<detail::Cpu>();
+  return table;
+}
+
+}  // namespace contrastive

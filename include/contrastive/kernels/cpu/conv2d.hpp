@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <vector>
+
+#include "contrastive/kernels/cpu/gemm.hpp"
+#include "contrastive/kernels/cpu/memory.hpp"
+
+/// Convolution over (N, H, W, C) by unrolling windows into rows and multiplying. It stands in where oneDNN is absent,
+/// serves f64, and is the convolution of deterministic mode.
+namespace contrastive::cpu {
+
+namespace detail {
+
+struct ConvShape {
+  std::int64_t N, H, W, C, OH, OW, O;
+  WindowSpec spec;
+
+  std::int64_t window() const { return std::int64_t{spec.kernel} * spec.kernel * C; }
+  bool pointwise() const { return spec.kernel == 1 && spec.stride == 1 && spec.padding == 0; }
+  /// Output rows (pixels) unrolled at a time: at most about 4 million elements, whole images where possible.
+  std::int64_t rows_at_once() const {
+    const std::int64_t limit = std::max<std::int64_t>(OW, (std::int64_t{1} << 22) / std::max<std::int64_t>(1, window()));
+    const std::int64_t image = OH * OW;
+    return limit >= image ? limit / std::max<std::int64_t>(1, image) * image : limit / OW * OW;
+  }
+};
+
+/// f(source or null, column) for each window cell of output pixel `row`.
+template <class F>
+void each_window_cell(const ConvShape& s, std::int64_t row, F&& f) {
+  const std::int64_t ox = row % s.OW, oy = row / s.OW % s.OH, n = row / (s.OW * s.OH);
+  for (int ky = 0; ky < s.spec.kernel; ++ky) {
+    const std::int64_t iy = oy * s.spec.stride - s.spec.padding + ky;
+    for (int kx = 0; kx < s.spec.kernel; ++kx) {
+      const std::int64_t ix = ox * s.spec.stride - s.spec.padding + kx;
+      const bool inside = iy >= 0 && iy < s.H && ix >= 0 && ix < s.W;
+      f(inside ? ((n * s.H + iy) * s.W + ix) * s.C : std::int64_t{-1}, (ky * s.spec.kernel + kx) * s.C);
+    }
+  }
+}
+
+template <class T>
+void unroll(const T* x, const ConvShape& s, std::int64_t first, std::int64_t rows, T* out) {
+  const std::int64_t window = s.window();
+  parallel_for(rows, grain_for(window), [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t r = begin; r < end; ++r)
+      each_window_cell(s, first + r, [&](std::int64_t source, std::int64_t column) {
+        T* to = out + r * window + column;
+        if (source >= 0)
+          std::copy(x + source, x + source + s.C, to);
+        else
+          std::fill(to, to + s.C, T(compute_t<T>(0)));
+      });
+  });
+}
+
+/// Adds the unrolled gradient back; the images of the range are shared out, so no two threads meet.
+template <class T>
+void fold(const compute_t<T>* columns, const ConvShape& s, std::int64_t first, std::int64_t rows, compute_t<T>* dx) {
+  const std::int64_t image = s.OH * s.OW, window = s.window();
+  const std::int64_t first_image = first / image, last_image = (first + rows + image - 1) / image;
+  parallel_for(last_image - first_image, 1, [&](std::int64_t begin, std::int64_t end) {
+    const std::int64_t from = std::max(first, (first_image + begin) * image);
+    const std::int64_t to = std::min(first + rows, (first_image + end) * image);
+    for (std::int64_t row = from; row < to; ++row)
+      each_window_cell(s, row, [&](std::int64_t source, std::int64_t column) {
+        if (source < 0) return;
+        const compute_t<T>* at = columns + (row - first) * window + column;
+        for (std::int64_t c = 0; c < s.C; ++c) dx[source + c] += at[c];
+      });
+  });
+}
+
+template <class T>
+View matrix(T* data, std::int64_t rows, std::int64_t columns) {
+  return {const_cast<std::remove_const_t<T>*>(data), Shape{rows, columns}, dtype_of<std::remove_const_t<T>>, Device::cpu};
+}
+
+inline ConvShape conv_shape(const View& x, const View& y, WindowSpec spec) {
+  return {x.shape[0], x.shape[1], x.shape[2], x.shape[3], y.shape[1], y.shape[2], y.shape[3], spec};
+}
+
+inline View flat_weight(View w) {
+  w.shape = Shape{w.shape[0], w.shape.count(1, w.shape.rank)};
+  return w;
+}
+
+}  // namespace detail
+
+inline void own_conv2d(View x, View w, View y, WindowSpec spec) {
+  const detail::ConvShape s = detail::conv_shape(x, y, spec);
+  dispatch_compute("conv2d", x.dtype, [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    const std::int64_t rows = s.N * s.OH * s.OW, step = s.rows_at_once();
+    std::vector<T> columns;
+    for (std::int64_t first = 0; first < rows; first += step) {
+      const std::int64_t n = std::min(step, rows - first);
+      const T* data = x.as<T>() + first * s.C;
+      if (!s.pointwise()) {
+        columns.resize(static_cast<std::size_t>(n * s.window()));
+        detail::unroll(x.as<T>(), s, first, n, columns.data());
+        data = columns.data();
+      }
+      own_matmul(detail::matrix(data, n, s.window()), detail::flat_weight(w),
+                 detail::matrix(y.as<T>() + first * s.O, n, s.O), {.transpose_b = true});
+    }
+  });
+}
+
+inline void own_conv2d_grad_input(View dy, View w, View dx, WindowSpec spec) {
+  const detail::ConvShape s = detail::conv_shape(dx, dy, spec);
+  dispatch_compute("conv2d", dy.dtype, [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    using A = compute_t<T>;
+    const std::int64_t rows = s.N * s.OH * s.OW, step = s.rows_at_once();
+    std::vector<A> columns, wide;
+    A* sum = nullptr;
+    if constexpr (std::is_same_v<T, A>) {
+      sum = dx.as<T>();
+      std::fill(sum, sum + dx.count(), A(0));
+    } else {
+      wide.assign(static_cast<std::size_t>(dx.count()), A(0));
+      sum = wide.data();
+    }
+    for (std::int64_t first = 0; first < rows; first += step) {
+      const std::int64_t n = std::min(step, rows - first);
+      columns.resize(static_cast<std::size_t>(n * s.window()));
+      own_matmul(detail::matrix(dy.as<T>() + first * s.O, n, s.O), detail::flat_weight(w),
+                 detail::matrix(columns.data(), n, s.window()), {});
+      detail::fold<T>(columns.data(), s, first, n, sum);
+    }
+    if (!wide.empty()) cast(detail::matrix(wide.data(), dx.count(), 1), dx);
+  });
+}
+
+inline void own_conv2d_grad_weight(View x, View dy, View dw, WindowSpec spec) {
+  const detail::ConvShape s = detail::conv_shape(x, dy, spec);
+  if (x.count() == 0) return fill(dw, 0);
+  dispatch_compute("conv2d", x.dtype, [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    const std::int64_t rows = s.N * s.OH * s.OW, step = s.rows_at_once();
+    std::vector<T> columns;
+    for (std::int64_t first = 0; first < rows; first += step) {
+      const std::int64_t n = std::min(step, rows - first);
+      const T* data = x.as<T>() + first * s.C;
+      if (!s.pointwise()) {
+        columns.resize(static_cast<std::size_t>(n * s.window()));
+        detail::unroll(x.as<T>(), s, first, n, columns.data());
+        data = columns.data();
+      }
+      own_matmul(detail::matrix(dy.as<T>() + first * s.O, n, s.O), detail::matrix(data, n, s.window()),
+                 detail::flat_weight(dw), {.transpose_a = true, .beta = first ? 1.0 : 0.0});
+    }
+  });
+}
+
+}  // namespace contrastive::cpu

@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "contrastive/core/parallel.hpp"
+#include "contrastive/kernels/cpu/simd.hpp"
+#include "contrastive/kernels/functors.hpp"
+#include "contrastive/kernels/table.hpp"
+
+/// Elementwise kernels work on blocks of a fixed number of elements held in local arrays: a loop of known length over
+/// memory that nothing else points to is one that compilers vectorise already at -O2.
+namespace contrastive::cpu {
+
+namespace detail {
+
+inline constexpr int block = 64;
+
+template <class T>
+CONTRASTIVE_INLINE void load_block(const T* from, int n, compute_t<T>* to) {
+  if (n == block) {
+    for (int j = 0; j < block; ++j) to[j] = from[j];
+  } else {
+    for (int j = 0; j < n; ++j) to[j] = from[j];
+    for (int j = n; j < block; ++j) to[j] = compute_t<T>(1);  // any value that no functor trips over
+  }
+}
+
+template <class T>
+CONTRASTIVE_INLINE void store_block(const compute_t<T>* from, int n, T* to) {
+  if (n == block) {
+    for (int j = 0; j < block; ++j) to[j] = T(from[j]);
+  } else {
+    for (int j = 0; j < n; ++j) to[j] = T(from[j]);
+  }
+}
+
+/// Elements of the compute type C, or of bf16 where `half`: one kernel serves both.
+template <class C>
+struct Elements {
+  char* data;
+  bool half;
+
+  Elements(const View& view, std::int64_t at)
+      : data(view.as<char>() + static_cast<std::size_t>(at) * size_of(view.dtype)), half(view.dtype == DType::bf16) {}
+
+  CONTRASTIVE_INLINE void load(std::int64_t i, int n, C* to) const {
+    if (std::is_same_v<C, float> && half)
+      load_block(reinterpret_cast<const bf16*>(data) + i, n, reinterpret_cast<float*>(to));
+    else
+      load_block(reinterpret_cast<const C*>(data) + i, n, to);
+  }
+  CONTRASTIVE_INLINE void store(const C* from, std::int64_t i, int n) const {
+    if (std::is_same_v<C, float> && half)
+      store_block(reinterpret_cast<const float*>(from), n, reinterpret_cast<bf16*>(data) + i);
+    else
+      store_block(from, n, reinterpret_cast<C*>(data) + i);
+  }
+  C first() const {
+    if (std::is_same_v<C, float> && half) return static_cast<C>(float(*reinterpret_cast<const bf16*>(data)));
+    return *reinterpret_cast<const C*>(data);
+  }
+};
+
+CONTRASTIVE_INLINE int live(std::int64_t n, std::int64_t i) { return static_cast<int>(n - i < block ? n - i : block); }
+
+template <class F, class C>
+struct Map {
+  template <class Isa>
+  CONTRASTIVE_INLINE static void run(Elements<C> x, C a, Elements<C> y, std::int64_t n) {
+    C in[block], out[block];
+    for (std::int64_t i = 0; i < n; i += block) {
+      x.load(i, live(n, i), in);
+      for (int j = 0; j < block; ++j) out[j] = F::f(in[j], a);
+      y.store(out, i, live(n, i));
+    }
+  }
+};
+
+template <class F, class C>
+struct MapGrad {
+  template <class Isa>
+  CONTRASTIVE_INLINE static void run(Elements<C> x, Elements<C> y, Elements<C> dy, C a, Elements<C> dx,
+                                     std::int64_t n) {
+    C xs[block], ys[block], ds[block], out[block];
+    for (std::int64_t i = 0; i < n; i += block) {
+      x.load(i, live(n, i), xs);
+      y.load(i, live(n, i), ys);
+      dy.load(i, live(n, i), ds);
+      for (int j = 0; j < block; ++j) out[j] = ds[j] * F::df(xs[j], ys[j], a);
+      dx.store(out, i, live(n, i));
+    }
+  }
+};
+
+/// An operand that does not move is one value for the whole run.
+template <class F, class C>
+struct Zip {
+  template <class Isa>
+  CONTRASTIVE_INLINE static void run(Elements<C> a, bool a_moves, Elements<C> b, bool b_moves, Elements<C> y,
+                                     std::int64_t n) {
+    C as[block], bs[block], out[block];
+    if (!a_moves)
+      for (int j = 0; j < block; ++j) as[j] = a.first();
+    if (!b_moves)
+      for (int j = 0; j < block; ++j) bs[j] = b.first();
+    for (std::int64_t i = 0; i < n; i += block) {
+      if (a_moves) a.load(i, live(n, i), as);
+      if (b_moves) b.load(i, live(n, i), bs);
+      for (int j = 0; j < block; ++j) out[j] = F::f(as[j], bs[j]);
+      y.store(out, i, live(n, i));
+    }
+  }
+};
+
+/// Runs f with a tag of the compute type: float for f32 and bf16, double for f64.
+template <class F>
+void by_compute_type(const char* op, DType dtype, F&& f) {
+  if (dtype == DType::f64) return f(contrastive::detail::TypeTag<double>{});
+  require(dtype == DType::f32 || dtype == DType::bf16, "[", op, "] computes in f32, f64 or bf16, got ",
+          to_string(dtype));
+  f(contrastive::detail::TypeTag<float>{});
+}
+
+template <class Kernel, class C, class... Args>
+void dispatch_elementwise(Args... args) {
+  if constexpr (std::is_same_v<C, double>)
+    simd::plain<Kernel>(args...);
+  else
+    simd::dispatch<Kernel>(args...);
+}
+
+struct AddTo {
+  template <class T>
+  CONTRASTIVE_INLINE static T f(T x, T y) {
+    return x + y;
+  }
+};
+
+/// A broadcast as runs: the innermost axes over which both operands are contiguous or both constant form one run.
+struct BroadcastPlan {
+  Shape outer;                                    // one entry a run
+  std::int64_t a_stride[Shape::max_rank] = {};    // in elements, 0 where stretched
+  std::int64_t b_stride[Shape::max_rank] = {};
+  std::int64_t run = 1;                           // length of a run
+  bool a_moves = false, b_moves = false;          // along the run
+
+  BroadcastPlan(const Shape& a, const Shape& b, const Shape& y) {
+    std::int64_t a_step = 1, b_step = 1;
+    std::int64_t as[Shape::max_rank], bs[Shape::max_rank];
+    for (int back = 1; back <= y.rank; ++back) {
+      const std::int64_t m = back <= a.rank ? a[-back] : 1, n = back <= b.rank ? b[-back] : 1;
+      as[y.rank - back] = m == 1 ? 0 : a_step;
+      bs[y.rank - back] = n == 1 ? 0 : b_step;
+      a_step *= m;
+      b_step *= n;
+    }
+    int axis = y.rank - 1;
+    bool started = false;
+    for (; axis >= 0; --axis) {
+      if (y[axis] == 1) continue;
+      const bool am = as[axis] != 0, bm = bs[axis] != 0;
+      if (started && (am != a_moves || bm != b_moves)) break;
+      a_moves = am;
+      b_moves = bm;
+      started = true;
+      run *= y[axis];
+    }
+    for (int i = 0; i <= axis; ++i) {
+      a_stride[i] = as[i];
+      b_stride[i] = bs[i];
+      outer.push_back(y[i]);
+    }
+  }
+
+  void offsets(std::int64_t index, std::int64_t& a, std::int64_t& b) const {
+    a = b = 0;
+    for (int axis = outer.rank - 1; axis >= 0; --axis) {
+      const std::int64_t place = index % outer.sizes[axis];
+      index /= outer.sizes[axis];
+      a += place * a_stride[axis];
+      b += place * b_stride[axis];
+    }
+  }
+};
+
+}  // namespace detail
+
+template <class F>
+void map(View x, double a, View y) {
+  detail::by_compute_type("map", x.dtype, [&](auto tag) {
+    using C = typename decltype(tag)::type;
+    using E = detail::Elements<C>;
+    parallel_for(x.count(), 1 << 15, [&](std::int64_t begin, std::int64_t end) {
+      detail::dispatch_elementwise<detail::Map<F, C>, C>(E(x, begin), static_cast<C>(a), E(y, begin), end - begin);
+    });
+  });
+}
+
+template <class F>
+void map_grad(View x, View y, View dy, double a, View dx) {
+  detail::by_compute_type("map_grad", x.dtype, [&](auto tag) {
+    using C = typename decltype(tag)::type;
+    using E = detail::Elements<C>;
+    parallel_for(x.count(), 1 << 15, [&](std::int64_t begin, std::int64_t end) {
+      detail::dispatch_elementwise<detail::MapGrad<F, C>, C>(E(x, begin), E(y, begin), E(dy, begin),
+                                                             static_cast<C>(a), E(dx, begin), end - begin);
+    });
+  });
+}
+
+template <class F>
+void zip(View a, View b, View y) {
+  detail::by_compute_type("zip", y.dtype, [&](auto tag) {
+    using C = typename decltype(tag)::type;
+    using E = detail::Elements<C>;
+    if (y.count() == 0) return;
+    const detail::BroadcastPlan plan(a.shape, b.shape, y.shape);
+    const auto one_run = [&](std::int64_t at_a, std::int64_t at_b, std::int64_t at_y, std::int64_t n) {
+      detail::dispatch_elementwise<detail::Zip<F, C>, C>(E(a, at_a), plan.a_moves, E(b, at_b), plan.b_moves,
+                                                         E(y, at_y), n);
+    };
+    if (plan.outer.rank == 0) {
+      parallel_for(plan.run, 1 << 15, [&](std::int64_t begin, std::int64_t end) {
+        one_run(plan.a_moves ? begin : 0, plan.b_moves ? begin : 0, begin, end - begin);
+      });
+      return;
+    }
+    parallel_for(plan.outer.count(), grain_for(plan.run), [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t i = begin; i < end; ++i) {
+        std::int64_t at_a, at_b;
+        plan.offsets(i, at_a, at_b);
+        one_run(at_a, at_b, i * plan.run, plan.run);
+      }
+    });
+  });
+}
+
+inline void accumulate(View x, View y) { zip<detail::AddTo>(y, x, y); }
+
+}  // namespace contrastive::cpu

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <array>
+#include <cstring>
+
+#include "contrastive/core/parallel.hpp"
+#include "contrastive/kernels/table.hpp"
+
+namespace contrastive::cpu {
+
+inline void gather(View x, View index, View y) {
+  const std::size_t row = static_cast<std::size_t>(x.shape.count(1, x.shape.rank)) * size_of(x.dtype);
+  const std::int64_t* at = index.as<std::int64_t>();
+  for (std::int64_t i = 0; i < index.count(); ++i)
+    require(at[i] >= 0 && at[i] < x.shape[0], "[gather] index ", at[i], " is outside ", x.shape[0], " rows");
+  parallel_for(index.count(), grain_for(static_cast<std::int64_t>(row)), [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i)
+      std::memcpy(y.as<char>() + static_cast<std::size_t>(i) * row, x.as<char>() + static_cast<std::size_t>(at[i]) * row,
+                  row);
+  });
+}
+
+/// Threads share the columns, so each row of dx is added to in the order of the index.
+inline void scatter_add(View dy, View index, View dx) {
+  const std::int64_t columns = dx.shape.count(1, dx.shape.rank);
+  const std::int64_t* at = index.as<std::int64_t>();
+  dispatch_compute("scatter_add", dy.dtype, [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    parallel_for(columns, grain_for(index.count()), [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t i = 0; i < index.count(); ++i) {
+        const T* from = dy.as<T>() + i * columns;
+        T* to = dx.as<T>() + at[i] * columns;
+        for (std::int64_t c = begin; c < end; ++c) to[c] = T(compute_t<T>(to[c]) + compute_t<T>(from[c]));
+      }
+    });
+  });
+}
+
+/// y's axis i is x's axis axes[i].
+inline void permute(View x, std::array<int, Shape::max_rank> axes, View y) {
+  const int rank = x.shape.rank;
+  std::int64_t stride[Shape::max_rank] = {};  // of y's axes in x, in elements
+  for (int i = 0; i < rank; ++i) stride[i] = x.shape.count(axes[i] + 1, rank);
+  const std::int64_t inner = rank ? y.shape[-1] : 1, inner_stride = rank ? stride[rank - 1] : 1;
+  const std::int64_t runs = inner ? y.count() / inner : 0;
+  const auto move = [&]<class T>(T) {
+    parallel_for(runs, grain_for(inner), [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t run = begin; run < end; ++run) {
+        std::int64_t rest = run, from = 0;
+        for (int axis = rank - 2; axis >= 0; --axis) {
+          from += rest % y.shape.sizes[axis] * stride[axis];
+          rest /= y.shape.sizes[axis];
+        }
+        const T* source = x.as<T>() + from;
+        T* target = y.as<T>() + run * inner;
+        for (std::int64_t i = 0; i < inner; ++i) target[i] = source[i * inner_stride];
+      }
+    });
+  };
+  switch (size_of(x.dtype)) {
+    case 1: return move(std::uint8_t{});
+    case 2: return move(std::uint16_t{});
+    case 4: return move(std::uint32_t{});
+    default: return move(std::uint64_t{});
+  }
+}
+
+namespace detail {
+/// Copies blocks of one axis between a tensor that has `whole` entries along it and one that has `part`.
+inline void copy_along(View whole, View part, int axis, std::int64_t offset, bool into_whole) {
+  const std::size_t inner =
+      static_cast<std::size_t>(whole.shape.count(axis + 1, whole.shape.rank)) * size_of(whole.dtype);
+  const std::size_t step = static_cast<std::size_t>(whole.shape[axis]) * inner;
+  const std::size_t bytes = static_cast<std::size_t>(part.shape[axis]) * inner;
+  const std::int64_t outer = whole.shape.count(0, axis);
+  if (bytes == 0) return;
+  parallel_for(outer, grain_for(static_cast<std::int64_t>(bytes)), [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) {
+      char* at = whole.as<char>() + static_cast<std::size_t>(i) * step + static_cast<std::size_t>(offset) * inner;
+      char* other = part.as<char>() + static_cast<std::size_t>(i) * bytes;
+      into_whole ? std::memcpy(at, other, bytes) : std::memcpy(other, at, bytes);
+    }
+  });
+}
+}  // namespace detail
+
+inline void place(View x, View y, int axis, std::int64_t offset) { detail::copy_along(y, x, axis, offset, true); }
+inline void extract(View x, View y, int axis, std::int64_t offset) { detail::copy_along(x, y, axis, offset, false); }
+
+}  // namespace contrastive::cpu

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <vector>
+
+#include "contrastive/core/parallel.hpp"
+#include "contrastive/kernels/cpu/simd.hpp"
+#include "contrastive/kernels/table.hpp"
+
+/// Sums are taken in fixed chunks in the compute type and the chunks are joined in order in double, so that neither
+/// the number of threads nor a long axis hurts.
+namespace contrastive::cpu {
+
+namespace detail {
+
+template <class T>
+struct RowSum {
+  template <class Isa>
+  CONTRASTIVE_INLINE static void run(const T* x, std::int64_t n, double* out) {
+    using V = simd::native<Isa, T>;
+    constexpr int L = simd::size_v<V>;
+    V s0{}, s1{}, s2{}, s3{};
+    std::int64_t i = 0;
+    for (; i + 4 * L <= n; i += 4 * L) {
+      s0 += simd::load<V>(x + i);
+      s1 += simd::load<V>(x + i + L);
+      s2 += simd::load<V>(x + i + 2 * L);
+      s3 += simd::load<V>(x + i + 3 * L);
+    }
+    double total = simd::sum((s0 + s1) + (s2 + s3));
+    for (; i < n; ++i) total += static_cast<compute_t<T>>(x[i]);
+    *out = total;
+  }
+};
+
+/// Sums of `rows` rows of `columns` elements, a column at a time.
+template <class T>
+struct ColumnSum {
+  template <class Isa>
+  CONTRASTIVE_INLINE static void run(const T* x, std::int64_t rows, std::int64_t columns, double* out) {
+    using V = simd::native<Isa, T>;
+    constexpr int L = simd::size_v<V>;
+    std::int64_t c = 0;
+    for (; c + 4 * L <= columns; c += 4 * L) {
+      V s[4] = {};
+      for (std::int64_t r = 0; r < rows; ++r) {
+        const T* at = x + r * columns + c;
+        s[0] += simd::load<V>(at);
+        s[1] += simd::load<V>(at + L);
+        s[2] += simd::load<V>(at + 2 * L);
+        s[3] += simd::load<V>(at + 3 * L);
+      }
+      for (int j = 0; j < 4 * L; ++j) out[c + j] = s[j / L][j % L];
+    }
+    for (; c < columns; ++c) {
+      compute_t<T> s = 0;
+      for (std::int64_t r = 0; r < rows; ++r) s += x[r * columns + c];
+      out[c] = s;
+    }
+  }
+};
+
+/// x as (outer, reduced, inner) when the reduced axes are neighbours; false otherwise.
+inline bool as_three_axes(const Shape& x, const Shape& y, std::int64_t (&sizes)[3]) {
+  sizes[0] = sizes[1] = sizes[2] = 1;
+  int stage = 0;
+  for (int axis = 0; axis < x.rank; ++axis) {
+    if (x.sizes[axis] == 1) continue;
+    const int back = x.rank - axis;
+    const bool reduced = back > y.rank || y[-back] == 1;
+    if (reduced && stage == 0) stage = 1;
+    if (!reduced && stage == 1) stage = 2;
+    if (reduced && stage == 2) return false;
+    sizes[stage] *= x.sizes[axis];
+  }
+  return true;
+}
+
+template <class T>
+void sum_three_axes(const T* x, const std::int64_t (&sizes)[3], double scale, T* y) {
+  const std::int64_t outer = sizes[0], reduced = sizes[1], inner = sizes[2];
+  const std::int64_t chunk = inner == 1 ? 4096 : 256;
+  const std::int64_t chunks = (reduced + chunk - 1) / chunk;
+  if (chunks == 0) {
+    for (std::int64_t i = 0; i < outer * inner; ++i) y[i] = T(compute_t<T>(0));
+    return;
+  }
+  std::vector<double> partial(static_cast<std::size_t>(outer * chunks * inner));
+  parallel_for(outer * chunks, grain_for(std::min(chunk, reduced) * inner), [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) {
+      const std::int64_t first = i % chunks * chunk, rows = std::min(chunk, reduced - first);
+      const T* at = x + (i / chunks * reduced + first) * inner;
+      if (inner == 1)
+        simd::dispatch<RowSum<T>>(at, rows, &partial[i]);
+      else
+        simd::dispatch<ColumnSum<T>>(at, rows, inner, &partial[i * inner]);
+    }
+  });
+  parallel_for(outer * inner, grain_for(chunks), [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) {
+      double total = 0;
+      for (std::int64_t c = 0; c < chunks; ++c) total += partial[(i / inner * chunks + c) * inner + i % inner];
+      y[i] = T(static_cast<compute_t<T>>(total * scale));
+    }
+  });
+}
+
+}  // namespace detail
+
+inline void sum_to(View x, double scale, View y) {
+  dispatch_compute("sum", x.dtype, [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    std::int64_t sizes[3];
+    if (detail::as_three_axes(x.shape, y.shape, sizes)) return detail::sum_three_axes(x.as<T>(), sizes, scale, y.as<T>());
+    // Scattered axes: an odometer over x, added up in double.
+    std::vector<double> total(static_cast<std::size_t>(y.count()), 0.0);
+    for (std::int64_t i = 0; i < x.count(); ++i) {
+      std::int64_t rest = i, place = 0, step = 1;
+      for (int back = 1; back <= x.shape.rank; ++back) {
+        const std::int64_t at = rest % x.shape[-back];
+        rest /= x.shape[-back];
+        const std::int64_t size = back <= y.shape.rank ? y.shape[-back] : 1;
+        if (size != 1) place += at * step;
+        step *= size;
+      }
+      total[place] += static_cast<compute_t<T>>(x.as<T>()[i]);
+    }
+    for (std::size_t i = 0; i < total.size(); ++i) y.as<T>()[i] = T(static_cast<compute_t<T>>(total[i] * scale));
+  });
+}
+
+inline void max_axis(View x, int axis, View y, View index) {
+  const std::int64_t outer = x.shape.count(0, axis), n = x.shape[axis], inner = x.shape.count(axis + 1, x.shape.rank);
+  dispatch_compute("max", x.dtype, [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    const T* from = x.as<T>();
+    parallel_for(outer * inner, grain_for(n), [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t i = begin; i < end; ++i) {
+        const T* at = from + i / inner * n * inner + i % inner;
+        std::int64_t best = 0;
+        for (std::int64_t j = 1; j < n; ++j)
+          if (compute_t<T>(at[j * inner]) > compute_t<T>(at[best * inner])) best = j;
+        y.as<T>()[i] = at[best * inner];
+        index.as<std::int64_t>()[i] = best;
+      }
+    });
+  });
+}
+
+}  // namespace contrastive::cpu

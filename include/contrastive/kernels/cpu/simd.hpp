@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+#include "contrastive/core/dtype.hpp"
+
+/// One vector source for every instruction set, chosen at run time. A kernel is a struct with
+///
+///     template <class Isa, ...> [[gnu::always_inline]] static void run(args...);
+///
+/// written with `vec<T, N>` (the compilers' vector extension); `simd::dispatch<Kernel>(args...)` runs it compiled for
+/// the best instruction set of this machine. Only what is inlined into `run` gets that instruction set, so loops over
+/// threads stay outside: call `dispatch` from inside the chunk.
+namespace contrastive::simd {
+
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic ignored "-Wpsabi"  // a note on passing wide vectors in calls; ours are all inlined
+#endif
+
+#define CONTRASTIVE_INLINE [[gnu::always_inline]] inline
+
+template <class T, int N>
+struct VecOf {
+  typedef T type __attribute__((vector_size(N * sizeof(T))));
+};
+template <class T, int N>
+using vec = typename VecOf<T, N>::type;
+
+struct Avx512 {
+  static constexpr int bytes = 64, registers = 32;
+};
+struct Avx2 {
+  static constexpr int bytes = 32, registers = 16;
+};
+struct Base {  // SSE2, NEON
+  static constexpr int bytes = 16, registers = 16;
+};
+
+template <class Isa, class T>
+inline constexpr int lanes = Isa::bytes / static_cast<int>(sizeof(T));
+/// The native vector of T's compute type.
+template <class Isa, class T>
+using native = vec<compute_t<T>, lanes<Isa, compute_t<T>>>;
+
+template <class V>
+inline constexpr int size_v = sizeof(V) / sizeof(std::declval<V>()[0]);
+
+template <class To, class From>
+CONTRASTIVE_INLINE To bit_cast(From from) {
+  static_assert(sizeof(To) == sizeof(From));
+  To to;
+  std::memcpy(&to, &from, sizeof to);
+  return to;
+}
+
+/// Loads size_v<V> elements of T, widened to V's element type.
+template <class V, class T>
+CONTRASTIVE_INLINE V load(const T* from) {
+  constexpr int N = size_v<V>;
+  if constexpr (std::is_same_v<T, bf16>) {
+    vec<std::uint16_t, N> half;
+    std::memcpy(&half, static_cast<const void*>(from), sizeof half);
+    return bit_cast<V>(__builtin_convertvector(half, vec<std::uint32_t, N>) << 16);
+  } else if constexpr (std::is_same_v<T, std::remove_cvref_t<decltype(std::declval<V>()[0])>>) {
+    V value;
+    std::memcpy(&value, from, sizeof value);
+    return value;
+  } else {
+    vec<T, N> value;
+    std::memcpy(&value, from, sizeof value);
+    return __builtin_convertvector(value, V);
+  }
+}
+
+template <class V, class T>
+CONTRASTIVE_INLINE void store(T* to, V value) {
+  constexpr int N = size_v<V>;
+  if constexpr (std::is_same_v<T, bf16>) {
+    using U = vec<std::uint32_t, N>;
+    const U u = bit_cast<U>(value);
+    const U rounded = (u + 0x7fffu + ((u >> 16) & 1u)) >> 16;  // nearest, ties to even
+    const U nan = (u >> 16) | 0x40u;
+    const U bits = (u & 0x7fffffffu) > 0x7f800000u ? nan : rounded;
+    const auto half = __builtin_convertvector(bits, vec<std::uint16_t, N>);
+    std::memcpy(static_cast<void*>(to), &half, sizeof half);
+  } else {
+    std::memcpy(to, &value, sizeof value);
+  }
+}
+
+/// The first n < size_v<V> elements; the other lanes are `rest`.
+template <class V, class T>
+CONTRASTIVE_INLINE V load_first(const T* from, int n, T rest = T(0)) {
+  T padded[size_v<V>];
+  for (int i = 0; i < size_v<V>; ++i) padded[i] = rest;
+  std::memcpy(static_cast<void*>(padded), from, static_cast<std::size_t>(n) * sizeof(T));
+  return load<V>(padded);
+}
+template <class V, class T>
+CONTRASTIVE_INLINE void store_first(T* to, V value, int n) {
+  T padded[size_v<V>];
+  store(padded, value);
+  std::memcpy(static_cast<void*>(to), padded, static_cast<std::size_t>(n) * sizeof(T));
+}
+
+template <class V, class S>
+CONTRASTIVE_INLINE V splat(S value) {
+  return V{} + static_cast<std::remove_cvref_t<decltype(std::declval<V>()[0])>>(value);
+}
+
+template <class V>
+CONTRASTIVE_INLINE V max(V a, V b) {
+  return a > b ? a : b;
+}
+template <class V>
+CONTRASTIVE_INLINE V min(V a, V b) {
+  return a < b ? a : b;
+}
+
+/// Sum and maximum over the lanes, in a fixed tree.
+template <class V>
+CONTRASTIVE_INLINE auto sum(V v) {
+  constexpr int N = size_v<V>;
+  std::remove_cvref_t<decltype(v[0])> lane[N];
+  std::memcpy(lane, &v, sizeof v);
+  for (int half = N / 2; half > 0; half /= 2)
+    for (int i = 0; i < half; ++i) lane[i] += lane[i + half];
+  return lane[0];
+}
+template <class V>
+CONTRASTIVE_INLINE auto largest(V v) {
+  constexpr int N = size_v<V>;
+  std::remove_cvref_t<decltype(v[0])> lane[N];
+  std::memcpy(lane, &v, sizeof v);
+  auto best = lane[0];
+  for (int i = 1; i < N; ++i) best = lane[i] > best ? lane[i] : best;
+  return best;
+}
+
+/// e^x for float vectors, about 1 unit in the last place; 0 below -87.3, infinity above 88.7, NaN stays.
+template <class V>
+CONTRASTIVE_INLINE V exp(V x) {
+  using I = vec<std::int32_t, size_v<V>>;
+  const V high = splat<V>(88.722839f), low = splat<V>(-87.336544f);
+  const V clamped = x > high ? high : (x < low ? low : x);
+  const V shifter = splat<V>(12582912.f);  // 1.5 * 2^23: adding it rounds to the nearest integer
+  const V n = (clamped * 1.44269504088896341f + shifter) - shifter;
+  V r = clamped - n * 0.693359375f;
+  r = r - n * -2.12194440e-4f;
+  V p = splat<V>(1.9875691500e-4f);
+  p = p * r + 1.3981999507e-3f;
+  p = p * r + 8.3334519073e-3f;
+  p = p * r + 4.1665795894e-2f;
+  p = p * r + 1.6666665459e-1f;
+  p = p * r + 5.0000001201e-1f;
+  p = p * r * r + r + 1.f;
+  // 2^n in two factors: n may be 128, which has no float of its own.
+  const I whole = __builtin_convertvector(n, I), half = whole >> 1;
+  const V scale = bit_cast<V>((half + 127) << 23), scale_rest = bit_cast<V>((whole - half + 127) << 23);
+  V y = p * scale * scale_rest;
+  y = x > high ? splat<V>(__builtin_inff()) : y;
+  y = x < low ? splat<V>(0.f) : y;
+  return x != x ? x : y;
+}
+
+enum class IsaLevel { base, avx2, avx512 };
+
+/// The level in use: the machine's best, or what the environment variable CONTRASTIVE_ISA (base, avx2, avx512) asks
+/// for where the machine has it.
+inline IsaLevel isa() {
+  static const IsaLevel level = [] {
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+    IsaLevel best = IsaLevel::base;
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) best = IsaLevel::avx2;
+    if (best == IsaLevel::avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
+      best = IsaLevel::avx512;
+    if (const char* wish = std::getenv("CONTRASTIVE_ISA")) {
+      const std::string_view name = wish;
+      const IsaLevel wanted = name == "base" ? IsaLevel::base : name == "avx2" ? IsaLevel::avx2 : IsaLevel::avx512;
+      if (wanted < best) best = wanted;
+    }
+    return best;
+#else
+    return IsaLevel::base;
+#endif
+  }();
+  return level;
+}
+
+inline const char* isa_name() {
+  constexpr const char* names[] = {"base", "avx2", "avx512"};
+  return names[static_cast<int>(isa())];
+}
+
+#if defined(__x86_64__)
+template <class Kernel, class... Args>
+[[gnu::target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c"), gnu::noinline]] void run_avx512(Args... args) {
+  Kernel::template run<Avx512>(args...);
+}
+template <class Kernel, class... Args>
+[[gnu::target("avx2,fma,f16c"), gnu::noinline]] void run_avx2(Args... args) {
+  Kernel::template run<Avx2>(args...);
+}
+#endif
+template <class Kernel, class... Args>
+[[gnu::noinline]] void run_base(Args... args) {
+  Kernel::template run<Base>(args...);
+}
+
+/// The baseline for kernels whose speed does not matter (f64 elementwise work): one instantiation instead of three.
+template <class Kernel, class... Args>
+void plain(Args... args) {
+  run_base<Kernel, Args...>(args...);
+}
+
+template <class Kernel, class... Args>
+void dispatch(Args... args) {
+#if defined(__x86_64__)
+  switch (isa()) {
+    case IsaLevel::avx512: return run_avx512<Kernel, Args...>(args...);
+    case IsaLevel::avx2: return run_avx2<Kernel, Args...>(args...);
+    case IsaLevel::base: break;
+  }
+#endif
+  run_base<Kernel, Args...>(args...);
+}
+
+}  // namespace contrastive::simd

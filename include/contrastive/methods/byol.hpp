@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+#include "contrastive/methods/method.hpp"
+#include "contrastive/nn/mlp.hpp"
+#include "contrastive/objectives/negative_cosine.hpp"
+
+namespace contrastive {
+
+/// BYOL's regression between the first two views, both directions summed.
+struct ByolRegression {
+  Tensor operator()(const Embeddings& z) const {
+    require(z.online.size() >= 2 && z.target.size() >= 2, "[byol] expected two views");
+    return byol_loss(z.online[0], z.target[1], z.online[1], z.target[0]);
+  }
+};
+
+struct ByolConfig {
+  std::int64_t hidden = 4096;
+  std::int64_t dimension = 256;
+  double momentum = 0.99;  // at the start, rising to 1: 0.97 / 0.99 / 0.99 / 0.996 for 40 / 100 / 300 / 1000 epochs
+};
+
+/// Projector and predictor alike: linear with bias, batch norm, ReLU, linear without bias.
+inline Mlp byol_mlp(std::int64_t in, const ByolConfig& config, Rng rng) {
+  return Mlp(in, {{.out = config.hidden}, {.out = config.dimension, .bias = false, .norm = false, .relu = false}}, rng);
+}
+
+/// BYOL (Grill et al. 2020, arXiv:2006.07733; deepmind-research/byol): the online network predicts a moving average of
+/// itself that sees the other view. `make_encoder(rng)` is called twice: the target starts from other random weights.
+template <class MakeEncoder, class Augmentation>
+auto byol(MakeEncoder&& make_encoder, Augmentation augment, const ByolConfig& config, Rng rng) {
+  const auto tower = [&](Rng stream) {
+    auto encoder = make_encoder(stream / "encoder");
+    Mlp projector = byol_mlp(encoder.features(), config, stream / "projector");
+    return Tower<decltype(encoder), Mlp>{std::move(encoder), std::move(projector)};
+  };
+  auto online = tower(rng / "online");
+  const auto start = tower(rng / "target");
+  using Encoder = decltype(online.encoder);
+  return Method<Encoder, Mlp, Mlp, ByolRegression, Augmentation, Momentum>(
+      std::move(online), byol_mlp(config.dimension, config, rng / "predictor"), ByolRegression{}, std::move(augment),
+      Momentum{.momentum = config.momentum, .to_one = true}, &start);
+}
+
+}  // namespace contrastive

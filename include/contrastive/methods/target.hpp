@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "contrastive/nn/module.hpp"
+#include "contrastive/ops/elementwise.hpp"
+#include "contrastive/optim/schedule.hpp"
+
+/// The other branch of a method: what the online embedding is compared with.
+namespace contrastive {
+
+/// Where a run stands.
+struct Progress {
+  std::int64_t step = 0;
+  std::int64_t steps = 1;
+  double fraction() const { return static_cast<double>(step) / static_cast<double>(steps > 0 ? steps : 1); }
+};
+
+/// target = keep * target + (1 - keep) * online, parameter by parameter. Buffers (running statistics) are left alone,
+/// as in every official code.
+template <class M>
+void momentum_update(M& target, M& online, double keep) {
+  std::vector<Tensor> sources;
+  each_parameter(online, [&](const std::string&, Parameter& p) { sources.push_back(p); });
+  std::size_t i = 0;
+  each_parameter(target, [&](const std::string&, Parameter& p) {
+    const Tensor weight = Tensor::full({1}, keep, p.dtype(), p.device());
+    p.kernels().lerp(p.view(), sources[i++].view(), weight.view());
+  });
+}
+
+/// No other branch: the objective compares online embeddings among themselves (SimCLR).
+struct Shared {
+  template <class Tower>
+  struct Branch {
+    static constexpr bool present = false;
+    Branch(const Shared&, const Tower&) {}
+    Tensor operator()(const Tensor&, const Tensor& projection) const { return projection; }
+    void before_keys(Tower&, Progress) {}
+    void after_step(Tower&, Progress) {}
+    template <class F>
+    void members(F&&) {}
+  };
+};
+
+/// The same pass without its gradient (SimSiam).
+struct StopGradient {
+  template <class Tower>
+  struct Branch : Shared::Branch<Tower> {
+    static constexpr bool present = true;
+    Branch(const StopGradient&, const Tower& online) : Shared::Branch<Tower>({}, online) {}
+    Tensor operator()(const Tensor&, const Tensor& projection) const { return stop_gradient(projection); }
+  };
+};
+
+enum class MomentumUpdate {
+  before_keys,  // MoCo v1 to v3: in the forward, before this step's optimiser update
+  after_step,   // BYOL, DINO
+};
+
+template <class Tower>
+class MomentumBranch;
+
+/// An exponential moving average of the online network, in training mode with batch statistics of its own.
+struct Momentum {
+  double momentum = 0.99;   // in [0, 1]
+  bool to_one = false;      // rise to 1 along half a cosine over the run (BYOL, MoCo v3, DINO)
+  MomentumUpdate update = MomentumUpdate::after_step;
+
+  double at(Progress progress) const { return to_one ? cosine(momentum, 1, progress.fraction()) : momentum; }
+
+  template <class Tower>
+  using Branch = MomentumBranch<Tower>;
+};
+
+template <class Tower>
+class MomentumBranch {
+ public:
+  static constexpr bool present = true;
+
+  /// Starts as a copy of `initial`: the online tower (MoCo, DINO), or one with other random weights (BYOL).
+  MomentumBranch(const Momentum& rule, const Tower& initial) : rule_(rule), tower_(clone(initial)) {
+    set_trainable(tower_, false);
+  }
+
+  Tensor operator()(const Tensor& view, const Tensor&) const {
+    const NoGrad no_grad;
+    return tower_(view);
+  }
+  void before_keys(Tower& online, Progress progress) { follow(online, progress, MomentumUpdate::before_keys); }
+  void after_step(Tower& online, Progress progress) { follow(online, progress, MomentumUpdate::after_step); }
+
+  template <class F>
+  void members(F&& f) {
+    tower_.members(f);
+  }
+
+ private:
+  void follow(Tower& online, Progress progress, MomentumUpdate now) {
+    if (rule_.update == now) momentum_update(tower_, online, rule_.at(progress));
+  }
+  Momentum rule_;
+  Tower tower_;
+};
+
+}  // namespace contrastive

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "contrastive/nn/init.hpp"
+#include "contrastive/nn/module.hpp"
+#include "contrastive/ops/elementwise.hpp"
+#include "contrastive/ops/matmul.hpp"
+
+namespace contrastive {
+
+/// y = x W^T + b: (N, in) -> (N, out). Starts as torch.nn.Linear: uniform in +-1/sqrt(in).
+struct Linear {
+  Parameter weight;  // (out, in)
+  Parameter bias;    // (out), empty without
+
+  Linear() = default;
+  Linear(std::int64_t in, std::int64_t out, Rng rng, bool with_bias = true) {
+    const double bound = 1 / std::sqrt(static_cast<double>(in));
+    weight = Parameter(init::uniform({out, in}, bound, rng / "weight"));
+    if (with_bias) bias = Parameter(init::uniform({out}, bound, rng / "bias"));
+  }
+
+  Tensor operator()(const Tensor& x) const {
+    const Tensor y = matmul(x, weight, false, true);
+    return bias.defined() ? y + cast(bias, y.dtype()) : y;
+  }
+
+  template <class F>
+  void members(F&& f) {
+    f("weight", weight);
+    f("bias", bias);
+  }
+};
+
+}  // namespace contrastive

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <vector>
+
+#include "contrastive/nn/batch_norm.hpp"
+#include "contrastive/nn/linear.hpp"
+
+namespace contrastive {
+
+/// One layer of an `Mlp`: linear, then perhaps batch norm, then perhaps ReLU.
+struct MlpLayer {
+  std::int64_t out;
+  bool bias = true;
+  bool norm = true;
+  bool relu = true;
+  BatchNormOptions norm_options = {};
+};
+
+/// The projectors and predictors of the field: layers of linear - norm - ReLU on (N, D). Members are numbered as in a
+/// torch.nn.Sequential of the same layers (a ReLU takes a number too).
+struct Mlp {
+  struct Layer {
+    Linear linear;
+    BatchNorm norm;
+    bool has_norm = false, has_relu = false;
+  };
+  std::vector<Layer> layers;
+
+  Mlp() = default;
+  Mlp(std::int64_t in, std::vector<MlpLayer> specs, Rng rng) {
+    for (std::size_t i = 0; i < specs.size(); ++i) {
+      const MlpLayer& spec = specs[i];
+      layers.push_back({Linear(in, spec.out, rng / i, spec.bias), {}, spec.norm, spec.relu});
+      if (spec.norm) layers.back().norm = BatchNorm(spec.out, spec.norm_options);
+      in = spec.out;
+    }
+  }
+
+  Tensor operator()(Tensor x) const {
+    for (const Layer& layer : layers) {
+      x = layer.linear(x);
+      if (layer.has_norm)
+        x = layer.has_relu ? layer.norm.relu(x) : layer.norm(x);
+      else if (layer.has_relu)
+        x = contrastive::relu(x);
+    }
+    return x;
+  }
+
+  template <class F>
+  void members(F&& f) {
+    int index = 0;
+    for (Layer& layer : layers) {
+      f(std::to_string(index++), layer.linear);
+      if (layer.has_norm) f(std::to_string(index++), layer.norm);
+      if (layer.has_relu) ++index;
+    }
+  }
+};
+
+}  // namespace contrastive

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "contrastive/tensor/tensor.hpp"
+
+/// Elementwise operations. Binary ones broadcast as in NumPy; operands share a dtype (a plain number takes the
+/// tensor's).
+namespace contrastive {
+
+/// y = F(x, a). To make an op of a functor: `inline Tensor relu(const Tensor& x) { return unary<functors::Relu>(x); }`
+template <class F>
+Tensor unary(const Tensor& x, double a = 0) {
+  constexpr auto place = functors::Unary::index_of<F>();
+  const Tensor y(x.shape(), x.dtype(), x.device());
+  x.kernels().map[place](x.view(), a, y.view());
+  if (!recording({&x})) return y;
+  return record(y, [dx = Grad(x), x = x.detach(), y, a](const Tensor& dy) {
+    const Tensor d(x.shape(), x.dtype(), x.device());
+    x.kernels().map_grad[place](x.view(), y.view(), dy.view(), a, d.view());
+    dx.add(d);
+  });
+}
+
+inline Tensor relu(const Tensor& x) { return unary<functors::Relu>(x); }
+inline Tensor gelu(const Tensor& x) { return unary<functors::Gelu>(x); }
+inline Tensor exp(const Tensor& x) { return unary<functors::Exp>(x); }
+inline Tensor log(const Tensor& x) { return unary<functors::Log>(x); }
+inline Tensor sqrt(const Tensor& x) { return unary<functors::Sqrt>(x); }
+inline Tensor square(const Tensor& x) { return unary<functors::Square>(x); }
+inline Tensor abs(const Tensor& x) { return unary<functors::Abs>(x); }
+inline Tensor pow(const Tensor& x, double exponent) { return unary<functors::Pow>(x, exponent); }
+inline Tensor tanh(const Tensor& x) { return unary<functors::Tanh>(x); }
+inline Tensor sigmoid(const Tensor& x) { return unary<functors::Sigmoid>(x); }
+inline Tensor log_sigmoid(const Tensor& x) { return unary<functors::LogSigmoid>(x); }
+/// max(x, floor); the gradient passes where x >= floor.
+inline Tensor clamp_min(const Tensor& x, double floor) { return unary<functors::ClampMin>(x, floor); }
+
+inline Tensor operator*(const Tensor& x, double a) { return unary<functors::Scale>(x, a); }
+inline Tensor operator*(double a, const Tensor& x) { return x * a; }
+inline Tensor operator/(const Tensor& x, double a) { return x * (1 / a); }
+inline Tensor operator+(const Tensor& x, double a) { return unary<functors::Shift>(x, a); }
+inline Tensor operator+(double a, const Tensor& x) { return x + a; }
+inline Tensor operator-(const Tensor& x, double a) { return x + -a; }
+inline Tensor operator-(const Tensor& x) { return x * -1; }
+inline Tensor operator-(double a, const Tensor& x) { return -x + a; }
+
+/// Another dtype, recorded: the gradient is cast back.
+inline Tensor cast(const Tensor& x, DType dtype) {
+  if (x.dtype() == dtype) return x;
+  const Tensor y = x.to(dtype).detach();
+  if (!recording({&x})) return y;
+  return record(y, [dx = Grad(x), from = x.dtype()](const Tensor& dy) { dx.add(dy.to(from)); });
+}
+
+namespace detail {
+
+template <class F>
+Tensor zip(const char* op, const Tensor& a, const Tensor& b) {
+  require(a.dtype() == b.dtype(), "[", op, "] dtypes differ: ", to_string(a.dtype()), " and ", to_string(b.dtype()));
+  require(a.device() == b.device(), "[", op, "] devices differ: ", to_string(a.device()), " and ",
+          to_string(b.device()));
+  const Tensor y(broadcast(op, a.shape(), b.shape()), a.dtype(), a.device());
+  a.kernels().zip[functors::Binary::index_of<F>()](a.view(), b.view(), y.view());
+  return y;
+}
+
+/// Sums a gradient over the axes that a broadcast stretched.
+inline Tensor sum_to_shape(const Tensor& dy, const Shape& shape) {
+  if (dy.shape() == shape) return dy;
+  const Tensor dx(shape, dy.dtype(), dy.device());
+  dy.kernels().sum_to(dy.view(), 1.0, dx.view());
+  return dx;
+}
+
+}  // namespace detail
+
+inline Tensor operator+(const Tensor& a, const Tensor& b) {
+  const Tensor y = detail::zip<functors::Add>("add", a, b);
+  if (!recording({&a, &b})) return y;
+  return record(y, [da = Grad(a), db = Grad(b), sa = a.shape(), sb = b.shape()](const Tensor& dy) {
+    if (da) da.add(detail::sum_to_shape(dy, sa));
+    if (db) db.add(detail::sum_to_shape(dy, sb));
+  });
+}
+
+inline Tensor operator-(const Tensor& a, const Tensor& b) {
+  const Tensor y = detail::zip<functors::Sub>("subtract", a, b);
+  if (!recording({&a, &b})) return y;
+  return record(y, [da = Grad(a), db = Grad(b), sa = a.shape(), sb = b.shape()](const Tensor& dy) {
+    if (da) da.add(detail::sum_to_shape(dy, sa));
+    if (db) db.add(detail::sum_to_shape(-dy, sb));
+  });
+}
+
+inline Tensor operator*(const Tensor& a, const Tensor& b) {
+  const Tensor y = detail::zip<functors::Mul>("multiply", a, b);
+  if (!recording({&a, &b})) return y;
+  return record(y, [da = Grad(a), db = Grad(b), a = a.detach(), b = b.detach()](const Tensor& dy) {
+    if (da) da.add(detail::sum_to_shape(dy * b, a.shape()));
+    if (db) db.add(detail::sum_to_shape(dy * a, b.shape()));
+  });
+}
+
+inline Tensor operator/(const Tensor& a, const Tensor& b) {
+  const Tensor y = detail::zip<functors::Div>("divide", a, b);
+  if (!recording({&a, &b})) return y;
+  return record(y, [da = Grad(a), db = Grad(b), sa = a.shape(), b = b.detach(), y](const Tensor& dy) {
+    const Tensor d = dy / b;
+    if (da) da.add(detail::sum_to_shape(d, sa));
+    if (db) db.add(detail::sum_to_shape(-(d * y), b.shape()));
+  });
+}
+
+/// Larger of the two; the gradient goes to the larger, halves where they are equal.
+inline Tensor maximum(const Tensor& a, const Tensor& b) {
+  const Tensor y = detail::zip<functors::Max>("maximum", a, b);
+  if (!recording({&a, &b})) return y;
+  return record(y, [da = Grad(a), db = Grad(b), a = a.detach(), b = b.detach()](const Tensor& dy) {
+    const Tensor tie = detail::zip<functors::Equal>("maximum", a, b) * 0.5;
+    if (da) da.add(detail::sum_to_shape(dy * (detail::zip<functors::Greater>("maximum", a, b) + tie), a.shape()));
+    if (db) db.add(detail::sum_to_shape(dy * (detail::zip<functors::Greater>("maximum", b, a) + tie), b.shape()));
+  });
+}
+inline Tensor minimum(const Tensor& a, const Tensor& b) { return -maximum(-a, -b); }
+
+/// 1 where a == b, else 0; no gradient.
+inline Tensor equal(const Tensor& a, const Tensor& b) { return detail::zip<functors::Equal>("equal", a, b); }
+/// 1 where a > b, else 0; no gradient.
+inline Tensor greater(const Tensor& a, const Tensor& b) { return detail::zip<functors::Greater>("greater", a, b); }
+
+/// The same values, through which no gradient flows.
+inline Tensor stop_gradient(const Tensor& x) { return x.detach(); }
+
+}  // namespace contrastive

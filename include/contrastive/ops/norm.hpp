@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <utility>
+
+#include "contrastive/tensor/tensor.hpp"
+
+namespace contrastive {
+
+/// What `batch_norm` takes beside the data; empty tensors where absent.
+struct BatchNormArguments {
+  Tensor weight{}, bias{};  // (C)
+  Tensor residual{};        // like x, added before the ReLU
+  bool relu = false;
+  double eps = 1e-5;
+};
+
+/// Mean and biased variance per channel in G groups of consecutive rows, each (G, C); outside the tape. The groups
+/// are what several devices with a batch norm of their own would have seen.
+inline std::pair<Tensor, Tensor> batch_norm_statistics(const Tensor& x, std::int64_t groups = 1) {
+  require(x.rank() >= 2 && groups >= 1 && x.size(0) % groups == 0 && x.count() > 0, "[batch_norm] cannot split ",
+          x.shape(), " into ", groups, " groups of rows");
+  const DType dtype = x.dtype() == DType::bf16 ? DType::f32 : x.dtype();
+  const Tensor mean({groups, x.size(-1)}, dtype, x.device()), var({groups, x.size(-1)}, dtype, x.device());
+  x.kernels().batch_norm_stats(x.view(), mean.view(), var.view());
+  return {mean, var};
+}
+
+/// y = [relu]((x - mean) / sqrt(var + eps) * weight + bias [+ residual]) over all axes but the last. `frozen` says
+/// that mean and var are constants; else they are taken to be x's own, and the gradient goes through them.
+inline Tensor batch_norm(const Tensor& x, const Tensor& mean, const Tensor& var, bool frozen,
+                         const BatchNormArguments& with = {}) {
+  require(mean.rank() == 2 && mean.shape() == var.shape() && mean.size(1) == x.size(-1),
+          "[batch_norm] expected statistics (G, ", x.size(-1), "), got ", mean.shape(), " and ", var.shape());
+  require(!with.residual.defined() || with.residual.shape() == x.shape(), "[batch_norm] the residual ",
+          with.residual.shape(), " is not like ", x.shape());
+  const Tensor y(x.shape(), x.dtype(), x.device());
+  x.kernels().batch_norm(x.view(), mean.view(), var.view(), with.eps, with.weight.view(), with.bias.view(),
+                         with.residual.view(), with.relu, y.view());
+  if (!recording({&x, &with.weight, &with.bias, &with.residual})) return y;
+  return record(y, [dx = Grad(x), dweight = Grad(with.weight), dbias = Grad(with.bias), dresidual = Grad(with.residual),
+                    x = x.detach(), y = with.relu ? y : Tensor(), mean, var, weight = with.weight.detach(),
+                    eps = with.eps, frozen](const Tensor& dy) {
+    const auto room = [](const Grad& wanted, const Shape& shape, DType dtype, Device device) {
+      return wanted ? Tensor(shape, dtype, device) : Tensor();
+    };
+    const Shape channels{x.size(-1)};
+    const Tensor gx = room(dx, x.shape(), x.dtype(), x.device());
+    const Tensor gw = room(dweight, channels, mean.dtype(), x.device());
+    const Tensor gb = room(dbias, channels, mean.dtype(), x.device());
+    const bool relu = y.defined();
+    const Tensor gr = relu ? room(dresidual, x.shape(), x.dtype(), x.device()) : Tensor();
+    x.kernels().batch_norm_grad(x.view(), y.view(), mean.view(), var.view(), eps, weight.view(), relu, frozen, dy.view(),
+                                gx.view(), gw.view(), gb.view(), gr.view());
+    if (dx) dx.add(gx);
+    if (dweight) dweight.add(gw);
+    if (dbias) dbias.add(gb);
+    if (dresidual) dresidual.add(relu ? gr : dy);  // without a ReLU the residual sees dy itself
+  });
+}
+
+}  // namespace contrastive

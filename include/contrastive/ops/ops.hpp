@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+// Every operation.
+#include "contrastive/ops/conv2d.hpp"
+#include "contrastive/ops/custom.hpp"
+#include "contrastive/ops/elementwise.hpp"
+#include "contrastive/ops/index.hpp"
+#include "contrastive/ops/matmul.hpp"
+#include "contrastive/ops/norm.hpp"
+#include "contrastive/ops/pool.hpp"
+#include "contrastive/ops/reduce.hpp"
+#include "contrastive/ops/softmax.hpp"

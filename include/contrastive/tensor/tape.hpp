@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <functional>
+#include <initializer_list>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "contrastive/tensor/tensor.hpp"
+
+/// The linear tape. An op computes its output and, when an input wants a gradient, leaves a closure that turns the
+/// gradient of the output into those of the inputs. `backward` runs the closures in reverse order and frees each as it
+/// goes. The tape belongs to the thread.
+namespace contrastive {
+
+namespace detail {
+
+struct GradSlot {
+  Tensor grad;
+  bool wanted = true;  // false for a frozen leaf
+};
+
+struct TapeEntry {
+  std::shared_ptr<GradSlot> output;
+  std::function<void(const Tensor& dy)> backward;
+};
+
+inline std::vector<TapeEntry>& tape() {
+  thread_local std::vector<TapeEntry> entries;
+  return entries;
+}
+
+inline bool& grad_enabled() {
+  thread_local bool on = true;
+  return on;
+}
+
+inline bool& training() {
+  thread_local bool on = true;
+  return on;
+}
+
+inline bool& statistics_follow() {
+  thread_local bool on = true;
+  return on;
+}
+
+/// Sets a thread's flag for the life of the guard.
+class FlagGuard {
+ public:
+  FlagGuard(bool& flag, bool value) : flag_(flag), before_(std::exchange(flag, value)) {}
+  ~FlagGuard() { flag_ = before_; }
+  FlagGuard(const FlagGuard&) = delete;
+  FlagGuard& operator=(const FlagGuard&) = delete;
+
+ private:
+  bool& flag_;
+  bool before_;
+};
+
+}  // namespace detail
+
+/// While one is alive, ops of this thread leave nothing on the tape.
+struct NoGrad : detail::FlagGuard {
+  NoGrad() : FlagGuard(detail::grad_enabled(), false) {}
+};
+
+/// While one is alive, modules of this thread act as for evaluation: norms use their running statistics.
+struct Eval : detail::FlagGuard {
+  Eval() : FlagGuard(detail::training(), false) {}
+};
+
+/// While one is alive, norms use the batch's statistics but leave the running ones alone: for a pass that is repeated.
+struct KeepStatistics : detail::FlagGuard {
+  KeepStatistics() : FlagGuard(detail::statistics_follow(), false) {}
+};
+
+inline bool training() { return detail::training(); }
+
+/// Where an op's backward puts the gradient of one input. Empty when that input wants none.
+class Grad {
+ public:
+  explicit Grad(const Tensor& x) : slot_(x.requires_grad() ? x.grad_slot() : nullptr) {}
+
+  explicit operator bool() const { return slot_ != nullptr; }
+
+  /// Adds `dx` to what has been collected; the first one is taken as it is. Nothing happens when no gradient is wanted.
+  void add(Tensor dx) const {
+    if (!slot_) return;
+    if (!slot_->grad.defined()) {
+      slot_->grad = dx.detach();
+      return;
+    }
+    require(dx.shape() == slot_->grad.shape(), "[backward] a gradient of ", dx.shape(), " meets one of ",
+            slot_->grad.shape());
+    if (slot_->grad.shares_memory_with_others()) slot_->grad = slot_->grad.clone();
+    dx = dx.to(slot_->grad.dtype());
+    dx.kernels().accumulate(dx.view(), slot_->grad.view());
+  }
+
+ private:
+  std::shared_ptr<detail::GradSlot> slot_;
+};
+
+/// Whether an op on these inputs has to be recorded.
+inline bool recording(std::initializer_list<const Tensor*> inputs) {
+  if (!detail::grad_enabled()) return false;
+  for (const Tensor* x : inputs)
+    if (x->requires_grad()) return true;
+  return false;
+}
+
+/// Marks `y` as computed and records how to go back. `backward(dy)` is called at most once.
+template <class F>
+Tensor record(Tensor y, F&& backward) {
+  auto slot = std::make_shared<detail::GradSlot>();
+  y.set_grad_slot(slot);
+  detail::tape().push_back({std::move(slot), std::forward<F>(backward)});
+  return y;
+}
+
+inline bool Tensor::requires_grad() const { return slot_ && slot_->wanted; }
+
+inline void Tensor::set_requires_grad(bool on) {
+  require(!on || is_float(dtype_), "[set_requires_grad] gradients need a floating dtype, got ", to_string(dtype_));
+  if (on && !slot_) slot_ = std::make_shared<detail::GradSlot>();
+  if (slot_) slot_->wanted = on;
+}
+
+inline Tensor Tensor::grad() const { return slot_ ? slot_->grad : Tensor(); }
+inline void Tensor::clear_grad() const {
+  if (slot_) slot_->grad = Tensor();
+}
+inline void Tensor::set_grad(Tensor grad) const {
+  require(slot_ != nullptr, "[set_grad] the tensor does not require a gradient");
+  slot_->grad = std::move(grad);
+}
+
+inline void Tensor::backward(const Tensor& gradient) const {
+  require(requires_grad(), "[backward] nothing to differentiate: no input required a gradient");
+  require(gradient.shape() == shape_, "[backward] expected a gradient of ", shape_, ", got ", gradient.shape());
+  Grad(*this).add(gradient);
+  auto& entries = detail::tape();
+  const NoGrad no_grad;
+  try {
+    while (!entries.empty()) {
+      detail::TapeEntry entry = std::move(entries.back());
+      entries.pop_back();
+      if (!entry.output->grad.defined()) continue;
+      const Tensor dy = std::move(entry.output->grad);
+      entry.output->grad = Tensor();
+      entry.backward(dy);
+    }
+  } catch (...) {
+    entries.clear();
+    throw;
+  }
+}
+
+inline void Tensor::backward() const {
+  require(count() == 1, "[backward] the loss must be one number, got shape ", shape_);
+  backward(Tensor::full(shape_, 1, dtype_, device()));
+}
+
+/// Forgets everything recorded on this thread without going back (after a loss that is not wanted).
+inline void clear_tape() { detail::tape().clear(); }
+
+inline Tensor Tensor::reshape(Shape shape) const {
+  std::int64_t known = 1;
+  int open = -1;
+  for (int axis = 0; axis < shape.rank; ++axis) {
+    if (shape[axis] == -1 && open < 0)
+      open = axis;
+    else
+      known *= shape[axis];
+  }
+  if (open >= 0) shape[open] = known > 0 ? count() / known : 0;
+  require(defined() && shape.count() == count(), "[reshape] ", shape_, " does not become ", shape);
+  const Tensor y = alias(shape, 0);
+  if (!recording({this})) return y;
+  return record(y, [dx = Grad(*this), from = shape_](const Tensor& dy) { dx.add(dy.reshape(from)); });
+}
+
+inline Tensor Tensor::slice(std::int64_t begin, std::int64_t end) const {
+  require(rank() >= 1 && 0 <= begin && begin <= end && end <= shape_[0], "[slice] rows [", begin, ", ", end,
+          ") are outside ", shape_);
+  Shape shape = shape_;
+  shape[0] = end - begin;
+  const Tensor y = alias(shape, begin * shape_.count(1, shape_.rank));
+  if (!recording({this})) return y;
+  return record(y, [dx = Grad(*this), from = shape_, dtype = dtype_, begin](const Tensor& dy) {
+    Tensor full = Tensor::zeros(from, dtype, dy.device());
+    dy.kernels().place(dy.view(), full.view(), 0, begin);
+    dx.add(full);
+  });
+}
+
+}  // namespace contrastive

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <array>
+#include <map>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "contrastive/io/safetensors.hpp"
+#include "contrastive/nn/module.hpp"
+
+/// Weights in files. A convolution's weight is (O, k, k, I) in memory and torchvision's (O, I, k, k) in files.
+namespace contrastive {
+
+namespace detail {
+
+inline Tensor reordered(const Tensor& x, std::array<int, Shape::max_rank> axes) {
+  Shape shape;
+  for (int i = 0; i < x.rank(); ++i) shape.push_back(x.size(axes[i]));
+  const Tensor y(shape, x.dtype(), x.device());
+  x.kernels().permute(x.view(), axes, y.view());
+  return y;
+}
+inline Tensor to_file_layout(const Tensor& x) { return x.rank() == 4 ? reordered(x, {0, 3, 1, 2}) : x; }
+inline Tensor from_file_layout(const Tensor& x) { return x.rank() == 4 ? reordered(x, {0, 2, 3, 1}) : x; }
+
+}  // namespace detail
+
+/// Parameters and buffers of a module by name, as files hold them.
+template <class M>
+NamedTensors state_of(M& module, const std::string& prefix = "") {
+  NamedTensors state;
+  each_state(module, [&](const std::string& name, Tensor& tensor) {
+    state.emplace_back(prefix + name, detail::to_file_layout(tensor.detach().to(Device::cpu)));
+  });
+  return state;
+}
+
+struct LoadReport {
+  std::vector<std::string> missing;     // in the module, not in the file
+  std::vector<std::string> unexpected;  // in the file, not in the module
+  std::vector<std::string> mismatched;  // "name: (64, 3, 7, 7) in the file, (64, 3, 3, 3) in the module"
+  bool ok() const { return missing.empty() && unexpected.empty() && mismatched.empty(); }
+};
+
+/// "missing a, b; unexpected c; ...", at most five names each.
+inline std::string to_string(const LoadReport& report) {
+  std::string text;
+  const auto list = [&](const char* what, const std::vector<std::string>& names) {
+    if (names.empty()) return;
+    text += (text.empty() ? "" : "; ") + std::string(what) + " ";
+    for (std::size_t i = 0; i < names.size() && i < 5; ++i) text += (i ? ", " : "") + names[i];
+    if (names.size() > 5) text += join(" and ", names.size() - 5, " more");
+  };
+  list("missing", report.missing);
+  list("unexpected", report.unexpected);
+  list("of another shape:", report.mismatched);
+  return text;
+}
+
+/// Copies tensors whose names start with `prefix` into the module, cast to the module's dtypes. Nothing is copied
+/// when a shape differs; the report lists every difference. Counters (`num_batches_tracked`) may be absent.
+template <class M>
+LoadReport load_state(M& module, const std::map<std::string, Tensor>& tensors, const std::string& prefix = "") {
+  LoadReport report;
+  std::set<std::string> used;
+  std::vector<std::pair<Tensor, Tensor>> copies;
+  each_state(module, [&](const std::string& name, Tensor& tensor) {
+    const auto found = tensors.find(prefix + name);
+    if (found == tensors.end()) {
+      if (!name.ends_with("num_batches_tracked")) report.missing.push_back(name);
+      return;
+    }
+    used.insert(found->first);
+    const Tensor given = detail::from_file_layout(found->second);
+    if (given.shape() != tensor.shape())
+      report.mismatched.push_back(join(name, " ", given.shape(), " in the file, ", tensor.shape(), " wanted"));
+    else
+      copies.emplace_back(tensor, given);
+  });
+  for (const auto& [name, tensor] : tensors)
+    if (name.starts_with(prefix) && !used.contains(name)) report.unexpected.push_back(name.substr(prefix.size()));
+  if (report.mismatched.empty())
+    for (const auto& [to, from] : copies) to.copy_from(from.to(to.dtype()));
+  return report;
+}
+
+/// Published weights into an encoder: torchvision's `.safetensors` load by name, where a classifier (`fc.`) is left
+/// out. Throws `[load] FILE: ...` listing what does not fit.
+template <class M>
+void load_weights(M& module, const std::string& path) {
+  Safetensors file = load_safetensors(path);
+  std::erase_if(file.tensors, [](const auto& entry) { return entry.first.starts_with("fc."); });
+  const LoadReport report = load_state(module, file.tensors);
+  require(report.ok(), "[load] ", path, ": the weights do not fit this network: ", to_string(report));
+}
+
+template <class M>
+void save_weights(M& module, const std::string& path) {
+  save_safetensors(path, state_of(module));
+}
+
+}  // namespace contrastive

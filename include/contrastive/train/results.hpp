@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "contrastive/eval/neighbours.hpp"
+#include "contrastive/eval/tsne.hpp"
+#include "contrastive/io/report.hpp"
+#include "contrastive/ops/index.hpp"
+#include "contrastive/train/evaluate.hpp"
+#include "contrastive/train/settings.hpp"
+
+namespace contrastive {
+
+namespace detail {
+
+/// A view as a picture. Views with values below 0 were normalised: a mean of 0.45 and a deviation of 0.25, close to
+/// every recipe's, are put back.
+inline Image picture_of(const Tensor& view) {  // (H, W, C)
+  Image image(static_cast<int>(view.size(0)), static_cast<int>(view.size(1)), static_cast<int>(view.size(2)));
+  const auto values = view.span<float>();
+  const bool normalised = *std::min_element(values.begin(), values.end()) < -1e-3f;
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const float value = normalised ? values[i] * 0.25f + 0.45f : values[i];
+    image.pixels[i] = static_cast<std::uint8_t>(std::lround(255 * std::clamp(value, 0.f, 1.f)));
+  }
+  return image;
+}
+
+inline std::string class_of(const AnyDataset& set, std::int64_t sample) {
+  const int label = set.label(static_cast<std::size_t>(sample));
+  return label >= 0 ? set.class_names().at(static_cast<std::size_t>(label)) : std::string();
+}
+
+}  // namespace detail
+
+/// Pictures beside the views that the method made of them.
+template <Augment A>
+Gallery view_gallery(const AnyDataset& set, const A& augment, std::uint64_t seed, std::size_t count = 8) {
+  Gallery gallery{"Augmented views", "Each row: a training picture, then views of it as the encoder saw them.", {"picture"}, {}};
+  const std::vector<ViewSpec> specs = augment.views();
+  const std::size_t repeats = specs.size() <= 2 ? 3 : 1;
+  for (std::size_t v = 0; v < specs.size() * repeats; ++v)
+    gallery.columns.push_back(join("view ", v % specs.size() + 1));
+  for (std::size_t i = 0; i < std::min(count, set.size()); ++i) {
+    const std::size_t sample = i * (set.size() / std::min(count, set.size()));
+    const std::optional<Image> image = set.image_or_report(sample);
+    if (!image) continue;
+    Gallery::Row row{detail::class_of(set, static_cast<std::int64_t>(sample)), {Picture(*image)}};
+    for (std::size_t repeat = 0; repeat < repeats; ++repeat) {
+      std::vector<Tensor> views;
+      std::vector<float*> out;
+      for (const ViewSpec& spec : specs) {
+        views.emplace_back(Shape{spec.size, spec.size, spec.channels});
+        out.push_back(views.back().template data<float>());
+      }
+      augment(*image, Rng(seed) / "augment" / repeat / sample, std::span<float* const>(out), {});
+      for (const Tensor& view : views) row.pictures.push_back(Picture(detail::picture_of(view)));
+    }
+    gallery.rows.push_back(std::move(row));
+  }
+  return gallery;
+}
+
+/// A few test pictures with the training pictures that lie nearest to them.
+inline std::vector<NeighbourRow> neighbour_rows(const AnyDataset& train_set, const FeatureSet& train,
+                                                const AnyDataset& test_set, const FeatureSet& test,
+                                                std::int64_t queries = 10, std::int64_t k = 8) {
+  const std::int64_t M = test.features.size(0);
+  queries = std::min(queries, M);
+  std::vector<std::int64_t> rows;
+  for (std::int64_t q = 0; q < queries; ++q) rows.push_back(q * (M / queries));
+  const Tensor chosen = gather(test.features, Tensor::from<std::int64_t>(rows, {queries}));
+  const Neighbours near = nearest_neighbours(chosen, train.features, k);
+  const auto picture = [](const AnyDataset& set, std::int64_t sample) {
+    const std::optional<Image> image = set.image_or_report(static_cast<std::size_t>(sample));
+    return image ? Picture(*image) : Picture();
+  };
+  std::vector<NeighbourRow> result;
+  const Tensor similarity = near.similarities.to(DType::f64);
+  for (std::int64_t q = 0; q < queries; ++q) {
+    const std::int64_t sample = test.samples[static_cast<std::size_t>(rows[static_cast<std::size_t>(q)])];
+    NeighbourRow row{picture(test_set, sample), detail::class_of(test_set, sample), {}};
+    for (std::int64_t j = 0; j < near.indices.size(1); ++j) {
+      const std::int64_t at = q * near.indices.size(1) + j;
+      const std::int64_t hit = train.samples[static_cast<std::size_t>(near.indices.data<std::int64_t>()[at])];
+      row.hits.push_back({picture(train_set, hit), detail::class_of(train_set, hit), similarity.data<double>()[at]});
+    }
+    result.push_back(std::move(row));
+  }
+  return result;
+}
+
+/// The first test embeddings in two dimensions.
+inline EmbeddingMap embedding_map(const AnyDataset& set, const FeatureSet& test, std::int64_t points = 1500) {
+  EmbeddingMap map;
+  map.method = "t-SNE";
+  map.classes = set.class_names();
+  const std::int64_t N = std::min(points, test.features.size(0));
+  const Tensor place = tsne(normalize(test.features.slice(0, N))).to(DType::f64);
+  std::vector<Image> pictures;
+  for (std::int64_t i = 0; i < N; ++i) {
+    const auto row = static_cast<std::size_t>(i);
+    map.points.push_back({place.data<double>()[2 * i], place.data<double>()[2 * i + 1],
+                          static_cast<int>(test.labels[row])});
+    if (const auto image = set.image_or_report(static_cast<std::size_t>(test.samples[row]))) pictures.push_back(*image);
+  }
+  if (static_cast<std::int64_t>(pictures.size()) == N) map.thumbnails = PictureSheet(pictures, 40);
+  return map;
+}
+
+inline void add_scores(Json& summary, const Scores& scores, const std::string& suffix) {
+  summary["knn_top1" + suffix] = Json(scores.knn_top1);
+  summary["linear_top1" + suffix] = Json(scores.linear_top1);
+  summary["few_label_top1" + suffix] = Json(scores.few_label_top1);
+  summary["few_label_top1" + suffix + "_std"] = Json(scores.few_label_std);
+}
+
+}  // namespace contrastive

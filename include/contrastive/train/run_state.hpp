@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <unistd.h>
+
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <map>
+#include <string>
+#include <utility>
+
+#include "contrastive/optim/optimizer.hpp"
+#include "contrastive/train/checkpoint.hpp"
+#include "contrastive/train/settings.hpp"
+
+namespace contrastive {
+
+/// Where a run stands, beside its tensors.
+struct RunState {
+  std::int64_t step = 0;  // optimiser steps taken
+  std::int64_t steps_per_epoch = 1;
+  double loss_sum = 0;  // over the epoch in progress
+  double loss_last_epoch = 0;
+};
+
+inline std::string checkpoint_path(const std::string& run) { return run + "/checkpoint.safetensors"; }
+inline std::string previous_checkpoint_path(const std::string& run) { return run + "/checkpoint.previous.safetensors"; }
+
+namespace detail {
+
+inline std::string exact(double value) {
+  char text[40];
+  std::snprintf(text, sizeof text, "%a", value);
+  return text;
+}
+
+/// A file that was already checked for being whole; throws naming what is wrong with it.
+inline Safetensors read_checkpoint(const std::string& path) {
+  Safetensors file = load_safetensors(path);
+  const auto format = file.metadata.find("format");
+  require(format != file.metadata.end() && format->second == "contrastive-checkpoint-1", "[checkpoint] ", path,
+          " is not a checkpoint of this library");
+  for (const char* key : {"settings", "step", "steps_per_epoch", "loss_sum", "loss_last_epoch"})
+    require(file.metadata.contains(key), "[checkpoint] ", path, " lacks ", key);
+  return file;
+}
+
+inline std::int64_t whole_number(const std::string& path, const std::string& text) {
+  char* end = nullptr;
+  const long long value = std::strtoll(text.c_str(), &end, 10);
+  require(end != text.c_str() && *end == 0 && value >= 0, "[checkpoint] ", path, ": \"", text, "\" is no step");
+  return value;
+}
+
+}  // namespace detail
+
+/// Writes `checkpoint.safetensors` aside, syncs and renames it; the one before stays as `checkpoint.previous`. Holds
+/// the parameters and buffers of all branches, the objective's state, the optimiser, the position and the settings:
+/// nothing that depends on the clock, so equal runs give equal files.
+template <class M>
+void save_checkpoint(const std::string& run, M& method, Optimizer& optimizer, const Settings& settings,
+                     const RunState& state) {
+  NamedTensors tensors = state_of(method, "model.");
+  optimizer.each_state([&](const std::string& name, Tensor& tensor) {
+    tensors.emplace_back("optimizer." + name, tensor.to(Device::cpu));
+  });
+  const std::map<std::string, std::string> notes{{"format", "contrastive-checkpoint-1"},
+                                                 {"settings", settings_to_json(settings).dump()},
+                                                 {"step", std::to_string(state.step)},
+                                                 {"steps_per_epoch", std::to_string(state.steps_per_epoch)},
+                                                 {"loss_sum", detail::exact(state.loss_sum)},
+                                                 {"loss_last_epoch", detail::exact(state.loss_last_epoch)}};
+  const std::string path = checkpoint_path(run), previous = previous_checkpoint_path(run);
+  // The new file is complete under its own name before the old one is moved; a kill in between leaves one of them.
+  save_safetensors(path + ".new", tensors, notes);
+  if (::access(path.c_str(), F_OK) == 0)
+    require(std::rename(path.c_str(), previous.c_str()) == 0, "[checkpoint] cannot rename ", path);
+  require(std::rename((path + ".new").c_str(), path.c_str()) == 0, "[checkpoint] cannot rename ", path, ".new");
+}
+
+/// The settings that a checkpoint was made with.
+inline Settings checkpoint_settings(const std::string& path) {
+  Settings settings;
+  settings_from_json(Json::parse(detail::read_checkpoint(path).metadata.at("settings"), path), settings, path);
+  return settings;
+}
+
+/// The newest checkpoint of a run; empty when there is none.
+inline std::string newest_checkpoint(const std::string& run) {
+  for (const std::string& path : {checkpoint_path(run), previous_checkpoint_path(run)})
+    if (::access(path.c_str(), F_OK) == 0) return path;
+  return {};
+}
+
+/// Loads the newest checkpoint of the run; false when there is none. A checkpoint that cannot be read, or is of
+/// another method, encoder or batch, is an error that names it: nothing is overwritten.
+template <class M>
+bool load_checkpoint(const std::string& run, M& method, Optimizer& optimizer, const Settings& settings,
+                     RunState& state) {
+  const std::string path = newest_checkpoint(run);
+  if (path.empty()) return false;
+  const Safetensors file = detail::read_checkpoint(path);
+  const Settings was = checkpoint_settings(path);
+  require(was.method == settings.method && was.encoder == settings.encoder, "[checkpoint] ", path, " is of ", was.method,
+          " with encoder ", was.encoder, ", this run is ", settings.method, " with encoder ", settings.encoder);
+  const std::int64_t per_epoch = detail::whole_number(path, file.metadata.at("steps_per_epoch"));
+  require(per_epoch == state.steps_per_epoch && was.batch == settings.batch, "[checkpoint] ", path, " was made with batch ",
+          was.batch, " and ", per_epoch, " steps an epoch, this run has batch ", settings.batch, " and ",
+          state.steps_per_epoch);
+  const LoadReport report = load_state(method, file.tensors, "model.");
+  require(report.ok(), "[checkpoint] ", path, " does not fit this run: ", to_string(report));
+  optimizer.each_state([&](const std::string& name, Tensor& tensor) {
+    const auto found = file.tensors.find("optimizer." + name);
+    require(found != file.tensors.end() && found->second.shape() == tensor.shape() &&
+                found->second.dtype() == tensor.dtype(),
+            "[checkpoint] ", path, " has no fitting optimizer state ", name, " (was --optimizer another?)");
+    tensor.copy_from(found->second);
+  });
+  state.step = detail::whole_number(path, file.metadata.at("step"));
+  state.loss_sum = std::strtod(file.metadata.at("loss_sum").c_str(), nullptr);
+  state.loss_last_epoch = std::strtod(file.metadata.at("loss_last_epoch").c_str(), nullptr);
+  return true;
+}
+
+}  // namespace contrastive

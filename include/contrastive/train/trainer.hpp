@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <signal.h>
+
+#include <chrono>
+#include <cmath>
+#include <cstdint>
+#include <cstdio>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "contrastive/augment/any_augment.hpp"
+#include "contrastive/data/loader.hpp"
+#include "contrastive/eval/spectrum.hpp"
+#include "contrastive/optim/clip.hpp"
+#include "contrastive/optim/optimizer.hpp"
+#include "contrastive/train/evaluate.hpp"
+#include "contrastive/train/gradient_cache.hpp"
+#include "contrastive/train/metrics.hpp"
+#include "contrastive/train/progress.hpp"
+#include "contrastive/train/run_state.hpp"
+#include "contrastive/train/settings.hpp"
+
+namespace contrastive {
+
+namespace detail {
+
+inline volatile sig_atomic_t& stop_signal() {
+  static volatile sig_atomic_t signal = 0;
+  return signal;
+}
+
+/// While one is alive, SIGINT and SIGTERM only leave a note: the step in hand is finished and saved.
+class SignalGuard {
+ public:
+  SignalGuard() {
+    stop_signal() = 0;
+    struct sigaction action {};
+    action.sa_handler = [](int number) { stop_signal() = number; };
+    sigaction(SIGINT, &action, &before_[0]);
+    sigaction(SIGTERM, &action, &before_[1]);
+  }
+  ~SignalGuard() {
+    sigaction(SIGINT, &before_[0], nullptr);
+    sigaction(SIGTERM, &before_[1], nullptr);
+  }
+  SignalGuard(const SignalGuard&) = delete;
+  SignalGuard& operator=(const SignalGuard&) = delete;
+
+ private:
+  struct sigaction before_[2] {};
+};
+
+inline Optimizer make_optimizer(std::vector<ParameterGroup> groups, const Settings& s) {
+  if (s.optimizer == "lars") {
+    LarsOptions options = lars_simclr();
+    options.momentum = s.momentum;
+    return Lars(std::move(groups), options);
+  }
+  if (s.optimizer == "adamw") return AdamW(std::move(groups));
+  return Sgd(std::move(groups), {.momentum = s.momentum});
+}
+
+}  // namespace detail
+
+/// How a run ended.
+struct TrainResult {
+  std::int64_t step = 0, steps = 0;  // optimiser steps taken, and planned
+  double loss = 0;                   // mean over the last epoch
+  double images_per_second = 0;      // of this process, checks and saving left out
+  double seconds = 0;                // of this process
+  double effective_rank = 0;         // of embeddings at the end
+  int signal = 0;                    // SIGINT or SIGTERM when one ended it early
+};
+
+/// Trains a method: loader, loss, optimiser, schedule, checkpoints, metrics and the watch for collapse. A run that is
+/// killed at any instant and started again with `resume` ends with the bits it would have had.
+template <class M>
+class Trainer {
+ public:
+  /// `transform` is the evaluation view; `test` may be empty: then there is no kNN check.
+  Trainer(M& method, const Settings& settings, AnyDataset train, AnyDataset test, AnyAugment transform, std::string out)
+      : method_(method), settings_(settings), test_(std::move(test)), transform_(std::move(transform)),
+        out_(std::move(out)), loader_(std::move(train), method.augment,
+                                      {.batch = static_cast<std::size_t>(settings.batch),
+                                       .seed = settings.seed,
+                                       .threads = std::max(1, threads() - 1),
+                                       .strict = settings.strict}),
+        optimizer_(detail::make_optimizer(groups(), settings)) {
+    state_.steps_per_epoch = loader_.steps_per_epoch();
+    method_.precision = settings.precision == "bf16" ? DType::bf16 : DType::f32;
+  }
+
+  /// Continues from the last checkpoint of the folder, where there is one. Returns whether there was.
+  bool resume() { return load_checkpoint(out_, method_, optimizer_, settings_, state_); }
+
+  TrainResult run() {
+    const std::int64_t per_epoch = state_.steps_per_epoch, steps = settings_.epochs * per_epoch;
+    Metrics metrics(out_, {"epoch", "loss", "learning_rate", "images_per_second", "spread", "effective_rank", "knn_top1"},
+                    state_.step > 0 ? state_.step : -1);
+    ProgressBar bar({.epochs = settings_.epochs,
+                     .steps_per_epoch = per_epoch,
+                     .images_per_step = settings_.batch,
+                     .first_step = state_.step});
+    const detail::SignalGuard signals;
+    TrainResult result;
+    const auto start = Clock::now();
+    double busy = 0;
+    const std::int64_t first = state_.step, log_every = std::max<std::int64_t>(1, per_epoch / 20);
+    while (state_.step < steps && !detail::stop_signal()) {
+      const std::int64_t epoch = state_.step / per_epoch;
+      loader_.start(epoch, state_.step % per_epoch);
+      while (!detail::stop_signal()) {
+        const auto before = Clock::now();
+        std::optional<Batch> batch = loader_.next();
+        if (!batch) break;
+        const double lr = rate(state_.step, steps);
+        const double loss = step(batch->views, {state_.step, steps}, lr);
+        ++state_.step;
+        state_.loss_sum += loss;
+        busy += seconds_since(before);
+        bar.step(state_.step, loss);
+        const bool last = state_.step % per_epoch == 0;
+        if (last || state_.step % log_every == 0) {
+          Scalars row{{"epoch", static_cast<double>(state_.step) / static_cast<double>(per_epoch)},
+                      {"loss", loss},
+                      {"learning_rate", lr},
+                      {"images_per_second", bar.images_per_second()}};
+          if (last) check(batch->views, epoch + 1, row, bar, result);
+          metrics.log(state_.step, row);
+        }
+        if (last) {
+          state_.loss_last_epoch = state_.loss_sum / static_cast<double>(per_epoch);
+          state_.loss_sum = 0;
+        }
+        if (settings_.save_every > 0 ? state_.step % settings_.save_every == 0 || state_.step == steps : last)
+          save(metrics);
+      }
+    }
+    if (detail::stop_signal() && state_.step < steps) {
+      save(metrics);
+      bar.say(join("stopped by ", detail::stop_signal() == SIGINT ? "SIGINT" : "SIGTERM", " after step ", state_.step,
+                   " of ", steps, "; the checkpoint is saved: continue with --resume"));
+      result.signal = detail::stop_signal();
+    }
+    bar.finish();
+    result.step = state_.step;
+    result.steps = steps;
+    result.loss = state_.loss_last_epoch;
+    result.seconds = seconds_since(start);
+    result.images_per_second = busy > 0 ? static_cast<double>((state_.step - first) * settings_.batch) / busy : 0;
+    if (loader_.unreadable() > 0)
+      std::fprintf(stderr, "%zu pictures could not be read and were skipped\n", loader_.unreadable());
+    return result;
+  }
+
+  const RunState& state() const { return state_; }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  static double seconds_since(Clock::time_point start) {
+    return std::chrono::duration<double>(Clock::now() - start).count();
+  }
+
+  std::vector<ParameterGroup> groups() {
+    const ParameterGroupOptions options{.weight_decay = settings_.weight_decay,
+                                        .exclude_norm_and_bias = settings_.exclude_norm_and_bias};
+    std::vector<ParameterGroup> all = parameter_groups(method_.online, options);
+    predictor_groups_ = all.size();
+    for (ParameterGroup& group : parameter_groups(method_.predictor, options, "predictor.")) all.push_back(group);
+    if constexpr (detail::HasMembers<decltype(method_.objective)>)
+      for (ParameterGroup& group : parameter_groups(method_.objective, options, "objective.")) all.push_back(group);
+    return all;
+  }
+
+  /// Linear warm-up, then half a cosine, a value a step.
+  double rate(std::int64_t step, std::int64_t steps) const {
+    return warmup_cosine(static_cast<double>(step),
+                         {.peak = linear_scaling(settings_.lr, settings_.batch),
+                          .steps = static_cast<double>(steps),
+                          .warmup = settings_.warmup_epochs * static_cast<double>(state_.steps_per_epoch)});
+  }
+
+  double step(const Views& views, contrastive::Progress progress, double lr) {
+    const Tensor loss = backward_in_chunks(method_, views, progress, settings_.accumulate);
+    const double value = loss.item();
+    if (!std::isfinite(value))
+      fail("[train] the loss is ", value, " at step ", progress.step, " (learning rate ", lr, ", temperature ",
+           settings_.temperature, "): try a smaller --lr or --clip; the last checkpoint in ", out_, " is kept");
+    if (settings_.clip > 0) clip_grad_norm(optimizer_.groups(), settings_.clip);
+    if (settings_.fix_predictor_lr && lr > 0)
+      for (std::size_t i = predictor_groups_; i < optimizer_.groups().size(); ++i)
+        optimizer_.groups()[i].lr_scale = linear_scaling(settings_.lr, settings_.batch) / lr;
+    optimizer_.step(lr);
+    optimizer_.clear_grad();
+    method_.after_step(progress);
+    return value;
+  }
+
+  /// At the end of an epoch: how spread the embeddings are, and what kNN on the features finds.
+  void check(const Views& views, std::int64_t epoch, Scalars& row, ProgressBar& bar, TrainResult& result) {
+    const NoGrad no_grad;
+    {
+      const KeepStatistics keep;
+      const Embeddings z = method_.embed(views, false);
+      const CollapseWatch watch = collapse_watch(z.online[0].to(Device::cpu));
+      row.push_back({"spread", watch.spread});
+      row.push_back({"effective_rank", watch.rank});
+      result.effective_rank = watch.rank;
+      if (watch.collapsed())
+        bar.say(join("collapse: the embeddings of epoch ", epoch, " are nearly the same everywhere (spread ", watch.spread,
+                     " of 1, effective rank ", watch.rank, ")"));
+    }
+    if (!test_.defined() || !test_.has_labels() || settings_.knn_every <= 0 || epoch % settings_.knn_every != 0) return;
+    const auto encode = [&](const Tensor& x) { return method_.encoder()(x); };
+    const std::size_t limit = settings_.eval_limit > 0 ? static_cast<std::size_t>(settings_.eval_limit) : 10000;
+    const FeatureSet train = encode_set(loader_.dataset(), transform_, encode, limit);
+    const FeatureSet test = encode_set(test_, transform_, encode, std::max<std::size_t>(1, limit / 5));
+    const double top1 = knn(train.features, train.labels, test.features, test.labels, {.k = 20}).top1;
+    row.push_back({"knn_top1", top1});
+    bar.set_knn(top1);
+  }
+
+  void save(Metrics& metrics) {
+    metrics.sync();
+    save_checkpoint(out_, method_, optimizer_, settings_, state_);
+  }
+
+  M& method_;
+  Settings settings_;
+  AnyDataset test_;
+  AnyAugment transform_;
+  std::string out_;
+  Loader<AnyAugment> loader_;
+  std::size_t predictor_groups_ = 0;
+  Optimizer optimizer_;
+  RunState state_;
+};
+
+}  // namespace contrastive

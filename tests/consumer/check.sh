@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+#
+# Builds and runs train.cpp as a stranger's project would.
+#   check.sh find_package|add_subdirectory|prefix|bare SOURCE_DIR BUILD_DIR COMPILER EIGEN_DIR LIBRARY_DIR
+# BUILD_DIR is the library's build folder; find_package and prefix use what it installs.
+set -euo pipefail
+way=$1 source=$2 build=$3 compiler=$4 eigen=$5 libdir=$6
+
+work=$build/tests/consumer/$way
+prefix=$build/tests/consumer/prefix_installed
+rm -rf "$work"
+mkdir -p "$work"
+
+project() {
+  cmake -S "$source/tests/consumer/$way" -B "$work" -DCMAKE_CXX_COMPILER="$compiler" "$@"
+  cmake --build "$work"
+  "$work/train"
+}
+
+case $way in
+  install)
+    rm -rf "$prefix"
+    cmake --install "$build" --prefix "$prefix" >/dev/null
+    ls "$prefix/include/contrastive" "$prefix/$libdir"
+    ;;
+  find_package) project -DCMAKE_BUILD_TYPE=Release -DCMAKE_PREFIX_PATH="$prefix" ;;
+  add_subdirectory) project -DCMAKE_BUILD_TYPE=Debug -DCONTRASTIVE_SOURCE_DIR="$source" ;;
+  prefix)  # no CMake on the consumer's side: the compiled library and the flags it needs
+    flags=()
+    grep -q ONEDNN "$prefix/$libdir/cmake/contrastive/contrastive-config.cmake" && flags+=(-DCONTRASTIVE_WITH_ONEDNN -ldnnl)
+    grep -q OPENMP "$prefix/$libdir/cmake/contrastive/contrastive-config.cmake" && flags+=(-fopenmp)
+    "$compiler" -std=c++20 -O2 -DCONTRASTIVE_COMPILED -I"$prefix/include" -isystem "$eigen" \
+      "$source/tests/consumer/train.cpp" "$prefix/$libdir/libcontrastive_compiled.a" "${flags[@]}" -pthread -o "$work/train"
+    "$work/train"
+    ;;
+  bare)  # the headers and Eigen, nothing else
+    "$compiler" -std=c++20 -O2 -I"$source/include" -isystem "$eigen" "$source/tests/consumer/train.cpp" \
+      -o "$work/train"
+    "$work/train"
+    ;;
+  *) echo "check.sh: unknown way $way" >&2; exit 2 ;;
+esac

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: MIT
+
+#include "contrastive/eval/spectrum.hpp"
+
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include "contrastive/core/rng.hpp"
+#include "contrastive/eval/align_uniform.hpp"
+#include "contrastive/ops/softmax.hpp"
+#include "support/catch.hpp"
+#include "support/golden.hpp"
+
+using namespace contrastive;
+
+namespace {
+
+Tensor random_features(std::int64_t N, std::int64_t D, std::uint64_t seed, DType dtype = DType::f32) {
+  Tensor x({N, D}, DType::f64);
+  Stream stream{Rng(seed)};
+  for (double& value : x.span<double>()) value = stream.normal();
+  return x.to(dtype);
+}
+
+}  // namespace
+
+TEST_CASE("RankMe and the effective rank follow the paper", "[eval]") {
+  const Golden golden = load_golden("rankme.safetensors");
+  for (const DType dtype : {DType::f32, DType::f64}) {
+    const double tolerance = dtype == DType::f32 ? 1e-4 : 1e-9;
+    const Tensor x = golden.tensor("features").to(dtype), expected = golden.tensor("singular_values");
+    const std::vector<double> values = singular_values(x);
+    REQUIRE(values.size() == 10);
+    for (int i = 0; i < 10; ++i) CHECK(values[i] == Approx(expected.data<double>()[i]).epsilon(tolerance));
+    CHECK(rank_me(x) == Approx(golden.tensor("rankme_eps1e-7").item()).epsilon(tolerance));
+    CHECK(rank_me(x, 1e-5) == Approx(golden.tensor("rankme_eps1e-5_peer").item()).epsilon(tolerance));
+    CHECK(effective_rank(x) == Approx(golden.tensor("effective_rank_eps0").item()).epsilon(tolerance));
+  }
+}
+
+TEST_CASE("eigenvalues of matrices whose eigenvalues are known", "[eval]") {
+  std::vector<double> one{3.5};
+  CHECK(detail::symmetric_eigenvalues(one, 1)[0] == Approx(3.5));
+  std::vector<double> swap{0, 1, 1, 0};
+  const auto pair = detail::symmetric_eigenvalues(swap, 2);
+  CHECK(pair[0] == Approx(1));
+  CHECK(pair[1] == Approx(-1));
+  CHECK(detail::symmetric_eigenvalues(one = {}, 0).empty());
+  std::vector<double> zeros(9, 0.0);
+  for (const double value : detail::symmetric_eigenvalues(zeros, 3)) CHECK(std::abs(value) < 1e-200);
+  // The second difference: 2 - 2 cos(k pi / (n + 1)).
+  const int n = 67;
+  std::vector<double> chain(n * n, 0.0);
+  for (int i = 0; i < n; ++i) {
+    chain[i * n + i] = 2;
+    if (i > 0) chain[i * n + i - 1] = chain[(i - 1) * n + i] = -1;
+  }
+  const auto values = detail::symmetric_eigenvalues(chain, n);
+  for (int k = 1; k <= n; ++k)
+    CHECK(values[n - k] == Approx(2 - 2 * std::cos(k * std::acos(-1.0) / (n + 1))).epsilon(1e-12));
+  // Dense: 1 everywhere has n once and 0 else; trace and squares are kept for any.
+  std::vector<double> ones(n * n, 1.0);
+  const auto flat = detail::symmetric_eigenvalues(ones, n);
+  CHECK(flat[0] == Approx(n));
+  CHECK(std::abs(flat[1]) < 1e-12);
+  const Tensor x = random_features(90, n, 4, DType::f64), products = detail::gram(x);
+  std::vector<double> a(products.data<double>(), products.data<double>() + n * n);
+  double trace = 0, squares = 0, sum = 0, sum_squares = 0;
+  for (int i = 0; i < n; ++i) trace += a[i * n + i];
+  for (const double value : a) squares += value * value;
+  for (const double value : detail::symmetric_eigenvalues(a, n)) {
+    sum += value;
+    sum_squares += value * value;
+  }
+  CHECK(sum == Approx(trace).epsilon(1e-12));
+  CHECK(sum_squares == Approx(squares).epsilon(1e-12));
+}
+
+TEST_CASE("ranks of made spectra", "[eval]") {
+  // Orthogonal columns of equal length: full rank, tall or wide.
+  Tensor tall = Tensor::zeros({5, 3}), wide = Tensor::zeros({3, 5});
+  for (int i = 0; i < 3; ++i) tall.data<float>()[i * 3 + i] = wide.data<float>()[i * 5 + i] = 2;
+  CHECK(effective_rank(tall) == Approx(3));
+  CHECK(effective_rank(wide) == Approx(3));
+  CHECK(effective_rank(Tensor::full({20, 7}, 0.3)) == Approx(1).epsilon(1e-6));  // one line
+  CHECK(effective_rank(Tensor::zeros({20, 7})) == 1);
+  CHECK(effective_rank(random_features(1, 4, 1)) == Approx(1));
+}
+
+TEST_CASE("the collapse watch", "[eval]") {
+  const CollapseWatch healthy = collapse_watch(random_features(400, 16, 1));
+  CHECK(healthy.spread == Approx(1).epsilon(0.02));
+  CHECK(healthy.rank > 15);
+  CHECK_FALSE(healthy.collapsed());
+
+  const CollapseWatch point = collapse_watch(Tensor::full({50, 16}, 0.7));
+  CHECK(point.spread == Approx(0).margin(1e-6));
+  CHECK(point.rank == 1);
+  CHECK(point.collapsed());
+
+  // Dimensional collapse: noise in two of sixteen dimensions.
+  const Tensor flat = Tensor::zeros({400, 16});
+  const Tensor noise = random_features(400, 2, 2);
+  for (int i = 0; i < 400; ++i)
+    for (int d = 0; d < 2; ++d) flat.data<float>()[i * 16 + d] = noise.data<float>()[i * 2 + d];
+  const CollapseWatch line = collapse_watch(flat);
+  CHECK(line.rank == Approx(2).epsilon(0.01));
+  CHECK(line.spread < 0.4);
+  CHECK(collapse_watch(random_features(1, 4, 1)).spread == 0);
+  CHECK_THROWS_WITH(collapse_watch(Tensor::zeros({4})), Contains("[collapse_watch] expected features (N, D), got (4)"));
+}
+
+TEST_CASE("alignment and uniformity with gradients follow Wang and Isola", "[eval]") {
+  const Golden golden = load_golden("align_uniform.safetensors");
+  for (const DType dtype : {DType::f32, DType::f64}) {
+    const double tolerance = dtype == DType::f32 ? 1e-5 : 1e-10;
+    const auto check = [&](const std::string& name, auto&& loss_of) {
+      INFO(name << " " << to_string(dtype));
+      Tensor x = golden.tensor("x_raw").to(dtype).clone();
+      x.set_requires_grad(true);
+      const Tensor loss = loss_of(normalize(x), normalize(golden.tensor("y_raw").to(dtype)));
+      CHECK(loss.item() == Approx(golden.tensor(name).item()).epsilon(tolerance));
+      loss.backward();
+      const Tensor got = x.grad().to(DType::f64), expected = golden.tensor("grad_x_" + name);
+      double largest = 0, error = 0;
+      for (std::int64_t i = 0; i < expected.count(); ++i) {
+        largest = std::max(largest, std::abs(expected.data<double>()[i]));
+        error = std::max(error, std::abs(got.data<double>()[i] - expected.data<double>()[i]));
+      }
+      CHECK(error <= tolerance * largest + (dtype == DType::f32 ? 1e-7 : 1e-12));
+    };
+    for (const int alpha : {1, 2})
+      check("align_alpha" + std::to_string(alpha), [&](auto x, auto y) { return alignment(x, y, alpha); });
+    for (const int t : {2, 3}) check("uniform_t" + std::to_string(t), [&](auto x, auto) { return uniformity(x, t); });
+  }
+  CHECK_THROWS_WITH(uniformity(Tensor::zeros({1, 3})), Contains("[uniformity]"));
+}

@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: MIT
+#include "contrastive/io/safetensors.hpp"
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  try {
+    contrastive::parse_safetensors({reinterpret_cast<const std::byte*>(data), size}, "fuzz");
+  } catch (const contrastive::Error&) {
+  }
+  return 0;
+}

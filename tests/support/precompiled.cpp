@@ -1,0 +1,3 @@
+// SPDX-License-Identifier: MIT
+
+// Nothing: this file makes the precompiled Catch2 that the tests share.
