@@ -3,7 +3,7 @@
 # What this repository's own targets are built with; nothing of it reaches a consumer.
 
 add_library(contrastive_developer INTERFACE)
-target_compile_options(contrastive_developer INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra>)
+target_compile_options(contrastive_developer INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>>)
 if(CONTRASTIVE_WERROR)
   target_compile_options(contrastive_developer INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Werror>)
 endif()

@@ -71,15 +71,6 @@ CONTRASTIVE_INLINE void store_bytes(std::uint8_t* to, Ints<Isa> value) {
   std::memcpy(to, &bytes, sizeof bytes);
 }
 
-/// One integer in all lanes. g++ 12 fills the lanes one by one when it sees that the value comes from memory.
-template <class Isa>
-CONTRASTIVE_INLINE Ints<Isa> repeat(std::int32_t value) {
-#if CONTRASTIVE_NAMED_X86
-  asm("" : "+r"(value));
-#endif
-  return Ints<Isa>{} + value;
-}
-
 template <class Isa>
 CONTRASTIVE_INLINE Floats<Isa> to_floats(Ints<Isa> value) {
   return __builtin_convertvector(value, Floats<Isa>);

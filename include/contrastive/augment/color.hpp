@@ -153,7 +153,7 @@ struct ColorPass {
       if (want_sum) {
         const F grey = C == 3 ? grey_of<Isa>(v[0], v[1], v[2]) : v[0];
         I g = to_ints<Isa>(grey);
-        if (count - i < N) g = index < repeat<Isa>(static_cast<std::int32_t>(count - i)) ? g : I{};
+        if (count - i < N) g = index < simd::splat<Ints<Isa>>(static_cast<std::int32_t>(count - i)) ? g : I{};
         sum += g;
         if (((i / N) & 0xffff) == 0xffff) {  // before 2^16 * 255 could overflow 32 bits
           total += add_lanes<N>(sum);

@@ -121,7 +121,7 @@ template <class Isa>
 CONTRASTIVE_INLINE Ints<Isa> round_taps(Ints<Isa> sum) {
   sum = sum >> tap_bits;
   sum = simd::max(sum, Ints<Isa>{});
-  return simd::min(sum, repeat<Isa>(255));
+  return simd::min(sum, simd::splat<Ints<Isa>>(255));
 }
 
 /// The horizontal pass. Sixteen rows at a time are transposed, so that a tap is one multiply of sixteen rows; the
@@ -197,10 +197,10 @@ struct ResampleColumns {
         for (int r = 0; r < 16; r += pixel_lanes<Isa>) {
           Ints<Isa> sum[C];
 #pragma GCC unroll 4
-          for (int c = 0; c < C; ++c) sum[c] = repeat<Isa>(1 << (tap_bits - 1));
+          for (int c = 0; c < C; ++c) sum[c] = simd::splat<Ints<Isa>>(1 << (tap_bits - 1));
           const std::uint8_t* at = from + r;
           for (int i = 0; i < n; ++i, at += C * 16) {
-            const auto weight = repeat<Isa>(weights[i]);
+            const auto weight = simd::splat<Ints<Isa>>(weights[i]);
   #pragma GCC unroll 4
           for (int c = 0; c < C; ++c) sum[c] += load_bytes<Isa>(at + c * 16) * weight;
           }
@@ -248,9 +248,9 @@ struct ResampleRows {
                                          int n, std::uint8_t* to) {
     Ints<Isa> sum[U];
 #pragma GCC unroll 4
-    for (int u = 0; u < U; ++u) sum[u] = repeat<Isa>(1 << (tap_bits - 1));
+    for (int u = 0; u < U; ++u) sum[u] = simd::splat<Ints<Isa>>(1 << (tap_bits - 1));
     for (int i = 0; i < n; ++i, from += pitch) {
-      const auto weight = repeat<Isa>(weights[i]);
+      const auto weight = simd::splat<Ints<Isa>>(weights[i]);
   #pragma GCC unroll 4
     for (int u = 0; u < U; ++u) sum[u] += load_bytes<Isa>(from + u * pixel_lanes<Isa>) * weight;
     }

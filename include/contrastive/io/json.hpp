@@ -25,14 +25,20 @@ class Json {
   struct Member;
   using Object = std::vector<Member>;
 
-  Json() = default;
-  Json(std::nullptr_t) {}
-  Json(bool value) : kind_(Kind::boolean), integer_(value) {}
-  Json(std::integral auto value) : kind_(Kind::integer), integer_(static_cast<std::int64_t>(value)) {}
-  Json(std::floating_point auto value) : kind_(Kind::number), number_(static_cast<double>(value)) {}
-  Json(const char* value) : kind_(Kind::string), string_(value) {}
-  Json(std::string_view value) : kind_(Kind::string), string_(value) {}
-  Json(std::string value) : kind_(Kind::string), string_(std::move(value)) {}
+  Json();
+  Json(const Json&);
+  Json(Json&&) noexcept;
+  Json& operator=(const Json&);
+  Json& operator=(Json&&) noexcept;
+  ~Json();
+
+  Json(std::nullptr_t);
+  Json(bool value);
+  Json(std::integral auto value);
+  Json(std::floating_point auto value);
+  Json(const char* value);
+  Json(std::string_view value);
+  Json(std::string value);
   Json(Array value);
   Json(Object value);
 
@@ -107,6 +113,20 @@ struct Json::Member {
   Json value;
 };
 
+// Here rather than in the class: a vector of Member needs its definition.
+inline Json::Json() = default;
+inline Json::Json(const Json&) = default;
+inline Json::Json(Json&&) noexcept = default;
+inline Json& Json::operator=(const Json&) = default;
+inline Json& Json::operator=(Json&&) noexcept = default;
+inline Json::~Json() = default;
+inline Json::Json(std::nullptr_t) {}
+inline Json::Json(bool value) : kind_(Kind::boolean), integer_(value) {}
+Json::Json(std::integral auto value) : kind_(Kind::integer), integer_(static_cast<std::int64_t>(value)) {}
+Json::Json(std::floating_point auto value) : kind_(Kind::number), number_(static_cast<double>(value)) {}
+inline Json::Json(const char* value) : kind_(Kind::string), string_(value) {}
+inline Json::Json(std::string_view value) : kind_(Kind::string), string_(value) {}
+inline Json::Json(std::string value) : kind_(Kind::string), string_(std::move(value)) {}
 inline Json::Json(Array value) : kind_(Kind::array), array_(std::move(value)) {}
 inline Json::Json(Object value) : kind_(Kind::object), object_(std::move(value)) {}
 inline Json Json::array() { return Json(Array{}); }

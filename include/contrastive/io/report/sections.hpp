@@ -32,6 +32,7 @@ inline std::string heading(std::string_view title, std::string_view note) {
 
 /// `px`: the width on the page. Small pictures are enlarged with their pixels kept square.
 inline std::string image_tag(const Picture& picture, int px, std::string_view description) {
+  if (picture.png.empty()) return join("<div style=\"width:", px, "px;height:", px, "px\"></div>");
   const bool enlarge = picture.width * 3 / 2 < px;
   return join("<img", enlarge ? " class=px" : "", " width=", px, " height=",
               std::max(1, picture.width ? px * picture.height / picture.width : px), " alt=\"", escape_html(description),
@@ -255,22 +256,24 @@ inline std::string draw_map(const EmbeddingMap& map) {
   return html + "<script type=application/json id=map-data>" + safe + "</script>";
 }
 
-inline void append_settings(std::string& html, const Json& value, const std::string& name) {
+inline int append_settings(std::string& html, const Json& value, const std::string& name) {
   if (value.is_object()) {
+    int count = 0;
     for (const Json::Member& member : value.as_object())
-      append_settings(html, member.value, name.empty() ? member.name : name + "." + member.name);
-    return;
+      count += append_settings(html, member.value, name.empty() ? member.name : name + "." + member.name);
+    return count;
   }
   html += "<div><dt>" + escape_html(name) + "</dt><dd>" +
           escape_html(value.is_string() ? value.as_string() : value.dump(1)) + "</dd></div>";
+  return 1;
 }
 
 inline std::string draw_config(const Json& config) {
   if (!config.is_object() || config.as_object().empty()) return {};
   std::string settings;
-  append_settings(settings, config, "");
+  const int count = append_settings(settings, config, "");
   return heading("Configuration", "Every setting of the run, defaults included.") +
-         "<div class=card><details open><summary>" + join(config.as_object().size()) + " settings</summary><dl>" +
+         "<div class=card><details open><summary>" + join(count) + " settings</summary><dl>" +
          settings + "</dl></details></div>";
 }
 

@@ -58,7 +58,7 @@ img{display:block;border-radius:6px;image-rendering:auto;box-shadow:0 0 0 1px va
 .neighbours{padding:6px 18px;display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,var(--row,480px)),1fr));gap:0 36px}
 .near{display:flex;gap:8px;padding:10px 0;border-bottom:1px solid var(--rule);align-items:flex-start;break-inside:avoid}
 .near figure{position:relative}.near .q{padding-right:12px;margin-right:4px;border-right:1px solid var(--rule)}
-.near .q .cap{color:var(--ink);font-weight:600}
+.near .q .cap{color:var(--ink);font-weight:600;white-space:normal;line-height:1.2}
 .hit img{outline:2px solid var(--good);outline-offset:1px}.hit.wrong img{outline-color:var(--bad);outline-style:dashed}.hit.plain img{outline:0}
 .hit u{position:absolute;right:-4px;top:-5px;width:17px;height:17px;border-radius:50%;background:var(--good);color:var(--card);font-size:11px;line-height:17px;text-align:center;text-decoration:none;font-weight:700}
 .hit.wrong u{background:var(--bad)}.hit.wrong .cap{color:var(--bad)}

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+#include <string>
+#include <utility>
+
+#include "support/run.hpp"
+
+/// What the companion programs share: an encoder from a checkpoint and the sets to look at with it.
+namespace app {
+
+struct Trained {
+  Settings settings;
+  ImageEncoder encoder;
+  AnyAugment view;
+};
+
+/// The encoder of a run folder or a checkpoint file.
+inline Trained load_trained(const std::string& where) {
+  struct stat info {};
+  const bool folder = ::stat(where.c_str(), &info) == 0 && S_ISDIR(info.st_mode);
+  const std::string path = folder ? newest_checkpoint(where) : where;
+  require(!path.empty(), "[checkpoint] ", where, " holds no checkpoint");
+  const Settings s = checkpoint_settings(path);
+  ImageEncoder encoder = encoder_for(s, Rng(s.seed) / "encoder");
+  const Safetensors file = load_safetensors(path);
+  const LoadReport report = load_state(encoder, file.tensors, "model.encoder.");
+  require(report.ok(), "[checkpoint] ", path, " does not fit its encoder: ", to_string(report));
+  return {s, std::move(encoder), evaluation_view(s, s.method == "simclr" ? Normalize{} : normalization_of(s))};
+}
+
+struct CompanionOptions {
+  std::string run, data, root, out, split = "test";
+  std::int64_t k = 20, threads = 0;
+  double temperature = 0.1;
+};
+
+/// Parses the flags and runs `f(trained, options)`; returns the exit status.
+template <class AddFlags, class F>
+int companion_main(int argc, char** argv, const std::string& description, AddFlags&& add_flags, F&& f) {
+  CompanionOptions options;
+  CLI::App cli(description);
+  cli.add_option("run", options.run, "run folder or checkpoint file")->required();
+  cli.add_option("--data", options.data, "data set; default: the run's");
+  cli.add_option("--root", options.root, "folder of the data set; default: the run's");
+  cli.add_option("--threads", options.threads, "threads; 0: all");
+  add_flags(cli, options);
+  try {
+    cli.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() == 0) return cli.exit(error);
+    std::fprintf(stderr, "%s (--help lists the flags)\n", error.what());
+    return 2;
+  }
+  try {
+    set_threads(static_cast<int>(options.threads));
+    Trained trained = load_trained(options.run);
+    if (!options.data.empty()) trained.settings.data = options.data;
+    if (!options.data.empty() || !options.root.empty()) trained.settings.root = options.root;
+    return f(trained, options);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "%s\n", error.what());
+    return 1;
+  }
+}
+
+/// Features of the training and the test part; throws when there are no labels to score with.
+inline std::pair<FeatureSet, FeatureSet> labelled_features(const Trained& trained) {
+  const Sets sets = open_sets(trained.settings);
+  require(sets.test.defined() && sets.test.has_labels() && sets.train.has_labels(),
+          "[evaluate] ", sets.train.name(), ": evaluation needs labels (a folder for each class, and a test part)");
+  return {encode_set(sets.train, trained.view, trained.encoder), encode_set(sets.test, trained.view, trained.encoder)};
+}
+
+}  // namespace app

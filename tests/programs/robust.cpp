@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: MIT
+#include "programs/support.hpp"
+#include "support/catch.hpp"
+
+using namespace programs;
+
+namespace {
+
+void write(const std::string& path, const std::string& text) {
+  fs::create_directories(fs::path(path).parent_path());
+  std::ofstream(path, std::ios::binary) << text;
+}
+
+/// One sentence that names `what`, and that status; never a crash.
+void check_refused(const std::string& command, int status, const std::string& what) {
+  const Outcome outcome = run(command);
+  INFO(command << "\n" << outcome.text);
+  CHECK(outcome.status == status);
+  CHECK_THAT(outcome.text, Contains(what));
+  CHECK(outcome.text.find("terminate called") == std::string::npos);
+}
+
+}  // namespace
+
+TEST_CASE("wrong usage is status 2 and names the flag") {
+  Folder folder;
+  const std::string simclr = program("simclr") + " --data shapes --image-size 12 --out " + (folder / "run") + " ";
+  check_refused(simclr + "--learning-rat 3", 2, "--learning-rat");
+  check_refused(simclr + "--lr nan", 2, "--lr");
+  check_refused(simclr + "--lr -1", 2, "--lr");
+  check_refused(simclr + "--batch 1", 2, "--batch");
+  check_refused(simclr + "--batch many", 2, "--batch");
+  check_refused(simclr + "--temperature 0", 2, "--temperature");
+  check_refused(simclr + "--optimizer rmsprop", 2, "--optimizer");
+  check_refused(simclr + "--precision f8", 2, "--precision");
+  check_refused(program("moco_v2") + " --data shapes --queue 1000 --batch 128 --out " + (folder / "run"), 2, "--queue");
+  CHECK(run(program("simclr") + " --help").status == 0);
+  CHECK_THAT(run(program("simclr") + " --help").text, Contains("--temperature"));
+}
+
+TEST_CASE("data that is not there or not right is one sentence naming it") {
+  Folder folder;
+  const auto simclr = [&](const std::string& flags) {
+    return program("simclr") + " --image-size 12 --batch 64 --out " + (folder / "run") + " " + flags;
+  };
+  check_refused(simclr("--data nothing"), 1, "nothing");
+  check_refused(simclr("--data folder --root " + (folder / "missing")), 1, folder / "missing");
+  fs::create_directories(folder.path / "empty");
+  check_refused(simclr("--data folder --root " + (folder / "empty")), 1, folder / "empty");
+  write(folder / "texts/a/notes.txt", "no picture");
+  check_refused(simclr("--data folder --root " + (folder / "texts")), 1, folder / "texts");
+  write(folder / "cifar/data_batch_1.bin", "short");
+  check_refused(simclr("--data cifar10 --root " + (folder / "cifar")), 1, "data_batch_1.bin");
+  check_refused(simclr("--data shapes --batch 100000"), 1, "--batch 100000");
+  check_refused(simclr("--data shapes --encoder resnet19"), 1, "resnet19");
+  check_refused(simclr("--data shapes --device cuda"), 1, "[cuda]");
+}
+
+TEST_CASE("an output folder that cannot be written is named before any work is done") {
+  Folder folder;
+  write(folder / "file", "in the way");
+  check_refused(program("simclr") + " --data shapes --image-size 12 --out " + (folder / "file/run"), 1, "--out");
+  if (fs::exists("/dev/full"))  // a full disk
+    check_refused("ln -s /dev/full " + (folder / "full") + "; " + program("simclr") +
+                      " --data shapes --image-size 12 --epochs 1 --out " + (folder / "full"),
+                  1, folder / "full");
+}
+
+TEST_CASE("checkpoints that are broken, foreign or of another run are refused and left alone") {
+  Folder folder;
+  const std::string checkpoint = folder / "run/checkpoint.safetensors";
+  REQUIRE(run(tiny("simclr", folder / "run")).status == 0);
+  const std::string whole = contents(checkpoint);
+
+  check_refused(tiny("simclr", folder / "run", "--resume --encoder resnet20"), 1, "with encoder small");
+  check_refused(tiny("byol", folder / "run", "--resume"), 1, "is of simclr");
+  check_refused(tiny("simclr", folder / "run", "--resume --batch 64"), 1, "batch 128");
+  CHECK(contents(checkpoint) == whole);
+
+  write(checkpoint, whole.substr(0, whole.size() / 2));
+  check_refused(tiny("simclr", folder / "run", "--resume"), 1, checkpoint);
+  CHECK(contents(checkpoint).size() == whole.size() / 2);
+  write(checkpoint, "not a checkpoint at all, but long enough to have a header");
+  check_refused(tiny("simclr", folder / "run", "--resume"), 1, checkpoint);
+  check_refused(program("knn") + " " + checkpoint, 1, checkpoint);
+  check_refused(program("knn") + " " + (folder / "nowhere"), 1, folder / "nowhere");
+}
+
+TEST_CASE("a loss that is no number stops the run and keeps the last checkpoint") {
+  Folder folder;
+  REQUIRE(run(tiny("simclr", folder / "run")).status == 0);
+  const std::string before = contents(folder / "run/checkpoint.safetensors");
+  const Outcome outcome = run(tiny("simclr", folder / "run", "--resume --epochs 20 --lr 1e30 --save-every 1000000"));
+  INFO(outcome.text);
+  CHECK(outcome.status == 1);
+  CHECK_THAT(outcome.text, Contains("the loss is"));
+  CHECK(contents(folder / "run/checkpoint.safetensors") == before);
+}
+
+TEST_CASE("the configuration of a run can be run again, and flags win over it") {
+  Folder folder;
+  REQUIRE(run(tiny("simclr", folder / "a", "--temperature 0.3 --seed 5")).status == 0);
+  REQUIRE(run(program("simclr") + " --config " + (folder / "a/config.json") + " --no-evaluation --out " + (folder / "b")).status == 0);
+  CHECK(contents(folder / "a/checkpoint.safetensors") == contents(folder / "b/checkpoint.safetensors"));
+  REQUIRE(run(program("simclr") + " --config " + (folder / "a/config.json") + " --no-evaluation --seed 6 --out " + (folder / "c")).status == 0);
+  CHECK_THAT(contents(folder / "c/config.json"), Contains("\"seed\": 6"));
+  CHECK_THAT(contents(folder / "c/config.json"), Contains("\"temperature\": 0.3"));
+}
+
+TEST_CASE("a run leaves its files, and the companions read them") {
+  Folder folder;
+  const Outcome outcome = run(program("simclr") + " --data shapes --image-size 12 --batch 128 --epochs 1 --out " + (folder / "run"));
+  INFO(outcome.text);
+  REQUIRE(outcome.status == 0);
+  for (const char* file : {"metrics.csv", "summary.json", "config.json", "checkpoint.safetensors", "report.html"})
+    CHECK(fs::file_size(folder.path / "run" / file) > 0);
+  for (const char* key : {"knn_top1", "linear_top1_random_init", "few_label_top1_pixels", "effective_rank", "loss_final"})
+    CHECK_THAT(contents(folder / "run/summary.json"), Contains(key));
+  CHECK(run(program("report") + " " + (folder / "run")).status == 0);
+  CHECK_THAT(run(program("knn") + " " + (folder / "run")).text, Contains("top-1"));
+  CHECK_THAT(run(program("linear_probe") + " " + (folder / "run")).text, Contains("linear probe"));
+  CHECK(run(program("embed") + " " + (folder / "run") + " --out " + (folder / "f.npy")).status == 0);
+  CHECK(contents(folder / "f.npy").substr(1, 5) == "NUMPY");
+}
