@@ -49,7 +49,7 @@ struct EncoderOptions {
 inline ImageEncoder make_encoder(const std::string& name, const EncoderOptions& options, Rng rng) {
   ResNetConfig config{.zero_init_residual = options.zero_init_residual, .channels = options.channels};
   config.stem = options.image_size < 96 ? ResNetStem::small : ResNetStem::imagenet;
-  if (name == "small") return ConvNet(options.channels, {32, 64, 64, 128, 128}, rng);
+  if (name == "small") return ConvNet(options.channels, {32, 64, 64, 128, 256}, rng);
   if (name == "resnet18") return ResNet(config, rng);
   if (name == "resnet34" || name == "resnet50") {
     config.blocks = {3, 4, 6, 3};
