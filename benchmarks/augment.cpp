@@ -18,7 +18,8 @@ std::vector<Image> pictures(int count, int height, int width, int coarse_height,
     Stream stream(Rng(0) / "benchmark" / static_cast<std::uint64_t>(i));
     for (std::uint8_t& pixel : coarse.pixels) pixel = static_cast<std::uint8_t>(stream.bits() >> 24);
     Canvas canvas;
-    resample(coarse, {0, 0, double(coarse_height), double(coarse_width), height, width, 0, 0, height, width, Filter::bicubic},
+    resample(coarse,
+             {0, 0, double(coarse_height), double(coarse_width), height, width, 0, 0, height, width, Filter::bicubic},
              3, canvas);
     Image image(height, width, 3);
     for (std::int64_t p = 0; p < canvas.count(); ++p)

@@ -20,12 +20,14 @@ int main(int argc, char** argv) {
       [](const app::Trained& trained, const app::CompanionOptions& options) {
         using namespace contrastive;
         const Settings& s = trained.settings;
-        const AnyDataset set = open_dataset(s.data, s.root, options.split, {.label = s.label, .image_size = static_cast<int>(s.image_size)});
+        const AnyDataset set = open_dataset(s.data, s.root, options.split,
+                                            {.label = s.label, .image_size = static_cast<int>(s.image_size)});
         const FeatureSet result = encode_set(set, trained.view, trained.encoder);
         save_npy(options.out, result.features);
         std::printf("%s: %lld features of %lld images\n", options.out.c_str(),
                     static_cast<long long>(result.features.size(1)), static_cast<long long>(result.features.size(0)));
-        if (set.unreadable() > 0) std::fprintf(stderr, "%zu pictures could not be read and were skipped\n", set.unreadable());
+        if (set.unreadable() > 0)
+          std::fprintf(stderr, "%zu pictures could not be read and were skipped\n", set.unreadable());
         return 0;
       });
 }

@@ -11,7 +11,9 @@ int main(int argc, char** argv) {
       argc, argv, "Weighted kNN accuracy on the features of an encoder",
       [](CLI::App& cli, app::CompanionOptions& options) {
         cli.add_option("--k", options.k, "neighbours")->capture_default_str()->check(CLI::PositiveNumber);
-        cli.add_option("--temperature", options.temperature, "of the votes")->capture_default_str()->check(CLI::PositiveNumber);
+        cli.add_option("--temperature", options.temperature, "of the votes")
+            ->capture_default_str()
+            ->check(CLI::PositiveNumber);
       },
       [](const app::Trained& trained, const app::CompanionOptions& options) {
         const auto [train, test] = app::labelled_features(trained);

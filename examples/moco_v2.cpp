@@ -18,8 +18,10 @@ int main(int argc, char** argv) {
   recipe.target_momentum = 0.99;
   recipe.groups = 8;
   return app::trainer_main(argc, argv, recipe, "MoCo v2 (Chen et al. 2020)", [](const Settings& s, Rng rng) {
-    const AnyAugment views = app::training_views(s, [](int size) { return size < 96 ? moco_v2_cifar(size) : moco_v2(size); });
-    require(s.queue % s.batch == 0, "[settings] --queue must be a multiple of --batch, got ", s.queue, " and ", s.batch);
+    const AnyAugment views =
+        app::training_views(s, [](int size) { return size < 96 ? moco_v2_cifar(size) : moco_v2(size); });
+    require(s.queue % s.batch == 0, "[settings] --queue must be a multiple of --batch, got ", s.queue, " and ",
+            s.batch);
     require(s.batch / s.accumulate % s.groups == 0, "[settings] --groups must divide --batch, got ", s.groups);
     const MocoConfig config{.temperature = s.temperature,
                             .momentum = s.target_momentum,

@@ -12,7 +12,9 @@
 int main(int argc, char** argv) {
   const std::string_view argument = argc == 2 ? argv[1] : "";
   if (argument == "--help" || argument == "-h") {
-    std::puts("usage: report RUN\n\nWrites RUN/report.html from metrics.csv, summary.json, config.json and report_data/\nin the folder RUN.");
+    std::puts(
+        "usage: report RUN\n\nWrites RUN/report.html from metrics.csv, summary.json, config.json and report_data/\nin "
+        "the folder RUN.");
     return 0;
   }
   if (argument.empty() || argument[0] == '-') {

@@ -18,10 +18,10 @@ int main(int argc, char** argv) {
   recipe.warmup_epochs = 0.2;
   recipe.temperature = 0.2;
   return app::trainer_main(argc, argv, recipe, "SimCLR (Chen et al. 2020)", [](const Settings& s, Rng rng) {
-    const AnyAugment views = app::training_views(s, [](int size) { return size < 96 ? simclr_cifar(size) : simclr(size); });
-    const SimclrConfig config{.temperature = s.temperature,
-                              .head_layers = static_cast<int>(s.head_layers),
-                              .dimension = s.dimension};
+    const AnyAugment views =
+        app::training_views(s, [](int size) { return size < 96 ? simclr_cifar(size) : simclr(size); });
+    const SimclrConfig config{
+        .temperature = s.temperature, .head_layers = static_cast<int>(s.head_layers), .dimension = s.dimension};
     return app::Composition{simclr(app::encoder_for(s, rng / "encoder"), views, config, rng), app::evaluation_view(s)};
   });
 }

@@ -18,10 +18,10 @@ int main(int argc, char** argv) {
   recipe.hidden = 128;
   recipe.fix_predictor_lr = true;
   return app::trainer_main(argc, argv, recipe, "SimSiam (Chen and He 2021)", [](const Settings& s, Rng rng) {
-    const AnyAugment views = app::training_views(s, [](int size) { return size < 96 ? simsiam_cifar(size) : simsiam(size); });
-    const SimsiamConfig config{.dimension = s.dimension,
-                               .bottleneck = s.hidden,
-                               .projector_layers = static_cast<int>(s.head_layers)};
+    const AnyAugment views =
+        app::training_views(s, [](int size) { return size < 96 ? simsiam_cifar(size) : simsiam(size); });
+    const SimsiamConfig config{
+        .dimension = s.dimension, .bottleneck = s.hidden, .projector_layers = static_cast<int>(s.head_layers)};
     return app::Composition{simsiam(app::encoder_for(s, rng / "encoder"), views, config, rng),
                             app::evaluation_view(s, app::normalization_of(s))};
   });

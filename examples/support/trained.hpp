@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <CLI/CLI.hpp>
+#include <sys/stat.h>
 
+#include <CLI/CLI.hpp>
 #include <string>
 #include <utility>
 
+#include "contrastive/data/open.hpp"
+#include "contrastive/train/evaluate.hpp"
 #include "support/run.hpp"
 
 /// What the companion programs share: an encoder from a checkpoint and the sets to look at with it.
@@ -69,8 +72,8 @@ int companion_main(int argc, char** argv, const std::string& description, AddFla
 /// Features of the training and the test part; throws when there are no labels to score with.
 inline std::pair<FeatureSet, FeatureSet> labelled_features(const Trained& trained) {
   const Sets sets = open_sets(trained.settings);
-  require(sets.test.defined() && sets.test.has_labels() && sets.train.has_labels(),
-          "[evaluate] ", sets.train.name(), ": evaluation needs labels (a folder for each class, and a test part)");
+  require(sets.test.defined() && sets.test.has_labels() && sets.train.has_labels(), "[evaluate] ", sets.train.name(),
+          ": evaluation needs labels (a folder for each class, and a test part)");
   return {encode_set(sets.train, trained.view, trained.encoder), encode_set(sets.test, trained.view, trained.encoder)};
 }
 

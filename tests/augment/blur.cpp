@@ -16,7 +16,8 @@ TEST_CASE("pillow_blur gives Pillow's bytes", "[augment]") {
       CHECK(largest_difference(pillow_blur(golden_image(golden, "input/" + set), std::stod(sigma)),
                                golden_image(golden, "pil/" + set + "/" + sigma)) == 0);
     }
-  CHECK(largest_difference(pillow_blur(golden_image(golden, "input/tiny"), 2), golden_image(golden, "pil/tiny/2")) == 0);
+  CHECK(largest_difference(pillow_blur(golden_image(golden, "input/tiny"), 2), golden_image(golden, "pil/tiny/2")) ==
+        0);
 }
 
 TEST_CASE("gaussian_blur is torchvision's to rounding at the half", "[augment]") {

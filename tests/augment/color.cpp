@@ -111,7 +111,8 @@ TEST_CASE("the hue arithmetic in float32 equals Pillow's", "[augment]") {
         }
     Canvas shifted;
     shifted.reshape(canvas.height(), canvas.width(), 3);
-    for (int c = 0; c < 3; ++c) std::memcpy(shifted.plane(c), canvas.plane(c), static_cast<std::size_t>(canvas.count()));
+    for (int c = 0; c < 3; ++c)
+      std::memcpy(shifted.plane(c), canvas.plane(c), static_cast<std::size_t>(canvas.count()));
     adjust_color(shifted, std::array{ColorStep{ColorOp::hue, (shift > 127 ? shift - 256 : shift) / 256.0}});
     const int applied = static_cast<int>((shift > 127 ? shift - 256 : shift) / 256.0 * 255.0) & 255;
     for (std::int64_t i = 0; i < canvas.count(); ++i) {

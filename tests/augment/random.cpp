@@ -84,8 +84,8 @@ TEST_CASE("ColorJitter: every order, factors within bounds, absent components ke
     const Drawn d = once(jitter, canvas, static_cast<std::uint64_t>(n));
     ++orders[d.order];
     brightness.add(d.brightness), contrast.add(d.contrast), hue.add(d.hue);
-    REQUIRE((d.brightness >= 0.6 && d.brightness <= 1.4 && d.contrast >= 0 && d.contrast <= 2.5 && d.saturation >= 0.2 &&
-             d.saturation <= 1.8 && std::fabs(d.hue) <= 0.2));
+    REQUIRE((d.brightness >= 0.6 && d.brightness <= 1.4 && d.contrast >= 0 && d.contrast <= 2.5 &&
+             d.saturation >= 0.2 && d.saturation <= 1.8 && std::fabs(d.hue) <= 0.2));
   }
   CHECK(orders.size() == 24);
   double chi = 0;
@@ -142,7 +142,9 @@ TEST_CASE("steps act with their probability and note it", "[augment]") {
       }
     flips += flipped, greys += grey, solarised += solar, applied += sigma > 0, erased += box.height > 0;
   }
-  const auto within = [&](int count, double p) { return std::fabs(count - draws * p) < 5 * std::sqrt(draws * p * (1 - p)); };
+  const auto within = [&](int count, double p) {
+    return std::fabs(count - draws * p) < 5 * std::sqrt(draws * p * (1 - p));
+  };
   CHECK(within(flips, 0.5));
   CHECK(within(greys, 0.2));
   CHECK(within(solarised, 0.2));

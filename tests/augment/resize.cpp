@@ -52,12 +52,14 @@ TEST_CASE("resize and resized_crop give Pillow's bytes", "[augment]") {
 
 TEST_CASE("resampling a window equals cropping first", "[augment]") {
   const Image image = formula_image("window", 61, 83);
-  for (const CropBox box : {CropBox{0, 0, 61, 83}, CropBox{60, 82, 1, 1}, CropBox{7, 20, 40, 33}, CropBox{3, 0, 17, 83}})
+  for (const CropBox box :
+       {CropBox{0, 0, 61, 83}, CropBox{60, 82, 1, 1}, CropBox{7, 20, 40, 33}, CropBox{3, 0, 17, 83}})
     for (const Filter filter : {Filter::nearest, Filter::bilinear, Filter::bicubic, Filter::lanczos})
       for (const int size : {1, 3, 16, 31, 32, 70}) {
         Canvas canvas;
-        resample(image, {double(box.top), double(box.left), double(box.height), double(box.width), size, size, 0, 0,
-                         size, size, filter},
+        resample(image,
+                 {double(box.top), double(box.left), double(box.height), double(box.width), size, size, 0, 0, size,
+                  size, filter},
                  3, canvas);
         CHECK(largest_difference(to_image(canvas), resized_crop(image, box, size, size, filter)) == 0);
       }
@@ -107,7 +109,8 @@ TEST_CASE("resample refuses what it cannot do", "[augment]") {
   Canvas canvas;
   CHECK_THROWS_WITH(resample(image, {0, 0, 5, 5, 8, 8, 0, 0, 8, 8, Filter::bilinear}, 3, canvas),
                     Contains("[resample] window") && Contains("not inside"));
-  CHECK_THROWS_WITH(resample(image, {0, 0, 4, 5, 8, 8, 4, 0, 8, 8, Filter::bilinear}, 3, canvas), Contains("cannot keep"));
+  CHECK_THROWS_WITH(resample(image, {0, 0, 4, 5, 8, 8, 4, 0, 8, 8, Filter::bilinear}, 3, canvas),
+                    Contains("cannot keep"));
   CHECK_THROWS_WITH(resample(Image(), {0, 0, 1, 1, 8, 8, 0, 0, 8, 8, Filter::bilinear}, 3, canvas),
                     Contains("[resample] expected"));
   Image lying(4, 5, 3);

@@ -27,7 +27,8 @@ struct Darken {
   void operator()(Canvas& canvas, Stream& stream, Drawn&) const {
     const auto by = static_cast<std::uint8_t>(1 + stream.below(4));
     for (int c = 0; c < canvas.channels(); ++c)
-      for (std::int64_t i = 0; i < canvas.count(); ++i) canvas.plane(c)[i] = static_cast<std::uint8_t>(canvas.plane(c)[i] / by);
+      for (std::int64_t i = 0; i < canvas.count(); ++i)
+        canvas.plane(c)[i] = static_cast<std::uint8_t>(canvas.plane(c)[i] / by);
   }
 };
 
@@ -47,8 +48,9 @@ template <class A>
 void check_recipe(const A& a, std::size_t count, std::size_t globals) {
   CHECK(a.views().size() == count);
   CHECK(a.globals() == globals);
-  std::vector<Image> images{formula_image("recipe", 50, 60), formula_image("recipe", 1, 1), formula_image("recipe", 3, 5),
-                            formula_image("recipe", 1, 400), formula_image("recipe", 300, 2)};
+  std::vector<Image> images{formula_image("recipe", 50, 60), formula_image("recipe", 1, 1),
+                            formula_image("recipe", 3, 5), formula_image("recipe", 1, 400),
+                            formula_image("recipe", 300, 2)};
   images.push_back(to_grayscale(images[0]));
   for (const Image& image : images)
     for (std::uint64_t seed = 0; seed < 3; ++seed) {
@@ -59,8 +61,8 @@ void check_recipe(const A& a, std::size_t count, std::size_t globals) {
         CHECK(std::memcmp(first[v].data(), again[v].data(), first[v].size() * sizeof(float)) == 0);
         CHECK(drawn[v].crop == a.crop(v, {image.height, image.width}, Rng(seed)));
         const CropBox& box = drawn[v].crop;
-        CHECK((box.top >= 0 && box.left >= 0 && box.height > 0 && box.width > 0 && box.top + box.height <= image.height &&
-               box.left + box.width <= image.width));
+        CHECK((box.top >= 0 && box.left >= 0 && box.height > 0 && box.width > 0 &&
+               box.top + box.height <= image.height && box.left + box.width <= image.width));
       }
     }
 }
@@ -191,7 +193,8 @@ TEST_CASE("draws depend on the full size alone, so a reduced decode sees the sam
     for (int x = 0; x < 80 * 3; ++x) {
       const int left = (x / 3 * 2) * 3 + x % 3;
       half.row(y)[x] = static_cast<std::uint8_t>((image.row(2 * y)[left] + image.row(2 * y)[left + 3] +
-                                                  image.row(2 * y + 1)[left] + image.row(2 * y + 1)[left + 3] + 2) / 4);
+                                                  image.row(2 * y + 1)[left] + image.row(2 * y + 1)[left + 3] + 2) /
+                                                 4);
     }
   const OneView view(MaeView(RandomResizedCrop{24, {0.3, 1.0}}, RandomFlip{}, Normalize{}));
   for (std::uint64_t seed = 0; seed < 20; ++seed) {
@@ -213,7 +216,8 @@ TEST_CASE("draws depend on the full size alone, so a reduced decode sees the sam
 
 TEST_CASE("composition: own steps, a view without Normalize, wrong use", "[augment]") {
   const Image image = formula_image("own", 30, 30);
-  const Compose view{RandomResizedCrop{16, {0.5, 1.0}}, Darken{}, RandomApply{0.5, Equalize{}}, RandomApply{0.5, Posterize{3}}};
+  const Compose view{RandomResizedCrop{16, {0.5, 1.0}}, Darken{}, RandomApply{0.5, Equalize{}},
+                     RandomApply{0.5, Posterize{3}}};
   std::vector<float> out(16 * 16 * 3);
   view(image, Rng(2), out.data());
   for (const float x : out) REQUIRE((x >= 0 && x <= 1));

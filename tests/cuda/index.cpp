@@ -34,12 +34,9 @@ TEST_CASE("a broadcast plan finds both operands, with as few axes as it can") {
     int rank;
   };
   const std::vector<Case> cases = {
-      {{4, 5}, {4, 5}, {4, 5}, 1},
-      {{4, 5}, {5}, {4, 5}, 2},
-      {{4, 5}, {}, {4, 5}, 1},
-      {{2, 3, 4, 5}, {4, 1}, {2, 3, 4, 5}, 3},
-      {{7, 1}, {1, 3}, {7, 3}, 2},
-      {{2, 1, 3, 1, 5, 1}, {1, 4, 1, 2, 1, 3}, {2, 4, 3, 2, 5, 3}, 6},
+      {{4, 5}, {4, 5}, {4, 5}, 1}, {{4, 5}, {5}, {4, 5}, 2},
+      {{4, 5}, {}, {4, 5}, 1},     {{2, 3, 4, 5}, {4, 1}, {2, 3, 4, 5}, 3},
+      {{7, 1}, {1, 3}, {7, 3}, 2}, {{2, 1, 3, 1, 5, 1}, {1, 4, 1, 2, 1, 3}, {2, 4, 3, 2, 5, 3}, 6},
       {{1, 1}, {1}, {1, 1}, 0},
   };
   for (const Case& c : cases) {
@@ -116,7 +113,8 @@ TEST_CASE("the windows that cover an input place are those that a search finds")
             const WindowRange range(i, kernel, stride, padding, windows);
             for (std::int64_t o = range.first; o <= range.last; ++o) found.push_back(o);
             for (std::int64_t o = 0; o < windows; ++o)
-              if (const std::int64_t place = i + padding - o * stride; place >= 0 && place < kernel) wanted.push_back(o);
+              if (const std::int64_t place = i + padding - o * stride; place >= 0 && place < kernel)
+                wanted.push_back(o);
             REQUIRE(found == wanted);
           }
         }

@@ -84,8 +84,9 @@ inline void same(const std::string& what, const Twin& twin, double slack = 1) {
     }
   }
   INFO(what << " " << to_string(twin.host.shape()) << " " << to_string(twin.host.dtype()) << ", worst at " << at
-            << (at < 0 ? "" : ": cpu " + std::to_string(near.data<double>()[at]) + ", cuda " +
-                                  std::to_string(far.data<double>()[at])));
+            << (at < 0 ? ""
+                       : ": cpu " + std::to_string(near.data<double>()[at]) + ", cuda " +
+                             std::to_string(far.data<double>()[at])));
   CHECK(worst <= slack * tolerance(twin.host.dtype()));
 }
 

@@ -28,7 +28,8 @@ TEST_CASE("a file appears whole or not at all", "[io]") {
   write_file(path, "");
   CHECK(read_text(path).empty());
 
-  CHECK_THROWS_WITH(write_file(scratch / "no/such/folder", "x"), Contains("no/such/folder") && Contains("No such file"));
+  CHECK_THROWS_WITH(write_file(scratch / "no/such/folder", "x"),
+                    Contains("no/such/folder") && Contains("No such file"));
   std::filesystem::create_directory(scratch.path / "folder");
   std::filesystem::create_directory(scratch.path / "folder" / "inside");
   CHECK_THROWS_WITH(write_file(scratch / "folder", "x"), Contains("could not be put in place"));

@@ -37,10 +37,14 @@ TEST_CASE("JSON goes out and comes back", "[io]") {
 }
 
 TEST_CASE("what is not strict JSON is refused", "[io]") {
-  const char* bad[] = {"",       "{",        "}",         "[1,]",       "{\"a\":1,}", "{a:1}",      "[1 2]",    "01",
-                       "1.",     ".5",       "+1",        "-",          "1e",         "nul",        "truee",    "\"a",
-                       "\"\\x\"", "\"\\u12\"", "\"\\ud800\"", "\"\\udc00x\"", "\"a\nb\"",   "[1] x",      "NaN",      "Infinity",
-                       "1e999",  "'a'",      "{\"a\"}",   "{1:2}",      "[",          "// c\n1",    "\"\\",     "{\"a\":1 \"b\":2}"};
+  const char* bad[] = {"",           "{",         "}",           "[1,]",
+                       "{\"a\":1,}", "{a:1}",     "[1 2]",       "01",
+                       "1.",         ".5",        "+1",          "-",
+                       "1e",         "nul",       "truee",       "\"a",
+                       "\"\\x\"",    "\"\\u12\"", "\"\\ud800\"", "\"\\udc00x\"",
+                       "\"a\nb\"",   "[1] x",     "NaN",         "Infinity",
+                       "1e999",      "'a'",       "{\"a\"}",     "{1:2}",
+                       "[",          "// c\n1",   "\"\\",        "{\"a\":1 \"b\":2}"};
   for (const char* text : bad) {
     INFO(text);
     CHECK_THROWS_WITH(Json::parse(text, "file.json"), Contains("[json] file.json"));

@@ -25,7 +25,8 @@ TEST_CASE("npy keeps every dtype that NumPy has", "[io]") {
     for (const Shape& shape : {Shape{}, Shape{5}, Shape{2, 3}, Shape{0, 4}, Shape{2, 1, 3, 2}}) {
       Tensor x(shape, dtype);
       const auto size = static_cast<std::size_t>(x.count()) * size_of(dtype);
-      for (std::size_t i = 0; i < size; ++i) static_cast<unsigned char*>(x.view().data)[i] = static_cast<unsigned char>(i * 7);
+      for (std::size_t i = 0; i < size; ++i)
+        static_cast<unsigned char*>(x.view().data)[i] = static_cast<unsigned char>(i * 7);
       save_npy(scratch / "x.npy", x);
       const Tensor y = load_npy(scratch / "x.npy");
       CHECK(y.shape() == shape);

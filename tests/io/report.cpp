@@ -15,8 +15,10 @@ ReportData example() {
   data.title = "SimCLR <on> shapes";
   Image image(8, 8, 3);
   for (std::size_t i = 0; i < image.pixels.size(); ++i) image.pixels[i] = static_cast<std::uint8_t>(i);
-  data.galleries.push_back({"Views", "as seen", {"original", "view 1"}, {{"cat & dog", {Picture(image), Picture(image)}}}});
-  data.neighbours.push_back({Picture(image), "cat", {{Picture(image), "cat", 0.9}, {Picture(image), "</script>", 0.8}}});
+  data.galleries.push_back(
+      {"Views", "as seen", {"original", "view 1"}, {{"cat & dog", {Picture(image), Picture(image)}}}});
+  data.neighbours.push_back(
+      {Picture(image), "cat", {{Picture(image), "cat", 0.9}, {Picture(image), "</script>", 0.8}}});
   data.map.method = "PCA";
   data.map.classes = {"cat", "</script><b>"};
   for (int i = 0; i < 20; ++i) data.map.points.push_back({std::sin(i), std::cos(i * 2), i % 3 - 1});

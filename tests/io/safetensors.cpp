@@ -92,7 +92,10 @@ TEST_CASE("safetensors that lie are refused by name", "[io]") {
   refuse(file(R"({"w":{"dtype":"F32","shape":[1]}})", 4), "lacks");
   refuse(file(R"({"w":3})", 4), "lacks");
   refuse(file(R"({"__metadata__":{"a":1}})", 0), "not a string");
-  refuse(file(R"({"a":{"dtype":"U8","shape":[4],"data_offsets":[0,4]},"b":{"dtype":"U8","shape":[4],"data_offsets":[2,6]}})", 6),
-         "overlap or gap");
+  refuse(
+      file(
+          R"({"a":{"dtype":"U8","shape":[4],"data_offsets":[0,4]},"b":{"dtype":"U8","shape":[4],"data_offsets":[2,6]}})",
+          6),
+      "overlap or gap");
   CHECK_THROWS_WITH(load_safetensors("/nowhere/x.safetensors"), Contains("/nowhere/x.safetensors"));
 }

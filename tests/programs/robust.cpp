@@ -100,21 +100,27 @@ TEST_CASE("a loss that is no number stops the run and keeps the last checkpoint"
 TEST_CASE("the configuration of a run can be run again, and flags win over it") {
   Folder folder;
   REQUIRE(run(tiny("simclr", folder / "a", "--temperature 0.3 --seed 5")).status == 0);
-  REQUIRE(run(program("simclr") + " --config " + (folder / "a/config.json") + " --no-evaluation --out " + (folder / "b")).status == 0);
+  REQUIRE(
+      run(program("simclr") + " --config " + (folder / "a/config.json") + " --no-evaluation --out " + (folder / "b"))
+          .status == 0);
   CHECK(contents(folder / "a/checkpoint.safetensors") == contents(folder / "b/checkpoint.safetensors"));
-  REQUIRE(run(program("simclr") + " --config " + (folder / "a/config.json") + " --no-evaluation --seed 6 --out " + (folder / "c")).status == 0);
+  REQUIRE(run(program("simclr") + " --config " + (folder / "a/config.json") + " --no-evaluation --seed 6 --out " +
+              (folder / "c"))
+              .status == 0);
   CHECK_THAT(contents(folder / "c/config.json"), Contains("\"seed\": 6"));
   CHECK_THAT(contents(folder / "c/config.json"), Contains("\"temperature\": 0.3"));
 }
 
 TEST_CASE("a run leaves its files, and the companions read them") {
   Folder folder;
-  const Outcome outcome = run(program("simclr") + " --data shapes --image-size 12 --batch 128 --epochs 1 --out " + (folder / "run"));
+  const Outcome outcome =
+      run(program("simclr") + " --data shapes --image-size 12 --batch 128 --epochs 1 --out " + (folder / "run"));
   INFO(outcome.text);
   REQUIRE(outcome.status == 0);
   for (const char* file : {"metrics.csv", "summary.json", "config.json", "checkpoint.safetensors", "report.html"})
     CHECK(fs::file_size(folder.path / "run" / file) > 0);
-  for (const char* key : {"knn_top1", "linear_top1_random_init", "few_label_top1_pixels", "effective_rank", "loss_final"})
+  for (const char* key :
+       {"knn_top1", "linear_top1_random_init", "few_label_top1_pixels", "effective_rank", "loss_final"})
     CHECK_THAT(contents(folder / "run/summary.json"), Contains(key));
   CHECK(run(program("report") + " " + (folder / "run")).status == 0);
   CHECK_THAT(run(program("knn") + " " + (folder / "run")).text, Contains("top-1"));

@@ -32,7 +32,9 @@ void mutate(Bytes& bytes, contrastive::Stream& random) {
       case 1: bytes[at] ^= static_cast<std::uint8_t>(1u << random.below(8)); break;
       case 2: bytes[at] = edges[random.below(std::size(edges))]; break;
       case 3: bytes.resize(at); break;  // truncated
-      case 4: bytes.insert(bytes.begin() + static_cast<std::ptrdiff_t>(at), 1 + random.below(8), edges[random.below(5)]); break;
+      case 4:
+        bytes.insert(bytes.begin() + static_cast<std::ptrdiff_t>(at), 1 + random.below(8), edges[random.below(5)]);
+        break;
       default: {  // a run of bytes from elsewhere, or of one value: lengths and offsets that lie
         const std::size_t length = std::min<std::size_t>(1 + random.below(8), bytes.size() - at);
         std::memset(bytes.data() + at, edges[random.below(5)], length);

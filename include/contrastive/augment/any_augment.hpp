@@ -16,8 +16,8 @@ namespace contrastive {
 class AnyAugment {
  public:
   template <class A>
-    requires(!std::same_as<A, AnyAugment> && Augment<A>)
-  AnyAugment(A augment) : self_(std::make_shared<Model<A>>(std::move(augment))) {}
+  requires(!std::same_as<A, AnyAugment> && Augment<A>) AnyAugment(A augment)
+      : self_(std::make_shared<Model<A>>(std::move(augment))) {}
 
   std::vector<ViewSpec> views() const { return self_->views(); }
   std::size_t globals() const { return self_->globals(); }
@@ -28,7 +28,8 @@ class AnyAugment {
   /// Whether the augmentation held is a `PlannedAugment`; the two members below are for that case.
   bool planned() const { return self_->planned(); }
   CropBox crop(std::size_t view, ImageSize full, Rng rng) const { return self_->crop(view, full, rng); }
-  void operator()(const Image& image, ImageSize full, Rng rng, std::span<float* const> out, std::span<Drawn> drawn) const {
+  void operator()(const Image& image, ImageSize full, Rng rng, std::span<float* const> out,
+                  std::span<Drawn> drawn) const {
     self_->apply(image, full, rng, out, drawn);
   }
 

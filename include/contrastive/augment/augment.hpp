@@ -28,7 +28,8 @@ struct ViewSpec {
 /// View v draws from `rng / v` alone. `drawn` is empty or has one record for each view. Const and safe to call from
 /// several threads. A member more is optional, see `PlannedAugment`.
 template <class A>
-concept Augment = requires(const A& a, const Image& image, Rng rng, std::span<float* const> out, std::span<Drawn> drawn) {
+concept Augment = requires(const A& a, const Image& image, Rng rng, std::span<float* const> out,
+                           std::span<Drawn> drawn) {
   { a.views() } -> std::convertible_to<std::vector<ViewSpec>>;
   { a.globals() } -> std::convertible_to<std::size_t>;
   a(image, rng, out, drawn);
@@ -67,7 +68,8 @@ Views allocate_views(const A& augment, std::int64_t batch) {
 template <Augment A>
 Views make_views(const A& augment, std::span<const Image> images, std::span<const std::int64_t> sample, Rng rng,
                  bool keep_drawn = false) {
-  require(images.size() == sample.size(), "[make_views] ", images.size(), " pictures and ", sample.size(), " sample numbers");
+  require(images.size() == sample.size(), "[make_views] ", images.size(), " pictures and ", sample.size(),
+          " sample numbers");
   Views views = allocate_views(augment, static_cast<std::int64_t>(images.size()));
   views.sample.assign(sample.begin(), sample.end());
   const std::size_t count = views.view.size();

@@ -30,7 +30,7 @@ struct GaussianKernel {
   float* line;           // one row with `radius` reflected pixels at each end
   float* middle;         // (height, pitch)
   std::int64_t pitch;
-  const float** rows;    // height + 2 radius pointers into `middle`
+  const float** rows;  // height + 2 radius pointers into `middle`
 
   template <class Isa>
   [[gnu::always_inline]] static void run(const GaussianKernel* p) {
@@ -107,24 +107,40 @@ struct BoxPass {
   [[gnu::always_inline]] static void run(const std::uint8_t* from, std::uint8_t* to, std::int64_t pitch, int rows,
                                          int length, std::uint32_t inner, std::uint32_t outer) {
     using U = simd::vec<std::uint32_t, pixel_lanes<Isa>>;
+    const U inside = simd::splat<U>(inner), at_ends = simd::splat<U>(outer), half = simd::splat<U>(1u << 23);
+    const int full_from = std::min(length + 1, rows), full_to = std::max(rows - length - 1, full_from);
     for (std::int64_t x = 0; x < pitch; x += pixel_lanes<Isa>) {
+      const std::uint8_t* column = from + x;
       U window{};  // sum of rows y - length .. y + length
-      for (int y = -length; y < length; ++y) window += row<Isa>(from + x, pitch, rows, y);
+      for (int y = -length; y < length; ++y) window += row<Isa>(column, pitch, rows, y);
       for (int y = 0; y < rows; ++y) {
-        const U ends = row<Isa>(from + x, pitch, rows, y - length - 1) + row<Isa>(from + x, pitch, rows, y + length + 1);
-        window += row<Isa>(from + x, pitch, rows, y + length);
-        const U sum = window * inner + ends * outer + (1u << 23);
+        U first, entering, before, after;
+        if (y >= full_from && y < full_to) {
+          const std::uint8_t* low = column + (y - length) * pitch;
+          const std::uint8_t* high = column + (y + length) * pitch;
+          before = load<Isa>(low - pitch), first = load<Isa>(low);
+          entering = load<Isa>(high), after = load<Isa>(high + pitch);
+        } else {
+          before = row<Isa>(column, pitch, rows, y - length - 1), first = row<Isa>(column, pitch, rows, y - length);
+          entering = row<Isa>(column, pitch, rows, y + length), after = row<Isa>(column, pitch, rows, y + length + 1);
+        }
+        window += entering;
+        const U sum = window * inside + (before + after) * at_ends + half;
         store_bytes<Isa>(to + y * pitch + x, simd::bit_cast<Ints<Isa>>(sum >> 24));
-        window -= row<Isa>(from + x, pitch, rows, y - length);
+        window -= first;
       }
     }
   }
 
   template <class Isa>
+  CONTRASTIVE_INLINE static simd::vec<std::uint32_t, pixel_lanes<Isa>> load(const std::uint8_t* from) {
+    return simd::bit_cast<simd::vec<std::uint32_t, pixel_lanes<Isa>>>(load_bytes<Isa>(from));
+  }
+
+  template <class Isa>
   CONTRASTIVE_INLINE static simd::vec<std::uint32_t, pixel_lanes<Isa>> row(const std::uint8_t* from, std::int64_t pitch,
                                                                            int rows, int y) {
-    return simd::bit_cast<simd::vec<std::uint32_t, pixel_lanes<Isa>>>(
-        load_bytes<Isa>(from + (y < 0 ? 0 : y < rows ? y : rows - 1) * pitch));
+    return load<Isa>(from + (y < 0 ? 0 : y < rows ? y : rows - 1) * pitch);
   }
 };
 
@@ -155,7 +171,8 @@ inline void gaussian_blur(Canvas& canvas, double sigma, int kernel) {
   pass.line = work.line.ensure(static_cast<std::size_t>(pass.pitch) + 2 * static_cast<std::size_t>(radius) + 16);
   pass.middle = work.middle.ensure(static_cast<std::size_t>(pass.pitch) * height);
   const float** rows = work.rows.ensure(static_cast<std::size_t>(height) + 2 * static_cast<std::size_t>(radius));
-  for (int y = -radius; y < height + radius; ++y) rows[y + radius] = pass.middle + detail::reflected(y, height) * pass.pitch;
+  for (int y = -radius; y < height + radius; ++y)
+    rows[y + radius] = pass.middle + detail::reflected(y, height) * pass.pitch;
   pass.rows = rows;
   for (int c = 0; c < canvas.channels(); ++c) {
     pass.plane = pass.out = canvas.plane(c);

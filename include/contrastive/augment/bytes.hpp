@@ -53,7 +53,11 @@ CONTRASTIVE_INLINE Ints<Isa> load_bytes(const std::uint8_t* from) {
 template <class Isa>
 CONTRASTIVE_INLINE void store_bytes(std::uint8_t* to, Ints<Isa> value) {
 #if CONTRASTIVE_NAMED_X86
-  if constexpr (pixel_lanes<Isa> == 8) {
+  if constexpr (pixel_lanes<Isa> == 16) {
+    const auto bytes = __builtin_ia32_pmovdb512_mask(value, simd::vec<char, 16>{}, static_cast<unsigned short>(-1));
+    std::memcpy(to, &bytes, 16);
+    return;
+  } else if constexpr (pixel_lanes<Isa> == 8) {
     const auto low = __builtin_shufflevector(value, value, 0, 1, 2, 3);
     const auto high = __builtin_shufflevector(value, value, 4, 5, 6, 7);
     const auto words = __builtin_ia32_packssdw128(low, high);

@@ -48,7 +48,8 @@ class Canvas {
   /// Sets the size; the pixels are unspecified after it.
   void reshape(int height, int width, int channels) {
     require(height > 0 && width > 0 && (channels == 1 || channels == 3),
-            "[canvas] expected a size of at least 1 x 1 and 1 or 3 channels, got ", height, " x ", width, " x ", channels);
+            "[canvas] expected a size of at least 1 x 1 and 1 or 3 channels, got ", height, " x ", width, " x ",
+            channels);
     height_ = height;
     width_ = width;
     channels_ = channels;

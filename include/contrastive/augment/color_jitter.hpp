@@ -31,10 +31,10 @@ struct ColorJitter {
     drawn.saturation = factor(saturation, 1.0);
     drawn.hue = hue > 0 ? stream.uniform(-hue, hue) : 0.0;
 
-    const std::array<ColorStep, 4> all{ColorStep{additive ? ColorOp::additive_brightness : ColorOp::brightness, drawn.brightness},
-                                       ColorStep{ColorOp::contrast, drawn.contrast},
-                                       ColorStep{ColorOp::saturation, drawn.saturation},
-                                       ColorStep{ColorOp::hue, drawn.hue}};
+    const std::array<ColorStep, 4> all{
+        ColorStep{additive ? ColorOp::additive_brightness : ColorOp::brightness, drawn.brightness},
+        ColorStep{ColorOp::contrast, drawn.contrast}, ColorStep{ColorOp::saturation, drawn.saturation},
+        ColorStep{ColorOp::hue, drawn.hue}};
     const std::array<bool, 4> on{brightness > 0, contrast > 0, saturation > 0, hue > 0};
     std::array<ColorStep, 4> steps;
     std::size_t count = 0;

@@ -20,7 +20,9 @@ concept Transform = requires(const T& step, Canvas& canvas, Stream& stream, Draw
 
 /// The last step: writes the canvas as floats (H, W, C).
 template <class T>
-concept OutputStep = requires(const T& step, const Canvas& canvas, float* out) { step.write(canvas, out); };
+concept OutputStep = requires(const T& step, const Canvas& canvas, float* out) {
+  step.write(canvas, out);
+};
 
 /// Another step with probability `p`.
 template <class Step>
@@ -32,8 +34,9 @@ struct RandomApply {
   RandomApply(double probability, Step inner) : p(probability), step(std::move(inner)) {}
 
   void operator()(Canvas& canvas, Stream& stream, Drawn& drawn) const {
-    static_assert(Transform<Step>, "RandomApply: a step is `void operator()(Canvas&, Stream&, Drawn&) const` "
-                                   "(docs/guides/add-an-augmentation.md)");
+    static_assert(Transform<Step>,
+                  "RandomApply: a step is `void operator()(Canvas&, Stream&, Drawn&) const` "
+                  "(docs/guides/add-an-augmentation.md)");
     if (stream.chance(p)) step(canvas, stream, drawn);
   }
 };
@@ -50,7 +53,8 @@ class Compose {
   Compose() = default;
   explicit Compose(Crop crop, Steps... steps) : crop_(std::move(crop)), steps_(std::move(steps)...) {
     require(crop_.size > 0 && (crop_.channels == 1 || crop_.channels == 3),
-            "[compose] expected a view of at least 1 pixel and 1 or 3 channels, got ", crop_.size, " and ", crop_.channels);
+            "[compose] expected a view of at least 1 pixel and 1 or 3 channels, got ", crop_.size, " and ",
+            crop_.channels);
   }
 
   ViewSpec view() const { return {crop_.size, crop_.channels}; }
@@ -93,8 +97,9 @@ class Compose {
   }
 
  private:
-  static_assert(CropStep<Crop>, "Compose: the first step is a crop, `Placement place(ImageSize, Stream&, Drawn&) const` "
-                                "with `size` and `channels` (docs/guides/add-an-augmentation.md)");
+  static_assert(CropStep<Crop>,
+                "Compose: the first step is a crop, `Placement place(ImageSize, Stream&, Drawn&) const` "
+                "with `size` and `channels` (docs/guides/add-an-augmentation.md)");
   static_assert(((Transform<Steps> || OutputStep<Steps>)&&...),
                 "Compose: a step is `void operator()(Canvas&, Stream&, Drawn&) const` "
                 "(docs/guides/add-an-augmentation.md)");

@@ -30,7 +30,8 @@ struct RandomResizedCrop {
   Range ratio{3.0 / 4.0, 4.0 / 3.0};
 
   CropBox draw_crop(int height, int width, Stream& stream) const {
-    require(height > 0 && width > 0, "[random_resized_crop] expected a picture of at least 1 x 1, got ", height, " x ", width);
+    require(height > 0 && width > 0, "[random_resized_crop] expected a picture of at least 1 x 1, got ", height, " x ",
+            width);
     const double pixels = static_cast<double>(height) * width;
     const double log_low = std::log(ratio.low), log_high = std::log(ratio.high);
     for (int attempt = 0; attempt < 10; ++attempt) {
@@ -55,7 +56,8 @@ struct RandomResizedCrop {
   Placement place(ImageSize full, Stream& stream, Drawn& drawn) const {
     drawn.crop = draw_crop(full.height, full.width, stream);
     const CropBox& box = drawn.crop;
-    return {double(box.top), double(box.left), double(box.height), double(box.width), size, size, 0, 0, size, size, filter};
+    return {double(box.top), double(box.left), double(box.height), double(box.width), size, size, 0, 0, size, size,
+            filter};
   }
 };
 

@@ -56,7 +56,8 @@ inline Image resize(const Image& image, int height, int width, Filter filter = F
 
 /// The box alone; it may lie partly outside the picture, where it is black.
 inline Image crop(const Image& image, const CropBox& box) {
-  require(box.height > 0 && box.width > 0, "[crop] expected a box of at least 1 x 1, got ", box.height, " x ", box.width);
+  require(box.height > 0 && box.width > 0, "[crop] expected a box of at least 1 x 1, got ", box.height, " x ",
+          box.width);
   Image part(box.height, box.width, image.channels);
   for (int y = std::max(0, -box.top); y < box.height && box.top + y < image.height; ++y)
     for (int x = std::max(0, -box.left); x < box.width && box.left + x < image.width; ++x)
@@ -112,7 +113,8 @@ inline Image to_grayscale(const Image& image, int channels = 1) {
     const std::uint8_t* p = image.pixels.data() + i * static_cast<std::size_t>(image.channels);
     const int grey = image.channels == 1 ? p[0] : (p[0] * 19595 + p[1] * 38470 + p[2] * 7471 + 32768) >> 16;
     for (int c = 0; c < channels; ++c)
-      out.pixels[i * static_cast<std::size_t>(channels) + static_cast<std::size_t>(c)] = static_cast<std::uint8_t>(grey);
+      out.pixels[i * static_cast<std::size_t>(channels) + static_cast<std::size_t>(c)] =
+          static_cast<std::uint8_t>(grey);
   }
   return out;
 }

@@ -27,11 +27,13 @@ class ManyViews {
     (*this)(image, {image.height, image.width}, rng, out, drawn);
   }
 
-  void operator()(const Image& image, ImageSize full, Rng rng, std::span<float* const> out, std::span<Drawn> drawn) const {
+  void operator()(const Image& image, ImageSize full, Rng rng, std::span<float* const> out,
+                  std::span<Drawn> drawn) const {
     require(out.size() == self().count() && (drawn.empty() || drawn.size() == out.size()), "[augment] expected ",
             self().count(), " views, got ", out.size(), " outputs and ", drawn.size(), " records");
     for (std::size_t v = 0; v < out.size(); ++v)
-      self().visit(v, [&](const auto& view) { view(image, full, rng / v, out[v], drawn.empty() ? nullptr : &drawn[v]); });
+      self().visit(v,
+                   [&](const auto& view) { view(image, full, rng / v, out[v], drawn.empty() ? nullptr : &drawn[v]); });
   }
 
  private:
@@ -60,9 +62,7 @@ struct TwoViews : detail::ManyViews<TwoViews<P, Q>> {
   P first;
   Q second;
 
-  explicit TwoViews(P both)
-    requires std::same_as<P, Q>
-      : first(both), second(std::move(both)) {}
+  explicit TwoViews(P both) requires std::same_as<P, Q> : first(both), second(std::move(both)) {}
   TwoViews(P a, Q b) : first(std::move(a)), second(std::move(b)) {}
   std::size_t globals() const { return 2; }
   std::size_t count() const { return 2; }

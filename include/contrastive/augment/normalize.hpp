@@ -47,9 +47,9 @@ struct WriteFloats {
   template <int part, class F, int... lane>
   CONTRASTIVE_INLINE static F weave(F r, F g, F b, std::integer_sequence<int, lane...>) {
     constexpr int N = sizeof...(lane);
-    const F red_green = __builtin_shufflevector(r, g, ((part * N + lane) / 3 + ((part * N + lane) % 3 == 1 ? N : 0))...);
-    return __builtin_shufflevector(red_green, b,
-                                   ((part * N + lane) % 3 == 2 ? N + (part * N + lane) / 3 : lane)...);
+    const F red_green =
+        __builtin_shufflevector(r, g, ((part * N + lane) / 3 + ((part * N + lane) % 3 == 1 ? N : 0))...);
+    return __builtin_shufflevector(red_green, b, ((part * N + lane) % 3 == 2 ? N + (part * N + lane) / 3 : lane)...);
   }
 };
 

@@ -28,7 +28,8 @@ inline TwoViews<SimClrView> simclr(int size = 224, double strength = 1.0, bool b
   return TwoViews(SimClrView(
       RandomResizedCrop{size, {0.08, 1.0}, Filter::bicubic}, RandomFlip{},
       RandomApply(0.8, ColorJitter{0.8 * strength, 0.8 * strength, 0.8 * strength, 0.2 * strength, additive}),
-      RandomGrayscale{0.2}, RandomApply(blur ? 0.5 : 0.0, GaussianBlur{{0.1, 2.0}, gaussian_kernel(size)}), Normalize{}));
+      RandomGrayscale{0.2}, RandomApply(blur ? 0.5 : 0.0, GaussianBlur{{0.1, 2.0}, gaussian_kernel(size)}),
+      Normalize{}));
 }
 inline TwoViews<SimClrView> simclr_v1(int size = 224, double strength = 1.0, bool blur = true) {
   return simclr(size, strength, blur, true);
@@ -38,8 +39,8 @@ inline TwoViews<SimClrView> simclr_cifar(int size = 32) { return simclr(size, 0.
 
 // ---- SimCLR for small grey pictures (digits, clothes): ours, no paper ----
 
-using SimClrGreyView =
-    Compose<RandomResizedCrop, RandomFlip, RandomApply<ColorJitter>, RandomApply<GaussianBlur>, RandomErasing, Normalize>;
+using SimClrGreyView = Compose<RandomResizedCrop, RandomFlip, RandomApply<ColorJitter>, RandomApply<GaussianBlur>,
+                               RandomErasing, Normalize>;
 
 struct SimClrGrey {
   Range area{0.25, 1.0};  // of 28 pixels, 0.08 would leave eight

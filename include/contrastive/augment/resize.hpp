@@ -201,8 +201,8 @@ struct ResampleColumns {
           const std::uint8_t* at = from + r;
           for (int i = 0; i < n; ++i, at += C * 16) {
             const auto weight = simd::splat<Ints<Isa>>(weights[i]);
-  #pragma GCC unroll 4
-          for (int c = 0; c < C; ++c) sum[c] += load_bytes<Isa>(at + c * 16) * weight;
+#pragma GCC unroll 4
+            for (int c = 0; c < C; ++c) sum[c] += load_bytes<Isa>(at + c * 16) * weight;
           }
 #pragma GCC unroll 4
           for (int c = 0; c < C; ++c)
@@ -251,8 +251,8 @@ struct ResampleRows {
     for (int u = 0; u < U; ++u) sum[u] = simd::splat<Ints<Isa>>(1 << (tap_bits - 1));
     for (int i = 0; i < n; ++i, from += pitch) {
       const auto weight = simd::splat<Ints<Isa>>(weights[i]);
-  #pragma GCC unroll 4
-    for (int u = 0; u < U; ++u) sum[u] += load_bytes<Isa>(from + u * pixel_lanes<Isa>) * weight;
+#pragma GCC unroll 4
+      for (int u = 0; u < U; ++u) sum[u] += load_bytes<Isa>(from + u * pixel_lanes<Isa>) * weight;
     }
 #pragma GCC unroll 4
     for (int u = 0; u < U; ++u) store_bytes<Isa>(to + u * pixel_lanes<Isa>, round_taps<Isa>(sum[u]));
@@ -307,11 +307,10 @@ inline void resample(const Image& image, const Placement& place, int channels, C
                                            work.middle.ensure(static_cast<std::size_t>(kept) * rows * pitch + 64),
                                            pitch};
   simd::dispatch<detail::ResampleColumns>(&horizontal);
-  const detail::ResampleRows vertical{
-      horizontal.middle, pitch, down.low, rows, place.out_width, kept, down, out.plane(0), out.stride()};
+  const detail::ResampleRows vertical{horizontal.middle, pitch,       down.low, rows, place.out_width, kept, down,
+                                      out.plane(0),      out.stride()};
   simd::dispatch<detail::ResampleRows>(&vertical);
-  for (int c = kept; c < channels; ++c)
-    std::memcpy(out.plane(c), out.plane(0), static_cast<std::size_t>(out.count()));
+  for (int c = kept; c < channels; ++c) std::memcpy(out.plane(c), out.plane(0), static_cast<std::size_t>(out.count()));
 }
 
 }  // namespace contrastive

@@ -61,7 +61,8 @@ inline void posterize(Canvas& canvas, int bits) {
   require(bits >= 0 && bits <= 8, "[posterize] expected 0 to 8 bits, got ", bits);
   const int mask = 0xff & ~((1 << (8 - bits)) - 1);
   std::uint8_t* data = canvas.plane(0);
-  for (std::int64_t i = 0; i < canvas.stride() * canvas.channels(); ++i) data[i] = static_cast<std::uint8_t>(data[i] & mask);
+  for (std::int64_t i = 0; i < canvas.stride() * canvas.channels(); ++i)
+    data[i] = static_cast<std::uint8_t>(data[i] & mask);
 }
 
 /// Flattens the histogram of each channel. (Pillow ImageOps.equalize)
@@ -88,7 +89,8 @@ inline void autocontrast(Canvas& canvas) {
     if (high <= low) return;
     const double scale = 255.0 / (high - low), offset = -low * scale;
     for (int v = 0; v < 256; ++v)
-      table[static_cast<std::size_t>(v)] = static_cast<std::uint8_t>(std::clamp(static_cast<int>(v * scale + offset), 0, 255));
+      table[static_cast<std::size_t>(v)] =
+          static_cast<std::uint8_t>(std::clamp(static_cast<int>(v * scale + offset), 0, 255));
   });
 }
 

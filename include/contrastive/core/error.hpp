@@ -2,8 +2,8 @@
 #pragma once
 
 #include <concepts>
-#include <cstdio>
 #include <cstdint>
+#include <cstdio>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -34,9 +34,7 @@ template <class T>
 // clang-format off
   requires requires(const T& value) { { to_string(value) } -> std::convertible_to<std::string>; }
 // clang-format on
-void append(std::string& text, const T& part) {
-  text += to_string(part);
-}
+void append(std::string& text, const T& part) { text += to_string(part); }
 
 }  // namespace detail
 

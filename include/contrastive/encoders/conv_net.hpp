@@ -18,8 +18,8 @@ class ConvNet {
     std::int64_t in = channels;
     for (std::size_t i = 0; i < widths.size(); ++i) {
       const int stride = i > 0 && widths[i] > widths[i - 1] ? 2 : 1;
-      layers_.push_back({Conv2d(in, widths[i], {.kernel = 3, .stride = stride, .padding = 1}, rng / i),
-                         BatchNorm(widths[i])});
+      layers_.push_back(
+          {Conv2d(in, widths[i], {.kernel = 3, .stride = stride, .padding = 1}, rng / i), BatchNorm(widths[i])});
       in = widths[i];
     }
     features_ = in;

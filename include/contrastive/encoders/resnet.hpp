@@ -20,8 +20,8 @@ struct ResNetConfig {
   bool bottleneck = false;                 // 1x1 - 3x3 - 1x1 with four times the width out
   int width = 64;                          // channels of the first stage; each next one doubles
   ResNetStem stem = ResNetStem::imagenet;
-  bool zero_init_residual = false;         // last gain of each block starts at 0 (SimSiam, MoCo v3)
-  int channels = 3;                        // of the picture
+  bool zero_init_residual = false;  // last gain of each block starts at 0 (SimSiam, MoCo v3)
+  int channels = 3;                 // of the picture
 };
 
 /// A residual network (He et al. 2016, arXiv:1512.03385) without its classifier: (N, H, W, C) -> (N, features).

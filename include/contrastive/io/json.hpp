@@ -270,9 +270,12 @@ class JsonReader {
     unsigned code = 0;
     for (int i = 0; i < 4; ++i, ++at_) {
       const char c = peek();
-      if (c >= '0' && c <= '9') code = code * 16 + static_cast<unsigned>(c - '0');
-      else if ((c | 32) >= 'a' && (c | 32) <= 'f') code = code * 16 + static_cast<unsigned>((c | 32) - 'a' + 10);
-      else stop("expected four hexadecimal digits");
+      if (c >= '0' && c <= '9')
+        code = code * 16 + static_cast<unsigned>(c - '0');
+      else if ((c | 32) >= 'a' && (c | 32) <= 'f')
+        code = code * 16 + static_cast<unsigned>((c | 32) - 'a' + 10);
+      else
+        stop("expected four hexadecimal digits");
     }
     return code;
   }
@@ -281,7 +284,9 @@ class JsonReader {
     const char c = peek();
     ++at_;
     switch (c) {
-      case '"': case '\\': case '/': out += c; return;
+      case '"':
+      case '\\':
+      case '/': out += c; return;
       case 'b': out += '\b'; return;
       case 'f': out += '\f'; return;
       case 'n': out += '\n'; return;
@@ -315,8 +320,10 @@ class JsonReader {
       if (static_cast<unsigned char>(c) < 0x20) stop("control character in a string");
       ++at_;
       if (c == '"') return out;
-      if (c == '\\') read_escape(out);
-      else out += c;
+      if (c == '\\')
+        read_escape(out);
+      else
+        out += c;
     }
   }
 
@@ -330,8 +337,10 @@ class JsonReader {
     const std::size_t first = at_;
     bool whole = true;
     if (peek() == '-') ++at_;
-    if (peek() == '0') ++at_;  // no digits may follow a leading zero
-    else if (!digits()) stop("expected a value");
+    if (peek() == '0')
+      ++at_;  // no digits may follow a leading zero
+    else if (!digits())
+      stop("expected a value");
     if (peek() == '.') {
       whole = false;
       ++at_;

@@ -53,8 +53,9 @@ inline Picture picture_from_json(const Json& json) {
   Picture picture;
   picture.png = json.at("png").as_string();
   for (char c : picture.png)  // it goes into the page as it is
-    require((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '+' || c == '/' || c == '=',
-            "[report] a picture is not base64");
+    require(
+        (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '+' || c == '/' || c == '=',
+        "[report] a picture is not base64");
   picture.width = read_size(json, "width");
   picture.height = read_size(json, "height");
   return picture;
@@ -113,8 +114,8 @@ inline void pictures_from_json(const Json& json, ReportData& data) {
     row.query = picture_from_json(from.at("query"));
     row.label = from.at("label").as_string();
     for (const Json& hit : from.at("hits").as_array())  // a similarity that is no number was written as null
-      row.hits.push_back({picture_from_json(hit.at("picture")), hit.at("label").as_string(),
-                          number_or_nan(hit, "similarity")});
+      row.hits.push_back(
+          {picture_from_json(hit.at("picture")), hit.at("label").as_string(), number_or_nan(hit, "similarity")});
     data.neighbours.push_back(std::move(row));
   }
   const Json& map = json.at("map");
@@ -179,11 +180,11 @@ inline std::string render_report(const ReportData& data) {
   for (const Gallery& gallery : data.galleries) body += draw_gallery(gallery);
   body += draw_neighbours(data.neighbours) + draw_map(data.map) + draw_config(data.config);
 
-  return join("<!doctype html>\n<html lang=en><head><meta charset=utf-8><meta name=viewport "
-              "content=\"width=device-width,initial-scale=1\"><title>",
-              escape_html(title), "</title><style>", report_css, "</style></head>\n<body><main>", body,
-              "<footer>Made by contrastive.</footer></main><div id=tip></div><script>", report_js,
-              "</script></body></html>\n");
+  return join(
+      "<!doctype html>\n<html lang=en><head><meta charset=utf-8><meta name=viewport "
+      "content=\"width=device-width,initial-scale=1\"><title>",
+      escape_html(title), "</title><style>", report_css, "</style></head>\n<body><main>", body,
+      "<footer>Made by contrastive.</footer></main><div id=tip></div><script>", report_js, "</script></body></html>\n");
 }
 
 /// Writes the page, atomically: one file, no network.

@@ -98,8 +98,8 @@ inline Safetensors parse_safetensors(std::span<const std::byte> bytes, std::stri
   require(bytes.size() >= 8, "[safetensors] ", name, ": ", bytes.size(), " bytes are too few for this format");
   std::uint64_t length = 0;
   std::memcpy(&length, bytes.data(), 8);
-  require(length <= longest_header && length <= bytes.size() - 8, "[safetensors] ", name, ": the header claims ", length,
-          " bytes, the file has ", bytes.size() - 8, " (truncated, or not in this format)");
+  require(length <= longest_header && length <= bytes.size() - 8, "[safetensors] ", name, ": the header claims ",
+          length, " bytes, the file has ", bytes.size() - 8, " (truncated, or not in this format)");
   const std::string_view text(reinterpret_cast<const char*>(bytes.data()) + 8, static_cast<std::size_t>(length));
   require(!text.empty() && text[0] == '{', "[safetensors] ", name, ": the header is not a JSON object");
   const std::span<const std::byte> data = bytes.subspan(8 + static_cast<std::size_t>(length));
@@ -120,17 +120,16 @@ inline Safetensors parse_safetensors(std::span<const std::byte> bytes, std::stri
   }
 
   // Laid end to end the tensors must cover the data exactly, as the reference implementation demands.
-  std::sort(entries.begin(), entries.end(), [](const auto& a, const auto& b) {
-    return std::pair(a.begin, a.end) < std::pair(b.begin, b.end);
-  });
+  std::sort(entries.begin(), entries.end(),
+            [](const auto& a, const auto& b) { return std::pair(a.begin, a.end) < std::pair(b.begin, b.end); });
   std::uint64_t covered = 0;
   for (const detail::SafetensorsEntry& entry : entries) {
-    require(entry.begin == covered, "[safetensors] ", name, ": tensor \"", *entry.name, "\" begins at byte ", entry.begin,
-            " where ", covered, " was expected (overlap or gap)");
+    require(entry.begin == covered, "[safetensors] ", name, ": tensor \"", *entry.name, "\" begins at byte ",
+            entry.begin, " where ", covered, " was expected (overlap or gap)");
     covered = entry.end;
   }
-  require(covered == data.size(), "[safetensors] ", name, ": the header describes ", covered, " bytes of data, the file has ",
-          data.size());
+  require(covered == data.size(), "[safetensors] ", name, ": the header describes ", covered,
+          " bytes of data, the file has ", data.size());
 
   for (const detail::SafetensorsEntry& entry : entries) {
     Tensor tensor(entry.shape, entry.dtype);
@@ -161,8 +160,8 @@ inline void save_safetensors(const std::string& path, const NamedTensors& tensor
   }
   std::sort(names.begin(), names.end());
   const auto twice = std::adjacent_find(names.begin(), names.end());
-  require(twice == names.end(), "[safetensors] ", path, ": two tensors are called \"", twice == names.end() ? "" : *twice,
-          "\"");
+  require(twice == names.end(), "[safetensors] ", path, ": two tensors are called \"",
+          twice == names.end() ? "" : *twice, "\"");
   std::stable_sort(order.begin(), order.end(), [](const auto* a, const auto* b) {
     return size_of(a->second.dtype()) > size_of(b->second.dtype());
   });

@@ -63,9 +63,9 @@ struct KernelTable {
   void (*accumulate)(View x, View y);  // y += x, same shape
 
   // Reductions.
-  void (*sum_to)(View x, double scale, View y);      // y = scale * sum of x over the axes where y has size 1
+  void (*sum_to)(View x, double scale, View y);            // y = scale * sum of x over the axes where y has size 1
   void (*max_axis)(View x, int axis, View y, View index);  // y and i64 index without the axis; first one wins
-  void (*softmax)(View x, View y);                   // over the last axis
+  void (*softmax)(View x, View y);                         // over the last axis
   void (*softmax_grad)(View y, View dy, View dx);
   void (*log_softmax)(View x, View y);
   void (*log_softmax_grad)(View y, View dy, View dx);
@@ -95,8 +95,8 @@ struct KernelTable {
                           View dx, View dweight, View dbias, View dresidual);
 
   // Moving data.
-  void (*gather)(View x, View index, View y);          // rows of x by i64 index
-  void (*scatter_add)(View dy, View index, View dx);   // dx[index[i]] += dy[i], in the order of i
+  void (*gather)(View x, View index, View y);         // rows of x by i64 index
+  void (*scatter_add)(View dy, View index, View dx);  // dx[index[i]] += dy[i], in the order of i
   void (*permute)(View x, std::array<int, Shape::max_rank> axes, View y);
   void (*place)(View x, View y, int axis, std::int64_t offset);    // y[.., offset + i, ..] = x[.., i, ..]
   void (*extract)(View x, View y, int axis, std::int64_t offset);  // y[.., i, ..] = x[.., offset + i, ..]
@@ -213,9 +213,9 @@ constexpr KernelTable table_of(functors::List<U...>, functors::List<Z...>) {
 
 template <class B>
 constexpr KernelTable make_table() {
-  static_assert(Backend<B>, "[backend] a backend offers every kernel of kernels/table.hpp (docs/guides/add-a-backend.md)");
+  static_assert(Backend<B>,
+                "[backend] a backend offers every kernel of kernels/table.hpp (docs/guides/add-a-backend.md)");
   return detail::table_of<B>(functors::Unary{}, functors::Binary{});
 }
-
 
 }  // namespace contrastive

@@ -47,7 +47,8 @@ struct Tower {
 ///
 ///     auto method = Method(resnet18(rng), Mlp(512, {...}, rng), Identity{}, NtXent{0.5}, two_views);
 ///     Tensor loss = method.loss(batch.views);
-template <class Encoder, class Projector, class Predictor, class ObjectiveType, class Augmentation, class Target = Shared>
+template <class Encoder, class Projector, class Predictor, class ObjectiveType, class Augmentation,
+          class Target = Shared>
 class Method {
   static_assert(Module<Encoder> && Module<Projector> && Module<Predictor>,
                 "Method: encoder, projector and predictor are modules, `Tensor operator()(const Tensor&) const` with "
@@ -68,8 +69,11 @@ class Method {
   /// `target_start`: what a momentum branch starts from, where that is not the online tower (BYOL).
   Method(Online online_tower, Predictor head, ObjectiveType criterion, Augmentation augmentation, Target rule,
          const Online* target_start)
-      : online(std::move(online_tower)), predictor(std::move(head)), objective(std::move(criterion)),
-        augment(std::move(augmentation)), target(rule, target_start ? *target_start : online) {}
+      : online(std::move(online_tower)),
+        predictor(std::move(head)),
+        objective(std::move(criterion)),
+        augment(std::move(augmentation)),
+        target(rule, target_start ? *target_start : online) {}
 
   Online online;
   Predictor predictor;

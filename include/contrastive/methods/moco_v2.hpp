@@ -34,11 +34,11 @@ struct QueueInfoNce {
 };
 
 struct MocoConfig {
-  double temperature = 0.2;      // v1: 0.07; the CIFAR demo: 0.1
-  double momentum = 0.999;       // the CIFAR demo: 0.99
-  std::int64_t queue = 65536;    // the CIFAR demo: 4096; a multiple of the batch
+  double temperature = 0.2;    // v1: 0.07; the CIFAR demo: 0.1
+  double momentum = 0.999;     // the CIFAR demo: 0.99
+  std::int64_t queue = 65536;  // the CIFAR demo: 4096; a multiple of the batch
   std::int64_t dimension = 128;
-  std::int64_t groups = 1;       // batch norm in that many parts, where one device stands for several (the demo: 8)
+  std::int64_t groups = 1;  // batch norm in that many parts, where one device stands for several (the demo: 8)
 };
 
 /// Sets the number of groups of every batch norm in a module (split batch norm).

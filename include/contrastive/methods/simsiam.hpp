@@ -29,8 +29,7 @@ struct SimsiamConfig {
 /// linear with batch norm without gain and offset. That linear's bias, which the norm takes out again, stays frozen.
 inline Mlp simsiam_projector(std::int64_t features, const SimsiamConfig& config, Rng rng) {
   std::vector<MlpLayer> layers;
-  for (int i = 1; i < config.projector_layers; ++i)
-    layers.push_back({.out = features, .bias = false});
+  for (int i = 1; i < config.projector_layers; ++i) layers.push_back({.out = features, .bias = false});
   layers.push_back({.out = config.dimension, .relu = false, .norm_options = {.affine = false}});
   Mlp projector(features, layers, rng);
   projector.layers.back().linear.bias.set_requires_grad(false);
@@ -42,7 +41,8 @@ inline Mlp simsiam_projector(std::int64_t features, const SimsiamConfig& config,
 template <class Encoder, class Augmentation>
 auto simsiam(Encoder encoder, Augmentation augment, const SimsiamConfig& config, Rng rng) {
   const std::int64_t features = encoder.features();
-  Mlp predictor(config.dimension, {{.out = config.bottleneck, .bias = false}, {.out = config.dimension, .norm = false, .relu = false}},
+  Mlp predictor(config.dimension,
+                {{.out = config.bottleneck, .bias = false}, {.out = config.dimension, .norm = false, .relu = false}},
                 rng / "predictor");
   return Method(std::move(encoder), simsiam_projector(features, config, rng / "projector"), std::move(predictor),
                 SimsiamCosine{}, std::move(augment), StopGradient{});

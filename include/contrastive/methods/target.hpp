@@ -67,8 +67,8 @@ class MomentumBranch;
 
 /// An exponential moving average of the online network, in training mode with batch statistics of its own.
 struct Momentum {
-  double momentum = 0.99;   // in [0, 1]
-  bool to_one = false;      // rise to 1 along half a cosine over the run (BYOL, MoCo v3, DINO)
+  double momentum = 0.99;  // in [0, 1]
+  bool to_one = false;     // rise to 1 along half a cosine over the run (BYOL, MoCo v3, DINO)
   MomentumUpdate update = MomentumUpdate::after_step;
 
   double at(Progress progress) const { return to_one ? cosine(momentum, 1, progress.fraction()) : momentum; }

@@ -7,11 +7,11 @@
 namespace contrastive {
 
 struct BatchNormOptions {
-  bool affine = true;        // learned gain and offset
-  bool offset = true;        // with affine: the offset too (SimCLR's last norm has only the gain)
-  double momentum = 0.1;     // weight of the new batch in the running statistics
+  bool affine = true;     // learned gain and offset
+  bool offset = true;     // with affine: the offset too (SimCLR's last norm has only the gain)
+  double momentum = 0.1;  // weight of the new batch in the running statistics
   double eps = 1e-5;
-  std::int64_t groups = 1;   // split batch norm: statistics per group of consecutive images
+  std::int64_t groups = 1;  // split batch norm: statistics per group of consecutive images
 };
 
 /// Batch norm over all axes but the last (Ioffe and Szegedy 2015), with torch.nn.BatchNorm's arithmetic: the biased
@@ -19,9 +19,9 @@ struct BatchNormOptions {
 /// normalised by itself, as on that many devices (MoCo's CIFAR demo; He et al. 2019, section 3.3), and the running
 /// statistics take the mean over the groups. `frozen` always uses the running statistics.
 struct BatchNorm {
-  Parameter weight, bias;             // (C)
-  Buffer running_mean, running_var;   // (C)
-  Buffer num_batches_tracked;         // i64, on the host
+  Parameter weight, bias;            // (C)
+  Buffer running_mean, running_var;  // (C)
+  Buffer num_batches_tracked;        // i64, on the host
   BatchNormOptions options;
   bool frozen = false;
 
@@ -52,8 +52,7 @@ struct BatchNorm {
   Tensor apply(const Tensor& x, bool with_relu, const Tensor& residual) const {
     const BatchNormArguments with{weight, bias, residual, with_relu, options.eps};
     const Shape row{1, running_mean.size(0)};
-    if (!training() || frozen)
-      return batch_norm(x, running_mean.reshape(row), running_var.reshape(row), true, with);
+    if (!training() || frozen) return batch_norm(x, running_mean.reshape(row), running_var.reshape(row), true, with);
     const std::int64_t n = x.count() / x.size(-1) / options.groups;  // values behind one statistic
     require(n > 1, "[batch_norm] training needs more than one value per channel and group, got ", x.shape(), " in ",
             options.groups, " groups");

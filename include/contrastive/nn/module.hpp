@@ -37,7 +37,9 @@ struct NameVisitor {
 };
 
 template <class M>
-concept HasMembers = requires(M& m, NameVisitor v) { m.members(v); };
+concept HasMembers = requires(M& m, NameVisitor v) {
+  m.members(v);
+};
 
 template <class T>
 inline constexpr bool is_leaf = std::derived_from<T, Parameter> || std::derived_from<T, Buffer>;
@@ -51,11 +53,16 @@ void walk(T& node, const std::string& path, F&& f) {
       walk(child, path.empty() ? std::string(name) : path + "." + std::string(name), f);
     });
   } else {
-    static_assert(requires { node.begin(); node.end(); },
-                  "Module: a member is a Parameter, a Buffer, a module with `members`, or a range of modules "
-                  "(docs/guides/add-an-encoder.md)");
+    static_assert(
+        requires {
+          node.begin();
+          node.end();
+        },
+        "Module: a member is a Parameter, a Buffer, a module with `members`, or a range of modules "
+        "(docs/guides/add-an-encoder.md)");
     int index = 0;
-    for (auto& child : node) walk(child, path.empty() ? std::to_string(index++) : path + "." + std::to_string(index++), f);
+    for (auto& child : node)
+      walk(child, path.empty() ? std::to_string(index++) : path + "." + std::to_string(index++), f);
   }
 }
 

@@ -33,8 +33,9 @@ class Sequential {
   }
 
  private:
-  static_assert((Module<Modules> && ...),
-                "Module: a module is `Tensor operator()(const Tensor&) const` with `members` (docs/guides/add-an-encoder.md)");
+  static_assert(
+      (Module<Modules> && ...),
+      "Module: a module is `Tensor operator()(const Tensor&) const` with `members` (docs/guides/add-an-encoder.md)");
   std::tuple<Modules...> modules_;
 };
 

@@ -60,8 +60,8 @@ inline Tensor info_nce(const Tensor& queries, const Tensor& keys, const Tensor& 
   detail::check_temperature("info_nce", temperature);
   require(negatives.rank() == 2 && negatives.size(1) == queries.size(1), "[info_nce] expected negatives (K, ",
           queries.size(1), "), got ", negatives.shape());
-  const Tensor positive = sum(queries * keys, 1, true) * (1 / temperature);                  // (N, 1)
-  const Tensor negative = matmul(queries, negatives, false, true, 1 / temperature);          // (N, K)
+  const Tensor positive = sum(queries * keys, 1, true) * (1 / temperature);          // (N, 1)
+  const Tensor negative = matmul(queries, negatives, false, true, 1 / temperature);  // (N, K)
   const Tensor logits = concat({positive, negative}, 1);
   return mean(cross_entropy_rows(logits, Tensor::zeros({queries.size(0)}, DType::i64, logits.device())));
 }

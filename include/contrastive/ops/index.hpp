@@ -11,8 +11,8 @@ namespace contrastive {
 
 /// Rows of x by i64 index: (N, ...) and (M) -> (M, ...). Gradients of rows taken twice add up.
 inline Tensor gather(const Tensor& x, const Tensor& index) {
-  require(x.rank() >= 1 && index.rank() == 1 && index.dtype() == DType::i64,
-          "[gather] expected i64 indices (M), got ", index.shape(), " ", to_string(index.dtype()));
+  require(x.rank() >= 1 && index.rank() == 1 && index.dtype() == DType::i64, "[gather] expected i64 indices (M), got ",
+          index.shape(), " ", to_string(index.dtype()));
   Shape shape = x.shape();
   shape[0] = index.size(0);
   const Tensor y(shape, x.dtype(), x.device());

@@ -50,8 +50,8 @@ inline Tensor batch_norm(const Tensor& x, const Tensor& mean, const Tensor& var,
     const Tensor gb = room(dbias, channels, mean.dtype(), x.device());
     const bool relu = y.defined();
     const Tensor gr = relu ? room(dresidual, x.shape(), x.dtype(), x.device()) : Tensor();
-    x.kernels().batch_norm_grad(x.view(), y.view(), mean.view(), var.view(), eps, weight.view(), relu, frozen, dy.view(),
-                                gx.view(), gw.view(), gb.view(), gr.view());
+    x.kernels().batch_norm_grad(x.view(), y.view(), mean.view(), var.view(), eps, weight.view(), relu, frozen,
+                                dy.view(), gx.view(), gw.view(), gb.view(), gr.view());
     if (dx) dx.add(gx);
     if (dweight) dweight.add(gw);
     if (dbias) dbias.add(gb);

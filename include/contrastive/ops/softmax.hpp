@@ -36,8 +36,8 @@ inline Tensor cross_entropy_rows(const Tensor& logits, const Tensor& targets) {
           " ", to_string(targets.dtype()));
   if (targets.device() == Device::cpu)
     for (std::int64_t target : targets.span<std::int64_t>())
-      require(target >= 0 && target < logits.size(1), "[cross_entropy] target ", target, " is outside ",
-              logits.size(1), " classes");
+      require(target >= 0 && target < logits.size(1), "[cross_entropy] target ", target, " is outside ", logits.size(1),
+              " classes");
   const DType dtype = logits.dtype() == DType::bf16 ? DType::f32 : logits.dtype();
   const Tensor loss({logits.size(0)}, dtype, logits.device()), lse({logits.size(0)}, dtype, logits.device());
   logits.kernels().cross_entropy(logits.view(), targets.view(), loss.view(), lse.view());

@@ -19,8 +19,8 @@ struct GradcheckOptions {
 
 struct GradcheckResult {
   bool ok = true;
-  double worst = 0;      // the largest error as above
-  std::string message;   // which element, when not ok
+  double worst = 0;     // the largest error as above
+  std::string message;  // which element, when not ok
   explicit operator bool() const { return ok; }
 };
 

@@ -56,7 +56,8 @@ class Tensor {
   /// A tensor on the caller's memory, which must outlive it and all that shares it.
   static Tensor borrow(void* data, Shape shape, DType dtype, Device device = Device::cpu) {
     Tensor y;
-    y.storage_ = std::make_shared<Storage>(data, static_cast<std::size_t>(checked_count(shape)) * size_of(dtype), device);
+    y.storage_ =
+        std::make_shared<Storage>(data, static_cast<std::size_t>(checked_count(shape)) * size_of(dtype), device);
     y.shape_ = shape;
     y.dtype_ = dtype;
     return y;
@@ -82,7 +83,8 @@ class Tensor {
   template <class T>
   T* data() const {
     require(defined(), "[tensor] data() of an empty tensor");
-    require(dtype_ == dtype_of<T>, "[tensor] data() as ", to_string(dtype_of<T>), " of a tensor of ", to_string(dtype_));
+    require(dtype_ == dtype_of<T>, "[tensor] data() as ", to_string(dtype_of<T>), " of a tensor of ",
+            to_string(dtype_));
     require(device() == Device::cpu, "[tensor] data() of a tensor on ", to_string(device()), ": call to(Device::cpu)");
     return reinterpret_cast<T*>(storage_->data()) + offset_;
   }

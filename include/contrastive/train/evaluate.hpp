@@ -49,20 +49,17 @@ FeatureSet encode_set(const AnyDataset& set, const A& transform, Encode&& encode
 
 /// The three numbers by which representations are compared, each 0 to 1.
 struct Scores {
-  double knn_top1 = 0;       // k = 20, temperature 0.1
-  double linear_top1 = 0;    // logistic regression on all training features
-  double few_label_top1 = 0; // ten labels a class, mean of ten draws
+  double knn_top1 = 0;        // k = 20, temperature 0.1
+  double linear_top1 = 0;     // logistic regression on all training features
+  double few_label_top1 = 0;  // ten labels a class, mean of ten draws
   double few_label_std = 0;
 };
 
 inline Scores score(const FeatureSet& train, const FeatureSet& test, std::uint64_t seed) {
   Scores scores;
-  scores.knn_top1 = knn(train.features, train.labels, test.features, test.labels,
-                        {.k = 20, .temperature = 0.1})
-                        .top1;
+  scores.knn_top1 = knn(train.features, train.labels, test.features, test.labels, {.k = 20, .temperature = 0.1}).top1;
   scores.linear_top1 = linear_probe(train.features, train.labels, test.features, test.labels).top1;
-  const FewLabelResult few =
-      few_labels(train.features, train.labels, test.features, test.labels, {.seed = seed});
+  const FewLabelResult few = few_labels(train.features, train.labels, test.features, test.labels, {.seed = seed});
   scores.few_label_top1 = few.top1;
   scores.few_label_std = few.deviation;
   return scores;

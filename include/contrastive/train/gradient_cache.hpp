@@ -20,7 +20,7 @@ inline Views chunk_of(const Views& views, std::int64_t begin, std::int64_t end) 
   return part;
 }
 
-inline Tensor joined(const std::vector<Embeddings>& parts, std::vector<Tensor> Embeddings::* branch, std::size_t view) {
+inline Tensor joined(const std::vector<Embeddings>& parts, std::vector<Tensor> Embeddings::*branch, std::size_t view) {
   std::vector<Tensor> rows;
   for (const Embeddings& part : parts) rows.push_back((part.*branch)[view]);
   return rows[0].defined() ? concat(rows) : Tensor();

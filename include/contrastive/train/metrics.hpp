@@ -77,8 +77,8 @@ inline MetricsTable load_metrics(const std::string& path) {
             table.columns.size(), " values, got ", fields.size());
     for (std::size_t i = 0; i < fields.size(); ++i) {
       double value = std::nan("");
-      require(fields[i].empty() || detail::read_number(fields[i], value), "[metrics] ", path, " line ", number,
-              ": \"", fields[i].substr(0, 40), "\" is not a number");
+      require(fields[i].empty() || detail::read_number(fields[i], value), "[metrics] ", path, " line ", number, ": \"",
+              fields[i].substr(0, 40), "\" is not a number");
       table.values[i].push_back(value);
     }
   });
@@ -107,7 +107,8 @@ class Metrics {
   /// written as `nan` or `inf`.
   void log(std::int64_t step, const Scalars& scalars) {
     for (const auto& [name, value] : scalars)
-      require(std::find(columns_.begin(), columns_.end(), name) != columns_.end(), "[metrics] no column \"", name, "\"");
+      require(std::find(columns_.begin(), columns_.end(), name) != columns_.end(), "[metrics] no column \"", name,
+              "\"");
     std::string row = std::to_string(step);
     for (const std::string& column : columns_) {
       row += ',';
@@ -115,7 +116,8 @@ class Metrics {
         if (name == column) row += detail::shortest(value);
     }
     row += '\n';
-    const bool good = std::fwrite(row.data(), 1, row.size(), file_.get()) == row.size() && std::fflush(file_.get()) == 0;
+    const bool good =
+        std::fwrite(row.data(), 1, row.size(), file_.get()) == row.size() && std::fflush(file_.get()) == 0;
     require(good, "[metrics] ", path_, " could not be written: ", std::strerror(errno));
     events_->add(step, scalars);
   }

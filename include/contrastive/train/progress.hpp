@@ -104,7 +104,8 @@ class ProgressBar {
       line += number;
     }
     if (step_ < total())
-      line += "  left " + format_duration(step_seconds_ > 0 ? step_seconds_ * static_cast<double>(total() - step_) : -1);
+      line +=
+          "  left " + format_duration(step_seconds_ > 0 ? step_seconds_ * static_cast<double>(total() - step_) : -1);
     else
       line += "  in " + format_duration(since(start_, Clock::now()));
     return line;

@@ -44,7 +44,8 @@ inline std::string class_of(const AnyDataset& set, std::int64_t sample) {
 /// Pictures beside the views that the method made of them.
 template <Augment A>
 Gallery view_gallery(const AnyDataset& set, const A& augment, std::uint64_t seed, std::size_t count = 8) {
-  Gallery gallery{"Augmented views", "Each row: a training picture, then views of it as the encoder saw them.", {"picture"}, {}};
+  Gallery gallery{
+      "Augmented views", "Each row: a training picture, then views of it as the encoder saw them.", {"picture"}, {}};
   const std::vector<ViewSpec> specs = augment.views();
   const std::size_t repeats = specs.size() <= 2 ? 3 : 1;
   for (std::size_t v = 0; v < specs.size() * repeats; ++v)
@@ -108,8 +109,8 @@ inline EmbeddingMap embedding_map(const AnyDataset& set, const FeatureSet& test,
   std::vector<Image> pictures;
   for (std::int64_t i = 0; i < N; ++i) {
     const auto row = static_cast<std::size_t>(i);
-    map.points.push_back({place.data<double>()[2 * i], place.data<double>()[2 * i + 1],
-                          static_cast<int>(test.labels[row])});
+    map.points.push_back(
+        {place.data<double>()[2 * i], place.data<double>()[2 * i + 1], static_cast<int>(test.labels[row])});
     if (const auto image = set.image_or_report(static_cast<std::size_t>(test.samples[row]))) pictures.push_back(*image);
   }
   if (static_cast<std::int64_t>(pictures.size()) == N) map.thumbnails = PictureSheet(pictures, 40);

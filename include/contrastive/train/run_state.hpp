@@ -65,12 +65,10 @@ void save_checkpoint(const std::string& run, M& method, Optimizer& optimizer, co
   optimizer.each_state([&](const std::string& name, Tensor& tensor) {
     tensors.emplace_back("optimizer." + name, tensor.to(Device::cpu));
   });
-  const std::map<std::string, std::string> notes{{"format", "contrastive-checkpoint-1"},
-                                                 {"settings", settings_to_json(settings).dump()},
-                                                 {"step", std::to_string(state.step)},
-                                                 {"steps_per_epoch", std::to_string(state.steps_per_epoch)},
-                                                 {"loss_sum", detail::exact(state.loss_sum)},
-                                                 {"loss_last_epoch", detail::exact(state.loss_last_epoch)}};
+  const std::map<std::string, std::string> notes{
+      {"format", "contrastive-checkpoint-1"},      {"settings", settings_to_json(settings).dump()},
+      {"step", std::to_string(state.step)},        {"steps_per_epoch", std::to_string(state.steps_per_epoch)},
+      {"loss_sum", detail::exact(state.loss_sum)}, {"loss_last_epoch", detail::exact(state.loss_last_epoch)}};
   const std::string path = checkpoint_path(run), previous = previous_checkpoint_path(run);
   // The new file is complete under its own name before the old one is moved; a kill in between leaves one of them.
   save_safetensors(path + ".new", tensors, notes);
@@ -102,12 +100,13 @@ bool load_checkpoint(const std::string& run, M& method, Optimizer& optimizer, co
   if (path.empty()) return false;
   const Safetensors file = detail::read_checkpoint(path);
   const Settings was = checkpoint_settings(path);
-  require(was.method == settings.method && was.encoder == settings.encoder, "[checkpoint] ", path, " is of ", was.method,
-          " with encoder ", was.encoder, ", this run is ", settings.method, " with encoder ", settings.encoder);
+  require(was.method == settings.method && was.encoder == settings.encoder, "[checkpoint] ", path, " is of ",
+          was.method, " with encoder ", was.encoder, ", this run is ", settings.method, " with encoder ",
+          settings.encoder);
   const std::int64_t per_epoch = detail::whole_number(path, file.metadata.at("steps_per_epoch"));
-  require(per_epoch == state.steps_per_epoch && was.batch == settings.batch, "[checkpoint] ", path, " was made with batch ",
-          was.batch, " and ", per_epoch, " steps an epoch, this run has batch ", settings.batch, " and ",
-          state.steps_per_epoch);
+  require(per_epoch == state.steps_per_epoch && was.batch == settings.batch, "[checkpoint] ", path,
+          " was made with batch ", was.batch, " and ", per_epoch, " steps an epoch, this run has batch ",
+          settings.batch, " and ", state.steps_per_epoch);
   const LoadReport report = load_state(method, file.tensors, "model.");
   require(report.ok(), "[checkpoint] ", path, " does not fit this run: ", to_string(report));
   optimizer.each_state([&](const std::string& name, Tensor& tensor) {

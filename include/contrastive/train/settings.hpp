@@ -18,21 +18,21 @@ struct Settings {
   std::int64_t image_size = 28;
   std::int64_t epochs = 5, batch = 256, accumulate = 1;
   std::string optimizer = "sgd";
-  double lr = 0.06;           // for a batch of 256; scaled linearly
+  double lr = 0.06;  // for a batch of 256; scaled linearly
   double weight_decay = 5e-4, momentum = 0.9, warmup_epochs = 0, clip = 0;
   bool exclude_norm_and_bias = false, fix_predictor_lr = false;
   double temperature = 0.5;
   std::int64_t queue = 4096;
   double target_momentum = 0.99;
-  std::int64_t groups = 1;    // of split batch norm
+  std::int64_t groups = 1;  // of split batch norm
   std::int64_t head_layers = 2, hidden = 512, dimension = 128;
   std::string precision = "f32", device = "cpu";
-  std::int64_t threads = 0;   // 0: all
+  std::int64_t threads = 0;  // 0: all
   std::uint64_t seed = 0;
   bool deterministic = false, strict = false;
-  std::int64_t save_every = 0;   // steps between checkpoints; 0: once an epoch
-  std::int64_t knn_every = 1;    // epochs between the kNN checks; 0: none
-  std::int64_t eval_limit = 0;   // pictures used by the kNN check while training; 0: 10,000 and 2,000
+  std::int64_t save_every = 0;  // steps between checkpoints; 0: once an epoch
+  std::int64_t knn_every = 1;   // epochs between the kNN checks; 0: none
+  std::int64_t eval_limit = 0;  // pictures used by the kNN check while training; 0: 10,000 and 2,000
 };
 
 namespace detail {

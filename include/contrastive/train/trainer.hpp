@@ -51,7 +51,7 @@ class SignalGuard {
   SignalGuard& operator=(const SignalGuard&) = delete;
 
  private:
-  struct sigaction before_[2] {};
+  struct sigaction before_[2]{};
 };
 
 inline Optimizer make_optimizer(std::vector<ParameterGroup> groups, const Settings& s) {
@@ -83,12 +83,16 @@ class Trainer {
  public:
   /// `transform` is the evaluation view; `test` may be empty: then there is no kNN check.
   Trainer(M& method, const Settings& settings, AnyDataset train, AnyDataset test, AnyAugment transform, std::string out)
-      : method_(method), settings_(settings), test_(std::move(test)), transform_(std::move(transform)),
-        out_(std::move(out)), loader_(std::move(train), method.augment,
-                                      {.batch = static_cast<std::size_t>(settings.batch),
-                                       .seed = settings.seed,
-                                       .threads = std::max(1, threads() - 1),
-                                       .strict = settings.strict}),
+      : method_(method),
+        settings_(settings),
+        test_(std::move(test)),
+        transform_(std::move(transform)),
+        out_(std::move(out)),
+        loader_(std::move(train), method.augment,
+                {.batch = static_cast<std::size_t>(settings.batch),
+                 .seed = settings.seed,
+                 .threads = std::max(1, threads() - 1),
+                 .strict = settings.strict}),
         optimizer_(detail::make_optimizer(groups(), settings)) {
     state_.steps_per_epoch = loader_.steps_per_epoch();
     method_.precision = settings.precision == "bf16" ? DType::bf16 : DType::f32;
@@ -99,7 +103,8 @@ class Trainer {
 
   TrainResult run() {
     const std::int64_t per_epoch = state_.steps_per_epoch, steps = settings_.epochs * per_epoch;
-    Metrics metrics(out_, {"epoch", "loss", "learning_rate", "images_per_second", "spread", "effective_rank", "knn_top1"},
+    Metrics metrics(out_,
+                    {"epoch", "loss", "learning_rate", "images_per_second", "spread", "effective_rank", "knn_top1"},
                     state_.step > 0 ? state_.step : -1);
     ProgressBar bar({.epochs = settings_.epochs,
                      .steps_per_epoch = per_epoch,
@@ -211,8 +216,8 @@ class Trainer {
       row.push_back({"effective_rank", watch.rank});
       result.effective_rank = watch.rank;
       if (watch.collapsed())
-        bar.say(join("collapse: the embeddings of epoch ", epoch, " are nearly the same everywhere (spread ", watch.spread,
-                     " of 1, effective rank ", watch.rank, ")"));
+        bar.say(join("collapse: the embeddings of epoch ", epoch, " are nearly the same everywhere (spread ",
+                     watch.spread, " of 1, effective rank ", watch.rank, ")"));
     }
     if (!test_.defined() || !test_.has_labels() || settings_.knn_every <= 0 || epoch % settings_.knn_every != 0) return;
     const auto encode = [&](const Tensor& x) { return method_.encoder()(x); };

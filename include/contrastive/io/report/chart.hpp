@@ -161,8 +161,8 @@ inline std::string chart_frame(const Chart& chart, const Axes& axes) {
   }
   for (double tick : axes.x_ticks) {
     const std::string x = format("%.1f", axes.x(tick));
-    svg += "<line class=axis y1=206 y2=210 x1=" + x + " x2=" + x + " /><text class=tick y=223 text-anchor=middle x=" + x +
-           ">" + tick_label(tick, false) + "</text>";
+    svg += "<line class=axis y1=206 y2=210 x1=" + x + " x2=" + x +
+           " /><text class=tick y=223 text-anchor=middle x=" + x + ">" + tick_label(tick, false) + "</text>";
   }
   return svg + "<line class=axis x1=52 x2=508 y1=206 y2=206 /><text class=label x=280 y=243 text-anchor=middle>" +
          escape_html(chart.x_label) + "</text>";
@@ -203,10 +203,11 @@ inline std::string draw_chart(const Chart& chart) {
   html += "<span class=last>" + format_value(lines[0].mean.back(), chart.percent) + "</span></figcaption>";
   std::string svg = chart_frame(chart, axes), legend;
   for (const auto& [name, value] : chart.references) {
-    const std::string y = format("%.1f", axes.y(value)), kind = " ref" + std::to_string(&name == &chart.references[0].first ? 0 : 1);
+    const std::string y = format("%.1f", axes.y(value)),
+                      kind = " ref" + std::to_string(&name == &chart.references[0].first ? 0 : 1);
     svg += "<line class=\"reference" + kind + "\" x1=52 x2=508 y1=" + y + " y2=" + y + " />";
-    legend += "<span><i class=\"dash" + kind + "\"></i>" + escape_html(name) + " " + format_value(value, chart.percent) +
-              "</span>";
+    legend += "<span><i class=\"dash" + kind + "\"></i>" + escape_html(name) + " " +
+              format_value(value, chart.percent) + "</span>";
   }
   std::string swatches;
   for (std::size_t i = 0; i < lines.size(); ++i) {
@@ -215,9 +216,9 @@ inline std::string draw_chart(const Chart& chart) {
                 "</span>";
   }
   if (lines.size() > 1 || !legend.empty()) html += "<div class=legend>" + swatches + legend + "</div>";
-  html += "<svg viewBox=\"0 0 520 250\" role=img aria-label=\"" + escape_html(chart.title) + "\" data-x0=" +
-          format("%.6g", axes.x0) + " data-x1=" + format("%.6g", axes.x1) + " data-x=\"" + escape_html(chart.x_label) +
-          "\">" + svg + "</svg>";
+  html += "<svg viewBox=\"0 0 520 250\" role=img aria-label=\"" + escape_html(chart.title) +
+          "\" data-x0=" + format("%.6g", axes.x0) + " data-x1=" + format("%.6g", axes.x1) + " data-x=\"" +
+          escape_html(chart.x_label) + "\">" + svg + "</svg>";
   if (axes.log_y) html += "<div class=note>logarithmic</div>";
   return html + "</figure>";
 }
@@ -259,8 +260,8 @@ inline std::vector<Chart> make_charts(const ReportData& data) {
       chart.x_label = data.x_label;
       chart.percent = key.substr(0, 3) == "knn" || key.find("top1") != key.npos || key.find("accuracy") != key.npos;
       if (key.substr(0, 3) == "knn")
-        for (const auto& [member, name] : {std::pair("knn_top1_pixels", "pixels"),
-                                           std::pair("knn_top1_random_init", "untrained")})
+        for (const auto& [member, name] :
+             {std::pair("knn_top1_pixels", "pixels"), std::pair("knn_top1_random_init", "untrained")})
           if (const Json* value = data.summary.find(member); value && value->is_number())
             chart.references.emplace_back(name, value->as_number());
       charts.push_back(std::move(chart));

@@ -22,7 +22,8 @@ inline Image thumbnail(const Image& image, int side) {
   for (int y = 0; y < small.height; ++y)
     for (int x = 0; x < small.width; ++x) {
       const auto first = [](int i, int from, int to) { return static_cast<int>(std::int64_t{i} * from / to); };
-      const int y0 = first(y, image.height, small.height), y1 = std::max(y0 + 1, first(y + 1, image.height, small.height));
+      const int y0 = first(y, image.height, small.height),
+                y1 = std::max(y0 + 1, first(y + 1, image.height, small.height));
       const int x0 = first(x, image.width, small.width), x1 = std::max(x0 + 1, first(x + 1, image.width, small.width));
       const int area = (y1 - y0) * (x1 - x0);
       for (int c = 0; c < image.channels; ++c) {
@@ -77,8 +78,9 @@ struct PictureSheet {
       for (int y = 0; y < from.height; ++y)
         for (int x = 0; x < from.width; ++x)
           for (int c = 0; c < channels; ++c)
-            sheet.row(top + y)[(left + x) * channels + c] =
-                c < from.channels ? from.row(y)[x * from.channels + c] : c == 3 ? 255 : from.row(y)[x * from.channels];
+            sheet.row(top + y)[(left + x) * channels + c] = c < from.channels ? from.row(y)[x * from.channels + c]
+                                                            : c == 3          ? 255
+                                                                              : from.row(y)[x * from.channels];
     }
     picture = Picture(sheet, 1 << 14);
   }
@@ -128,8 +130,8 @@ struct EmbeddingMap {
 
 /// What a page shows. Every piece is optional: an empty one is left out.
 struct ReportData {
-  std::string title;             // default: "METHOD on DATASET" from the summary
-  std::string x_label = "epoch"; // of the curves
+  std::string title;              // default: "METHOD on DATASET" from the summary
+  std::string x_label = "epoch";  // of the curves
   std::vector<Curve> curves;
   std::vector<Gallery> galleries;
   std::vector<NeighbourRow> neighbours;

@@ -34,9 +34,9 @@ inline std::string heading(std::string_view title, std::string_view note) {
 inline std::string image_tag(const Picture& picture, int px, std::string_view description) {
   if (picture.png.empty()) return join("<div style=\"width:", px, "px;height:", px, "px\"></div>");
   const bool enlarge = picture.width * 3 / 2 < px;
-  return join("<img", enlarge ? " class=px" : "", " width=", px, " height=",
-              std::max(1, picture.width ? px * picture.height / picture.width : px), " alt=\"", escape_html(description),
-              "\" src=\"data:image/png;base64,", picture.png, "\">");
+  return join("<img", enlarge ? " class=px" : "", " width=", px,
+              " height=", std::max(1, picture.width ? px * picture.height / picture.width : px), " alt=\"",
+              escape_html(description), "\" src=\"data:image/png;base64,", picture.png, "\">");
 }
 
 inline std::string duration_text(double seconds) {
@@ -118,7 +118,8 @@ inline std::string score_table(const Json& summary) {
         if (const double s = number_or_nan(summary, join(measure->key, other.first)); s > best) best = s;
       row += join("<td", score == best ? " class=best" : "", ">", format_value(score, true));
       if (std::isfinite(deviation)) row += format(" <small>± %.1f</small>", 100 * deviation);
-      row += "<div class=bar><i style=\"width:" + format("%.1f", 100 * std::clamp(score, 0.0, 1.0)) + "%\"></i></div></td>";
+      row += "<div class=bar><i style=\"width:" + format("%.1f", 100 * std::clamp(score, 0.0, 1.0)) +
+             "%\"></i></div></td>";
     }
     if (any) html += join("<tr", *suffix ? "" : " class=mine", "><th>", title, "</th>", row, "</tr>");
   }
@@ -159,8 +160,9 @@ inline std::string draw_neighbours(const std::vector<NeighbourRow>& rows) {
   std::string html = heading("Nearest neighbours", note) +
                      join("<div class=\"card neighbours\" style=\"--row:", (most + 1) * (px + 8) + 30, "px\">");
   for (const NeighbourRow& row : rows) {
-    html += join("<div class=near><figure class=q>", image_tag(row.query, px, row.label), "<div class=cap style=width:", px,
-                 "px title=\"", escape_html(row.label), "\">", escape_html(row.label), "</div></figure>");
+    html +=
+        join("<div class=near><figure class=q>", image_tag(row.query, px, row.label), "<div class=cap style=width:", px,
+             "px title=\"", escape_html(row.label), "\">", escape_html(row.label), "</div></figure>");
     for (const NeighbourRow::Hit& hit : row.hits) {
       const bool known = !row.label.empty(), match = hit.label == row.label;
       html += join("<figure class=\"hit", known ? (match ? "" : " wrong") : " plain", "\">",
@@ -219,17 +221,17 @@ inline std::string draw_map(const EmbeddingMap& map) {
   for (std::size_t i = 0; i < paths.size(); ++i) {
     const int label = static_cast<int>(i % (map.classes.size() + 1)) - 1;
     if (!paths[i].empty())
-      svg += join("<path data-k=", label, " stroke=\"", class_color(label, map.classes.size()), "\" d=\"", paths[i], "\"/>");
+      svg += join("<path data-k=", label, " stroke=\"", class_color(label, map.classes.size()), "\" d=\"", paths[i],
+                  "\"/>");
   }
 
   const std::string method = map.method.empty() ? "two dimensions" : map.method;
   std::string html =
-      heading("Map of the embeddings",
-              join(format_value(static_cast<double>(drawn)), " test images by ", method,
-                   ". Point at a dot to see its image; choose a class to pick it out.")) +
+      heading("Map of the embeddings", join(format_value(static_cast<double>(drawn)), " test images by ", method,
+                                            ". Point at a dot to see its image; choose a class to pick it out.")) +
       join("<div class=\"card map\"><svg id=map role=img aria-label=\"Map of the embeddings\"",
-           drawn > 3000 ? " class=many" : "", " viewBox=\"0 0 ", format("%.0f", width), " ",
-           format("%.0f", height), "\">", svg, "</svg>");
+           drawn > 3000 ? " class=many" : "", " viewBox=\"0 0 ", format("%.0f", width), " ", format("%.0f", height),
+           "\">", svg, "</svg>");
   if (!map.classes.empty()) {
     html += "<div class=classes>";
     for (int label = 0; label < classes; ++label)
@@ -273,8 +275,8 @@ inline std::string draw_config(const Json& config) {
   std::string settings;
   const int count = append_settings(settings, config, "");
   return heading("Configuration", "Every setting of the run, defaults included.") +
-         "<div class=card><details open><summary>" + join(count) + " settings</summary><dl>" +
-         settings + "</dl></details></div>";
+         "<div class=card><details open><summary>" + join(count) + " settings</summary><dl>" + settings +
+         "</dl></details></div>";
 }
 
 }  // namespace contrastive::detail

@@ -40,7 +40,8 @@ inline bool vendor(DType dtype) {
 
 inline void matmul(View a, View b, View y, MatmulSpec spec) {
   if (y.count() == 0) return;
-  if ((spec.transpose_a ? a.shape[-2] : a.shape[-1]) == 0) return spec.beta == 0 ? fill(y, 0) : void();
+  if ((spec.transpose_a ? a.shape[-2] : a.shape[-1]) == 0)
+    return spec.beta == 0 ? fill(y, 0) : map<functors::Scale>(y, spec.beta, y);
   CONTRASTIVE_VENDOR_OR_OWN(y.dtype == DType::f64 ? y.dtype : a.dtype, matmul, a, b, y, spec);
 }
 inline void conv2d(View x, View w, View y, WindowSpec spec) {

@@ -149,7 +149,10 @@ struct BatchNormGradInput {
 struct BatchNormShape {
   std::int64_t G, C, rows, chunk, chunks;
   BatchNormShape(const View& x, std::int64_t groups)
-      : G(groups), C(x.shape[-1]), rows(C ? x.count() / C / groups : 0), chunk(grain_for(C, 1 << 14)),
+      : G(groups),
+        C(x.shape[-1]),
+        rows(C ? x.count() / C / groups : 0),
+        chunk(std::min<std::int64_t>(256, grain_for(C, 1 << 14))),
         chunks((rows + chunk - 1) / chunk) {}
 
   /// f(group, chunk, first row over all groups, rows)
@@ -253,10 +256,10 @@ inline void batch_norm_grad(View x, View y, View mean, View var, double eps, Vie
     }
     if (!dx.data) return;
     shape.each_chunk([&](std::int64_t g, std::int64_t, std::int64_t first, std::int64_t rows) {
-      simd::dispatch<detail::BatchNormGradInput<T>>(
-          xs + first * C, ys ? ys + first * C : nullptr, dys + first * C, means + g * C,
-          static_cast<const A*>(&a[g * C]), static_cast<const A*>(&b[g * C]), static_cast<const A*>(&k[g * C]), rows, C,
-          dx.as<T>() + first * C);
+      simd::dispatch<detail::BatchNormGradInput<T>>(xs + first * C, ys ? ys + first * C : nullptr, dys + first * C,
+                                                    means + g * C, static_cast<const A*>(&a[g * C]),
+                                                    static_cast<const A*>(&b[g * C]), static_cast<const A*>(&k[g * C]),
+                                                    rows, C, dx.as<T>() + first * C);
     });
   });
 }

@@ -20,7 +20,8 @@ struct ConvShape {
   bool pointwise() const { return spec.kernel == 1 && spec.stride == 1 && spec.padding == 0; }
   /// Output rows (pixels) unrolled at a time: at most about 4 million elements, whole images where possible.
   std::int64_t rows_at_once() const {
-    const std::int64_t limit = std::max<std::int64_t>(OW, (std::int64_t{1} << 22) / std::max<std::int64_t>(1, window()));
+    const std::int64_t limit =
+        std::max<std::int64_t>(OW, (std::int64_t{1} << 22) / std::max<std::int64_t>(1, window()));
     const std::int64_t image = OH * OW;
     return limit >= image ? limit / std::max<std::int64_t>(1, image) * image : limit / OW * OW;
   }
@@ -74,7 +75,8 @@ void fold(const compute_t<T>* columns, const ConvShape& s, std::int64_t first, s
 
 template <class T>
 View matrix(T* data, std::int64_t rows, std::int64_t columns) {
-  return {const_cast<std::remove_const_t<T>*>(data), Shape{rows, columns}, dtype_of<std::remove_const_t<T>>, Device::cpu};
+  return {const_cast<std::remove_const_t<T>*>(data), Shape{rows, columns}, dtype_of<std::remove_const_t<T>>,
+          Device::cpu};
 }
 
 inline ConvShape conv_shape(const View& x, const View& y, WindowSpec spec) {

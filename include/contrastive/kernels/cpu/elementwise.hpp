@@ -137,11 +137,11 @@ struct AddTo {
 
 /// A broadcast as runs: the innermost axes over which both operands are contiguous or both constant form one run.
 struct BroadcastPlan {
-  Shape outer;                                    // one entry a run
-  std::int64_t a_stride[Shape::max_rank] = {};    // in elements, 0 where stretched
+  Shape outer;                                  // one entry a run
+  std::int64_t a_stride[Shape::max_rank] = {};  // in elements, 0 where stretched
   std::int64_t b_stride[Shape::max_rank] = {};
-  std::int64_t run = 1;                           // length of a run
-  bool a_moves = false, b_moves = false;          // along the run
+  std::int64_t run = 1;                   // length of a run
+  bool a_moves = false, b_moves = false;  // along the run
 
   BroadcastPlan(const Shape& a, const Shape& b, const Shape& y) {
     std::int64_t a_step = 1, b_step = 1;
@@ -201,8 +201,8 @@ void map_grad(View x, View y, View dy, double a, View dx) {
     using C = typename decltype(tag)::type;
     using E = detail::Elements<C>;
     parallel_for(x.count(), 1 << 15, [&](std::int64_t begin, std::int64_t end) {
-      detail::dispatch_elementwise<detail::MapGrad<F, C>, C>(E(x, begin), E(y, begin), E(dy, begin),
-                                                             static_cast<C>(a), E(dx, begin), end - begin);
+      detail::dispatch_elementwise<detail::MapGrad<F, C>, C>(E(x, begin), E(y, begin), E(dy, begin), static_cast<C>(a),
+                                                             E(dx, begin), end - begin);
     });
   });
 }
@@ -215,8 +215,8 @@ void zip(View a, View b, View y) {
     if (y.count() == 0) return;
     const detail::BroadcastPlan plan(a.shape, b.shape, y.shape);
     const auto one_run = [&](std::int64_t at_a, std::int64_t at_b, std::int64_t at_y, std::int64_t n) {
-      detail::dispatch_elementwise<detail::Zip<F, C>, C>(E(a, at_a), plan.a_moves, E(b, at_b), plan.b_moves,
-                                                         E(y, at_y), n);
+      detail::dispatch_elementwise<detail::Zip<F, C>, C>(E(a, at_a), plan.a_moves, E(b, at_b), plan.b_moves, E(y, at_y),
+                                                         n);
     };
     if (plan.outer.rank == 0) {
       parallel_for(plan.run, 1 << 15, [&](std::int64_t begin, std::int64_t end) {

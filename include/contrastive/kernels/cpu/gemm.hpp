@@ -173,8 +173,8 @@ void gemm(std::int64_t M, std::int64_t N, std::int64_t K, C alpha, const Operand
             const std::int64_t live_columns = std::min<std::int64_t>(tile.columns, columns - j);
             tasks.clear();
             for (std::int64_t i = 0; i < rows; i += tile.rows) {
-              TileTask<C> task{packed_a.data() + i * depth, pb + j * depth, depth, alpha,
-                               y + (i0 + i) * y_stride + j0 + j, y_stride, true};
+              TileTask<C> task{packed_a.data() + i * depth,      pb + j * depth, depth, alpha,
+                               y + (i0 + i) * y_stride + j0 + j, y_stride,       true};
               if (live_columns == tile.columns && rows - i >= tile.rows) {
                 tasks.push_back(task);
                 continue;
@@ -187,7 +187,8 @@ void gemm(std::int64_t M, std::int64_t N, std::int64_t K, C alpha, const Operand
               for (std::int64_t r = 0; r < std::min<std::int64_t>(tile.rows, rows - i); ++r)
                 for (std::int64_t c = 0; c < live_columns; ++c) target[r * y_stride + c] += edge[r * tile.columns + c];
             }
-            simd::dispatch<MicroKernel<C>>(static_cast<const TileTask<C>*>(tasks.data()), static_cast<int>(tasks.size()));
+            simd::dispatch<MicroKernel<C>>(static_cast<const TileTask<C>*>(tasks.data()),
+                                           static_cast<int>(tasks.size()));
           }
         }
       });
@@ -204,7 +205,8 @@ inline void own_matmul(View a, View b, View y, MatmulSpec spec) {
   const std::int64_t K = spec.transpose_a ? a.shape[-2] : a.shape[-1];
   const auto operand = [&](const View& m, bool transposed, std::int64_t index) {
     const std::int64_t rows = m.shape[-2], columns = m.shape[-1];
-    const std::size_t skip = m.shape.rank == 3 ? static_cast<std::size_t>(index * rows * columns) * size_of(m.dtype) : 0;
+    const std::size_t skip =
+        m.shape.rank == 3 ? static_cast<std::size_t>(index * rows * columns) * size_of(m.dtype) : 0;
     return transposed ? detail::Operand{m.as<char>() + skip, m.dtype, 1, columns}
                       : detail::Operand{m.as<char>() + skip, m.dtype, columns, 1};
   };

@@ -16,8 +16,8 @@ inline void gather(View x, View index, View y) {
     require(at[i] >= 0 && at[i] < x.shape[0], "[gather] index ", at[i], " is outside ", x.shape[0], " rows");
   parallel_for(index.count(), grain_for(static_cast<std::int64_t>(row)), [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i)
-      std::memcpy(y.as<char>() + static_cast<std::size_t>(i) * row, x.as<char>() + static_cast<std::size_t>(at[i]) * row,
-                  row);
+      std::memcpy(y.as<char>() + static_cast<std::size_t>(i) * row,
+                  x.as<char>() + static_cast<std::size_t>(at[i]) * row, row);
   });
 }
 

@@ -80,7 +80,8 @@ inline auto forward_desc(const Conv& c) {
   using dnnl::convolution_forward;
 #if DNNL_VERSION_MAJOR >= 3
   return convolution_forward::primitive_desc(engine(), dnnl::prop_kind::forward_training,
-                                             dnnl::algorithm::convolution_direct, c.x, c.w, c.y, c.stride, c.pad, c.pad);
+                                             dnnl::algorithm::convolution_direct, c.x, c.w, c.y, c.stride, c.pad,
+                                             c.pad);
 #else
   return convolution_forward::primitive_desc(
       convolution_forward::desc(dnnl::prop_kind::forward_training, dnnl::algorithm::convolution_direct, c.x, c.w, c.y,
@@ -95,7 +96,8 @@ inline Cached with_weight(dnnl::primitive primitive, const memory::desc& wanted,
   if (wanted != ours) {
     entry.weight = memory(wanted, engine());
     const memory our_memory(ours, engine(), nullptr);
-    entry.reorder = weight_is_output ? dnnl::reorder(entry.weight, our_memory) : dnnl::reorder(our_memory, entry.weight);
+    entry.reorder =
+        weight_is_output ? dnnl::reorder(entry.weight, our_memory) : dnnl::reorder(our_memory, entry.weight);
   }
   return entry;
 }
@@ -214,27 +216,27 @@ inline void matmul(View a, View b, View y, MatmulSpec spec) {
   };
   guarded("matmul", [&] {
     const memory::desc da = desc(a, spec.transpose_a), db = desc(b, spec.transpose_b), dy = desc(y, false);
-    Cached& entry = cached(key_of('m', a.shape, b.shape, spec.transpose_a, spec.transpose_b, spec.alpha, spec.beta,
-                                  a.dtype, y.dtype),
-                           [&] {
-                             dnnl::post_ops after;
-                             const float alpha = static_cast<float>(spec.alpha);
-                             if (spec.alpha != 1)
+    Cached& entry = cached(
+        key_of('m', a.shape, b.shape, spec.transpose_a, spec.transpose_b, spec.alpha, spec.beta, a.dtype, y.dtype),
+        [&] {
+          dnnl::post_ops after;
+          const float alpha = static_cast<float>(spec.alpha);
+          if (spec.alpha != 1)
 #if DNNL_VERSION_MAJOR >= 3
-                               after.append_eltwise(dnnl::algorithm::eltwise_linear, alpha, 0.f);
+            after.append_eltwise(dnnl::algorithm::eltwise_linear, alpha, 0.f);
 #else
                                after.append_eltwise(1.f, dnnl::algorithm::eltwise_linear, alpha, 0.f);
 #endif
-                             if (spec.beta != 0) after.append_sum(static_cast<float>(spec.beta));
-                             dnnl::primitive_attr attributes;
-                             attributes.set_post_ops(after);
+          if (spec.beta != 0) after.append_sum(static_cast<float>(spec.beta));
+          dnnl::primitive_attr attributes;
+          attributes.set_post_ops(after);
 #if DNNL_VERSION_MAJOR >= 3
-                             const dnnl::matmul::primitive_desc pd(engine(), da, db, dy, attributes);
+          const dnnl::matmul::primitive_desc pd(engine(), da, db, dy, attributes);
 #else
                              const dnnl::matmul::primitive_desc pd(dnnl::matmul::desc(da, db, dy), attributes, engine());
 #endif
-                             return Cached{dnnl::matmul(pd), {}, {}, {}, {}};
-                           });
+          return Cached{dnnl::matmul(pd), {}, {}, {}, {}};
+        });
     entry.primitive.execute(stream(), {{DNNL_ARG_SRC, memory(da, engine(), a.data)},
                                        {DNNL_ARG_WEIGHTS, memory(db, engine(), b.data)},
                                        {DNNL_ARG_DST, memory(dy, engine(), y.data)}});

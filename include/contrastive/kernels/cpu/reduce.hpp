@@ -111,7 +111,8 @@ inline void sum_to(View x, double scale, View y) {
   dispatch_compute("sum", x.dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
     std::int64_t sizes[3];
-    if (detail::as_three_axes(x.shape, y.shape, sizes)) return detail::sum_three_axes(x.as<T>(), sizes, scale, y.as<T>());
+    if (detail::as_three_axes(x.shape, y.shape, sizes))
+      return detail::sum_three_axes(x.as<T>(), sizes, scale, y.as<T>());
     // Scattered axes: an odometer over x, added up in double.
     std::vector<double> total(static_cast<std::size_t>(y.count()), 0.0);
     for (std::int64_t i = 0; i < x.count(); ++i) {

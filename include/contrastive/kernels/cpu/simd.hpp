@@ -112,7 +112,8 @@ CONTRASTIVE_INLINE void store_first(T* to, V value, int n) {
 template <class V, class S>
 CONTRASTIVE_INLINE V splat(S value) {
   V v{};
-  v += static_cast<std::remove_cvref_t<decltype(std::declval<V>()[0])>>(value);  // `V{} + value`: g++ fills lane by lane
+  v +=
+      static_cast<std::remove_cvref_t<decltype(std::declval<V>()[0])>>(value);  // `V{} + value`: g++ fills lane by lane
   return v;
 }
 

@@ -80,7 +80,9 @@ template <class T>
 struct BatchNormMoments {
   using A = compute_t<T>;
   const T* x;
-  __device__ A pivot(std::int64_t g, std::int64_t c, const BatchNormShape& s) const { return A(x[g * s.rows * s.C + c]); }
+  __device__ A pivot(std::int64_t g, std::int64_t c, const BatchNormShape& s) const {
+    return A(x[g * s.rows * s.C + c]);
+  }
   __device__ void operator()(std::int64_t i, A pivot, A& sum, A& square) const {
     const A d = A(x[i]) - pivot;
     sum += d;
@@ -103,11 +105,12 @@ __global__ void bn_finish_stats(BatchNormShape s, std::int64_t tiles, const T* x
 
 /// Scale and shift of each group and channel, so that y = x scale + shift.
 template <class A>
-__global__ void bn_coefficients(std::int64_t n, std::int64_t C, const A* mean, const A* var, double eps, const A* weight,
-                                const A* bias, A* scale, A* shift) {
+__global__ void bn_coefficients(std::int64_t n, std::int64_t C, const A* mean, const A* var, double eps,
+                                const A* weight, const A* bias, A* scale, A* shift) {
   const std::int64_t i = std::int64_t{blockIdx.x} * blockDim.x + threadIdx.x;
   if (i >= n) return;
-  const A gain = static_cast<A>(static_cast<double>(weight ? weight[i % C] : A(1)) / std::sqrt(static_cast<double>(var[i]) + eps));
+  const A gain =
+      static_cast<A>(static_cast<double>(weight ? weight[i % C] : A(1)) / std::sqrt(static_cast<double>(var[i]) + eps));
   scale[i] = gain;
   shift[i] = (bias ? bias[i % C] : A(0)) - mean[i] * gain;
 }
@@ -247,17 +250,17 @@ inline void batch_norm_grad(View x, View y, View mean, View var, double eps, Vie
     double *first = sums.as<double>(), *second = first + s.partials();
     const Scratch coefficients(3 * static_cast<std::size_t>(n) * sizeof(A));
     A *a = coefficients.as<A>(), *b = a + n, *k = b + n;
-    launch("batch_norm_grad", detail::bn_partial_sums<detail::BatchNormGradSums<T>>,
-           s.G * s.chunks.count * s.tiles(), threads,
+    launch("batch_norm_grad", detail::bn_partial_sums<detail::BatchNormGradSums<T>>, s.G * s.chunks.count * s.tiles(),
+           threads,
            detail::BatchNormGradSums<T>{x.as<const T>(), ys, dy.as<const T>(), mean.as<const A>(), dresidual.as<T>()},
            s, s.tiles(), first, second);
     launch("batch_norm_grad", detail::bn_finish_grad<A>, s.tiles(), threads, s, first, second, var.as<const A>(), eps,
            weight.as<const A>(), frozen, a, b, k, dweight.as<A>(), dbias.as<A>());
     if (!dx.data) return;
-    detail::bn_each("batch_norm_grad",
-                    detail::BatchNormGradInput<T>{x.as<const T>(), ys, dy.as<const T>(), mean.as<const A>(), a, b, k,
-                                                  dx.as<T>()},
-                    s);
+    detail::bn_each(
+        "batch_norm_grad",
+        detail::BatchNormGradInput<T>{x.as<const T>(), ys, dy.as<const T>(), mean.as<const A>(), a, b, k, dx.as<T>()},
+        s);
   });
 }
 

@@ -104,7 +104,8 @@ inline std::int64_t blocks_for(std::int64_t n) {
 
 /// Queues a kernel on the stream; nothing when there are no blocks.
 template <class... Parameters, class... Arguments>
-void launch(Call call, void (*kernel)(Parameters...), std::int64_t blocks, dim3 threads, const Arguments&... arguments) {
+void launch(Call call, void (*kernel)(Parameters...), std::int64_t blocks, dim3 threads,
+            const Arguments&... arguments) {
   if (blocks <= 0) return;
   require(blocks <= 0x7fffffff, "[cuda] ", call.name, " needs ", blocks, " blocks, more than a launch may have");
   kernel<<<static_cast<unsigned>(blocks), threads, 0, context().stream>>>(static_cast<Parameters>(arguments)...);

@@ -17,7 +17,13 @@ struct ConvShape {
   std::int64_t N, H, W, C, OH, OW, O;
   WindowSpec spec;
   ConvShape(const View& x, const View& y, WindowSpec window)
-      : N(x.shape[0]), H(x.shape[1]), W(x.shape[2]), C(x.shape[3]), OH(y.shape[1]), OW(y.shape[2]), O(y.shape[3]),
+      : N(x.shape[0]),
+        H(x.shape[1]),
+        W(x.shape[2]),
+        C(x.shape[3]),
+        OH(y.shape[1]),
+        OW(y.shape[2]),
+        O(y.shape[3]),
         spec(window) {}
 
   CONTRASTIVE_HD std::int64_t window() const { return std::int64_t{spec.kernel} * spec.kernel * C; }

@@ -143,8 +143,8 @@ bool convolve(DType dtype, const Shape& x, const Shape& w, const Shape& y, Windo
   if (!plan->found) return false;
   const cuda::detail::Converted ca(a, dtype), cb(b, dtype), cout(out, dtype, false);
   const Scratch room(plan->bytes);
-  const cudnnStatus_t status = Pass::run(plan->shapes, plan->algorithm, ca.view().data, cb.view().data,
-                                         room.as<void>(), plan->bytes, cout.view().data);
+  const cudnnStatus_t status = Pass::run(plan->shapes, plan->algorithm, ca.view().data, cb.view().data, room.as<void>(),
+                                         plan->bytes, cout.view().data);
   if (status == CUDNN_STATUS_NOT_SUPPORTED) {  // it only noticed now
     plan->found = false;
     return false;

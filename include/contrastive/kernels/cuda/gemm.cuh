@@ -41,8 +41,12 @@ struct GemmOperand {
   bool transposed;
 
   GemmOperand(const View& m, bool turn)
-      : data(m.data), dtype(m.dtype), rows(m.shape[-2]), columns(m.shape[-1]),
-        stride(m.shape.rank == 3 ? rows * columns : 0), transposed(turn) {}
+      : data(m.data),
+        dtype(m.dtype),
+        rows(m.shape[-2]),
+        columns(m.shape[-1]),
+        stride(m.shape.rank == 3 ? rows * columns : 0),
+        transposed(turn) {}
 
   std::uint32_t alignment() const { return alignment_of(data, stride * static_cast<std::int64_t>(size_of(dtype))); }
 
@@ -64,11 +68,12 @@ struct GemmOperand {
 inline GemmPlan plan_gemm(const GemmOperand& a, const GemmOperand& b, const GemmOperand& y, int batch) {
   GemmPlan plan;
   const bool wide = y.dtype == DType::f64;
-  const cublasComputeType_t compute = wide                                             ? CUBLAS_COMPUTE_64F
-                                      : context().tf32 && a.dtype == DType::f32        ? CUBLAS_COMPUTE_32F_FAST_TF32
-                                                                                       : CUBLAS_COMPUTE_32F;
+  const cublasComputeType_t compute = wide                                      ? CUBLAS_COMPUTE_64F
+                                      : context().tf32 && a.dtype == DType::f32 ? CUBLAS_COMPUTE_32F_FAST_TF32
+                                                                                : CUBLAS_COMPUTE_32F;
   check(cublasLtMatmulDescCreate(&plan.product, compute, wide ? CUDA_R_64F : CUDA_R_32F), "cublasLtMatmulDescCreate");
-  const cublasOperation_t left = b.transposed ? CUBLAS_OP_T : CUBLAS_OP_N, right = a.transposed ? CUBLAS_OP_T : CUBLAS_OP_N;
+  const cublasOperation_t left = b.transposed ? CUBLAS_OP_T : CUBLAS_OP_N,
+                          right = a.transposed ? CUBLAS_OP_T : CUBLAS_OP_N;
   check(cublasLtMatmulDescSetAttribute(plan.product, CUBLASLT_MATMUL_DESC_TRANSA, &left, sizeof left),
         "cublasLtMatmulDescSetAttribute");
   check(cublasLtMatmulDescSetAttribute(plan.product, CUBLASLT_MATMUL_DESC_TRANSB, &right, sizeof right),
@@ -166,8 +171,8 @@ inline void matmul(View a, View b, View y, MatmulSpec spec) {
   };
   if (y.dtype == DType::f64 ? product(DType::f64) : product(narrow ? DType::bf16 : DType::f32)) return;
   // Odd shapes may have no kernel in bf16; f32 has one for all.
-  require(narrow && y.dtype != DType::f64 && product(DType::f32), "[matmul] cuBLASLt has no kernel for ", a.shape, " x ",
-          b.shape, " in ", to_string(a.dtype), " and ", to_string(b.dtype));
+  require(narrow && y.dtype != DType::f64 && product(DType::f32), "[matmul] cuBLASLt has no kernel for ", a.shape,
+          " x ", b.shape, " in ", to_string(a.dtype), " and ", to_string(b.dtype));
 }
 
 }  // namespace contrastive::cuda

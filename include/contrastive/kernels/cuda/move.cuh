@@ -121,12 +121,13 @@ void copy_along(Call call, const View& whole, const View& part, int axis, std::i
   const std::int64_t inner = whole.shape.count(axis + 1, whole.shape.rank) * size;
   const std::int64_t step = whole.shape[axis] * inner, length = part.shape[axis] * inner, start = offset * inner;
   if (part.count() == 0) return;
-  dispatch_word(static_cast<std::uintptr_t>(step | length | start) | address(whole) | address(part), [&]<class Word>(Word) {
-    constexpr auto word = static_cast<std::int64_t>(sizeof(Word));
-    const std::int64_t count = part.count() * size / word;
-    launch(call, copy_along_kernel<Word, into_whole>, blocks_for(count), block_threads, whole.as<Word>(),
-           part.as<Word>(), step / word, start / word, length / word, count);
-  });
+  dispatch_word(static_cast<std::uintptr_t>(step | length | start) | address(whole) | address(part),
+                [&]<class Word>(Word) {
+                  constexpr auto word = static_cast<std::int64_t>(sizeof(Word));
+                  const std::int64_t count = part.count() * size / word;
+                  launch(call, copy_along_kernel<Word, into_whole>, blocks_for(count), block_threads, whole.as<Word>(),
+                         part.as<Word>(), step / word, start / word, length / word, count);
+                });
 }
 
 }  // namespace detail
@@ -135,11 +136,12 @@ void copy_along(Call call, const View& whole, const View& part, int axis, std::i
 inline void gather(View x, View index, View y) {
   const std::int64_t row = x.shape.count(1, x.shape.rank) * static_cast<std::int64_t>(size_of(x.dtype));
   if (row == 0 || index.count() == 0) return;
-  detail::dispatch_word(static_cast<std::uintptr_t>(row) | detail::address(x) | detail::address(y), [&]<class Word>(Word) {
-    const std::int64_t words = row / static_cast<std::int64_t>(sizeof(Word)), count = index.count() * words;
-    launch("gather", detail::gather_kernel<Word>, blocks_for(count), block_threads, x.as<const Word>(),
-           index.as<const std::int64_t>(), x.shape[0], words, count, y.as<Word>());
-  });
+  detail::dispatch_word(
+      static_cast<std::uintptr_t>(row) | detail::address(x) | detail::address(y), [&]<class Word>(Word) {
+        const std::int64_t words = row / static_cast<std::int64_t>(sizeof(Word)), count = index.count() * words;
+        launch("gather", detail::gather_kernel<Word>, blocks_for(count), block_threads, x.as<const Word>(),
+               index.as<const std::int64_t>(), x.shape[0], words, count, y.as<Word>());
+      });
 }
 
 /// A stable sort by row brings the summands of each row together in the order of the index, so the sum has one order.
@@ -152,16 +154,16 @@ inline void scatter_add(View dy, View index, View dx) {
   const Scratch keys(2 * bytes), places(2 * bytes);
   std::uint32_t *key = keys.as<std::uint32_t>(), *sorted = key + n;
   std::uint32_t *place = places.as<std::uint32_t>(), *order = place + n;
-  launch("scatter_add", detail::scatter_keys<std::uint32_t>, divide_up(n, block_threads), block_threads, index.as<const std::int64_t>(),
-         n, static_cast<std::uint32_t>(rows), key, place);
+  launch("scatter_add", detail::scatter_keys<std::uint32_t>, divide_up(n, block_threads), block_threads,
+         index.as<const std::int64_t>(), n, static_cast<std::uint32_t>(rows), key, place);
   const int bits = std::bit_width(static_cast<std::uint32_t>(rows));  // `rows` itself is a key
   std::size_t room = 0;
   check(cub::DeviceRadixSort::SortPairs(nullptr, room, key, sorted, place, order, static_cast<int>(n), 0, bits,
                                         context().stream),
         "cub::DeviceRadixSort");
   const Scratch memory(room);
-  check(cub::DeviceRadixSort::SortPairs(memory.as<void>(), room, key, sorted, place, order, static_cast<int>(n), 0, bits,
-                                        context().stream),
+  check(cub::DeviceRadixSort::SortPairs(memory.as<void>(), room, key, sorted, place, order, static_cast<int>(n), 0,
+                                        bits, context().stream),
         "cub::DeviceRadixSort");
   dispatch_compute("scatter_add", dy.dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;

@@ -140,8 +140,8 @@ inline void trust_ratio(View p, View g, View hyper, View trust) {
     launch("trust_ratio", detail::trust_decay<T>, 1, 1, hyper.as<const SgdHyper<T>>(), decay.as<T>());
     launch("trust_ratio", detail::squares_kernel<T>, chunks.count, block_threads, p.as<const T>(), g.as<const T>(),
            decay.as<const T>(), p.count(), chunks, sums);
-    launch("trust_ratio", detail::finish_trust<T>, 1, block_threads, sums, chunks.count,
-           hyper.as<const SgdHyper<T>>(), trust.as<T>());
+    launch("trust_ratio", detail::finish_trust<T>, 1, block_threads, sums, chunks.count, hyper.as<const SgdHyper<T>>(),
+           trust.as<T>());
   });
 }
 

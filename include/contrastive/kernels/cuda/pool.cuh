@@ -81,7 +81,8 @@ struct MaxPoolGrad {
     for (std::int64_t oy = rows.first; oy <= rows.last; ++oy)
       for (std::int64_t ox = columns.first; ox <= columns.last; ++ox) {
         const std::int64_t from = ((at.n * s.OH + oy) * s.OW + ox) * s.C + at.c;
-        const std::int64_t ky = at.y + s.spec.padding - oy * s.spec.stride, kx = at.x + s.spec.padding - ox * s.spec.stride;
+        const std::int64_t ky = at.y + s.spec.padding - oy * s.spec.stride,
+                           kx = at.x + s.spec.padding - ox * s.spec.stride;
         if (index[from] == ky * s.spec.kernel + kx) total += A(dy[from]);
       }
     dx[i] = T(total);
@@ -136,8 +137,8 @@ void each_cell(Call call, const Op& op, std::int64_t n) {
 inline void max_pool(View x, View y, View index, WindowSpec spec) {
   dispatch_compute("max_pool", x.dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
-    detail::each_cell("max_pool",
-                      detail::MaxPool<T>{{x, y, spec}, x.as<const T>(), y.as<T>(), index.as<std::uint8_t>()}, y.count());
+    detail::each_cell(
+        "max_pool", detail::MaxPool<T>{{x, y, spec}, x.as<const T>(), y.as<T>(), index.as<std::uint8_t>()}, y.count());
   });
 }
 

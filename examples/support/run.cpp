@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: MIT
+#include "support/run.hpp"
+
+#include <sys/stat.h>
+
+#include <CLI/CLI.hpp>
+
+#include "contrastive/data/open.hpp"
+#include "contrastive/kernels/cuda.hpp"
+#include "contrastive/train/results.hpp"
+
+template class contrastive::Loader<contrastive::AnyAugment>;
+
+namespace app {
+
+namespace {
+
+/// Adds a flag for each setting, with the recipe's value as its default.
+void add_flags(CLI::App& cli, RunOptions& options) {
+  contrastive::detail::each_setting(options.settings, [&](const char* name, auto& field, const char* help) {
+    if (std::string(name) == "method") return;
+    const std::string flag = std::string("--") + name;
+    if constexpr (std::is_same_v<std::remove_cvref_t<decltype(field)>, bool>)
+      cli.add_flag(flag, field, help);
+    else
+      cli.add_option(flag, field, help)->capture_default_str();
+  });
+  cli.add_option("--out", options.out, "folder of the run")->capture_default_str();
+  cli.add_option("--config", options.config, "settings as JSON, such as the config.json of a run; flags override it");
+  cli.add_flag("--resume", options.resume, "continue from the checkpoint in --out, if there is one");
+  cli.add_flag("--no-evaluation", options.no_evaluation, "stop after training: no scores and no report");
+}
+
+void make_folders(const std::string& path) {
+  for (std::size_t at = 1; at <= path.size(); ++at)
+    if (at == path.size() || path[at] == '/') ::mkdir(path.substr(0, at).c_str(), 0777);
+  struct stat info {};
+  require(::stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode), "[out] cannot make the folder ", path, " (--out)");
+}
+
+/// Trained encoder, untrained encoder and raw pixels by the same three measures, printed as a table.
+void evaluate(Json& summary, const Settings& s, const Sets& sets, const AnyAugment& transform,
+              const ImageEncoder& trained, ReportData& report) {
+  const AnyDataset bank = s.data == "stl10" ? open_sets(s).train : sets.train;
+  const auto measure = [&](const char* name, const std::string& suffix, auto&& encode) {
+    const FeatureSet train = encode_set(bank, transform, encode, 0, 256, s.strict);
+    const FeatureSet test = encode_set(sets.test, transform, encode, 0, 256, s.strict);
+    const Scores scores = score(train, test, s.seed);
+    add_scores(summary, scores, suffix);
+    std::printf("  %-18s %8.1f %% %8.1f %% %8.1f %%\n", name, 100 * scores.knn_top1, 100 * scores.linear_top1,
+                100 * scores.few_label_top1);
+    std::fflush(stdout);
+    return std::pair(train, test);
+  };
+  std::printf("\n  %-18s %10s %10s %10s\n", "", "kNN", "linear", "10 labels");
+  const auto [train, test] = measure("trained encoder", "", trained);
+  const ImageEncoder untrained = encoder_for(s, Rng(s.seed) / "encoder");
+  measure("untrained encoder", "_random_init", untrained);
+  measure("raw pixels", "_pixels", [](const Tensor& x) { return x.reshape({x.size(0), -1}); });
+  report.neighbours = neighbour_rows(bank, train, sets.test, test);
+  report.map = embedding_map(sets.test, test);
+}
+
+}  // namespace
+
+bool parse(int argc, char** argv, RunOptions& options, const std::string& description, int& status) {
+  const contrastive::Settings recipe = options.settings;
+  const auto attempt = [&](RunOptions& into) {
+    CLI::App cli(description);
+    cli.get_formatter()->column_width(34);
+    add_flags(cli, into);
+    try {
+      cli.parse(argc, argv);
+      return true;
+    } catch (const CLI::ParseError& error) {
+      if (error.get_exit_code() == 0) {
+        cli.exit(error);
+        status = 0;
+      } else {
+        std::fprintf(stderr, "%s (--help lists the flags)\n", error.what());
+        status = 2;
+      }
+      return false;
+    }
+  };
+  if (!attempt(options)) return false;
+  if (!options.config.empty()) {
+    // Once more over the file's values, so that flags given by hand win.
+    RunOptions again;
+    again.settings = recipe;
+    contrastive::settings_from_json(contrastive::Json::parse(contrastive::read_text(options.config), options.config),
+                                    again.settings, options.config);
+    contrastive::require(again.settings.method == recipe.method, "[config] ", options.config, " is of method ",
+                         again.settings.method, ", this program trains ", recipe.method);
+    options = again;
+    return attempt(options);
+  }
+  return true;
+}
+
+int channels_of(const Settings& s) { return s.data == "fashion" || s.data == "idx" ? 1 : 3; }
+
+ImageEncoder encoder_for(const Settings& s, Rng rng) {
+  return make_encoder(s.encoder, {.channels = channels_of(s), .image_size = static_cast<int>(s.image_size)}, rng);
+}
+
+AnyAugment evaluation_view(const Settings& s, const Normalize& normalize) {
+  const int size = static_cast<int>(s.image_size);
+  return center_view(size, size >= 96 ? size * 8 / 7 : size, normalize, channels_of(s));
+}
+
+Normalize normalization_of(const Settings& s) {
+  if (channels_of(s) == 1) return {};
+  return s.image_size < 96 ? cifar10_statistics : imagenet_statistics;
+}
+
+Sets open_sets(const Settings& s, const std::string& train_split) {
+  DatasetOptions options{.label = s.label, .image_size = static_cast<int>(s.image_size)};
+  Sets sets;
+  sets.train = open_dataset(s.data, s.root, train_split, options);
+  try {
+    sets.test = open_dataset(s.data, s.root, "test", options);
+  } catch (const Error&) {
+    if (s.data != "folder") throw;  // a folder may well have no test part
+  }
+  return sets;
+}
+
+Sets prepare(const Settings& s) {
+  check_settings(s);
+  if (s.device == "cuda") use_cuda();
+  set_threads(static_cast<int>(s.threads));
+  set_deterministic(s.deterministic);
+  Sets sets = open_sets(s, s.data == "stl10" ? "unlabeled" : "train");
+  require(static_cast<std::size_t>(s.batch) <= sets.train.size(), "[train] --batch ", s.batch, " is larger than ",
+          sets.train.name(), " with its ", sets.train.size(), " pictures");
+  return sets;
+}
+
+void announce(const RunOptions& options, const Sets& sets, std::int64_t parameters) {
+  const Settings& s = options.settings;
+  make_folders(options.out);
+  write_file(options.out + "/config.json", settings_to_json(s).dump(2) + "\n");
+  std::printf("%s on %s: %zu pictures, encoder %s (%lld parameters), %d threads, %s, %s\n", s.method.c_str(),
+              sets.train.name().c_str(), sets.train.size(), s.encoder.c_str(), static_cast<long long>(parameters),
+              threads(), simd::isa_name(), s.precision.c_str());
+  std::fflush(stdout);
+}
+
+void finish(const RunOptions& options, const Sets& sets, const AnyAugment& training, const AnyAugment& evaluation,
+            const ImageEncoder& encoder, const TrainResult& result) {
+  const Settings& s = options.settings;
+  Json summary = Json::object();
+  for (const auto& [name, value] : {std::pair("method", s.method), {"encoder", s.encoder}, {"dataset", s.data}})
+    summary[name] = Json(value);
+  summary["epochs"] = Json(s.epochs);
+  summary["images_per_second"] = Json(result.images_per_second);
+  summary["seconds"] = Json(result.seconds);
+  summary["loss_final"] = Json(result.loss);
+  summary["effective_rank"] = Json(result.effective_rank);
+  summary["embedding_dimensions"] = Json(s.dimension);
+  ReportData report;
+  report.galleries.push_back(view_gallery(sets.train, training, s.seed));
+  if (sets.test.defined() && sets.test.has_labels())
+    evaluate(summary, s, sets, evaluation, encoder, report);
+  else
+    std::printf("no scores: evaluation needs a test part with labels (a folder for each class)\n");
+  write_file(options.out + "/summary.json", summary.dump(2) + "\n");
+  save_report_data(options.out, report);
+  std::printf("\n  %.0f images/s, %.0f s of training, loss %.3f\n  %s\n", result.images_per_second, result.seconds,
+              result.loss, report_from_run(options.out).c_str());
+}
+
+}  // namespace app

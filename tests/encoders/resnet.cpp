@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: MIT
+#include "contrastive/encoders/resnet.hpp"
+
+#include <map>
+
+#include "contrastive/io/json.hpp"
+#include "contrastive/ops/ops.hpp"
+#include "contrastive/train/checkpoint.hpp"
+#include "support/catch.hpp"
+#include "support/formula_weights.hpp"
+#include "support/golden.hpp"
+
+using namespace contrastive;
+
+namespace {
+
+/// |a - b| / |b|
+double relative_error(const std::vector<double>& a, const std::vector<double>& b) {
+  REQUIRE(a.size() == b.size());
+  double off = 0, size = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    off += (a[i] - b[i]) * (a[i] - b[i]);
+    size += b[i] * b[i];
+  }
+  return std::sqrt(off / size);
+}
+
+std::vector<double> values(const Tensor& x, std::int64_t stride = 1) {
+  const Tensor wide = x.detach().to(DType::f64);
+  std::vector<double> out;
+  for (std::int64_t i = 0; i < wide.count(); i += stride) out.push_back(wide.data<double>()[i]);
+  return out;
+}
+
+ResNet formula_network(ResNet net) {
+  std::map<std::string, Tensor> weights;
+  each_state(net, [&](const std::string& name, Tensor& tensor) {
+    if (is_float(tensor.dtype()))
+      weights[name] = formula::weight(detail::to_file_layout(tensor.detach()).shape(), name);
+  });
+  REQUIRE(load_state(net, weights).ok());
+  return net;
+}
+
+struct Tolerance {
+  double eval, train, gradient;
+};
+
+void check_against_torchvision(const std::string& file, ResNet start, int size, DType dtype, Tolerance tolerance) {
+  const Golden g = load_golden("models/" + file + ".safetensors");
+  ResNet net = formula_network(std::move(start));
+  move_to(net, Device::cpu, dtype);
+  const int to_nhwc[] = {0, 2, 3, 1}, to_nchw[] = {0, 3, 1, 2};
+  Tensor images = permute(formula::fill({2, 3, size, size}, "alpha:input", 0, 4), to_nhwc).to(dtype);
+  const Tensor coefficients = formula::fill({2, net.features()}, "alpha:loss_weight", 0, 2).to(dtype);
+  const Json strides = Json::parse(g.metadata("strides"), "strides");
+  const Json order = Json::parse(g.metadata("grad_norms_order"), "order");
+
+  const auto check_pass = [&](const std::string& pass, const std::string& gradients, double close) {
+    images.set_requires_grad(true);
+    images.clear_grad();
+    clear_gradients(net);
+    {
+      const NoGrad no_grad;
+      const KeepStatistics keep;
+      const std::vector<Tensor> means = net.stage_means(images);
+      const char* names[] = {"stem", "layer1", "layer2", "layer3", "layer4"};
+      for (std::size_t i = 0; i < means.size(); ++i) {
+        INFO(file << " " << pass << " " << names[i]);
+        CHECK(relative_error(values(means[i]), values(g.tensor(pass + "/" + names[i]))) < close);
+      }
+    }
+    const Tensor features = net(images);
+    CHECK(relative_error(values(features), values(g.tensor(pass + "/features"))) < close);
+    sum(features * coefficients).backward();
+
+    std::map<std::string, Tensor> grads{{"input", permute(images.grad(), to_nchw)}};
+    each_parameter(net, [&](const std::string& name, Parameter& p) { grads[name] = detail::to_file_layout(p.grad()); });
+    std::vector<double> norms;
+    for (const Json& name : order.as_array()) {
+      double square = 0;
+      for (double v : values(grads.at(name.as_string()))) square += v * v;
+      norms.push_back(std::sqrt(square));
+    }
+    CHECK(relative_error(norms, values(g.tensor(gradients + "_norms"))) < tolerance.gradient);
+    for (const Json::Member& member : strides.as_object()) {
+      if (!member.name.starts_with(gradients + "/")) continue;
+      INFO(file << " " << member.name);
+      CHECK(relative_error(values(grads.at(member.name.substr(gradients.size() + 1)), member.value.as_integer()),
+                           values(g.tensor(member.name))) < tolerance.gradient);
+    }
+  };
+  {
+    const Eval eval;
+    check_pass("eval", "eval_grad", tolerance.eval);
+  }
+  check_pass("train", "grad", tolerance.train);
+  each_buffer(net, [&](const std::string& name, Buffer& buffer) {
+    if (!g.has("running/" + name)) return;
+    INFO(file << " " << name);
+    CHECK(relative_error(values(buffer), values(g.tensor("running/" + name))) < tolerance.train);
+  });
+}
+
+}  // namespace
+
+TEST_CASE("ResNets equal torchvision's in evaluation, training, gradients and running statistics") {
+  check_against_torchvision("resnet18", resnet18(Rng(0)), 64, DType::f32, {2e-5, 2e-5, 2e-2});
+  check_against_torchvision("resnet18_cifar", resnet18(Rng(0), ResNetStem::small), 32, DType::f32, {2e-5, 2e-5, 2e-3});
+  check_against_torchvision("resnet50", resnet50(Rng(0)), 64, DType::f32, {2e-5, 5e-4, 2e-2});
+}
+
+TEST_CASE("in float64 a ResNet equals torchvision's to the precision of the stored numbers") {
+  check_against_torchvision("resnet18_cifar", resnet18(Rng(0), ResNetStem::small), 32, DType::f64, {1e-6, 1e-6, 1e-6});
+}
+
+TEST_CASE("names and shapes are torchvision's") {
+  for (const auto& [file, net] :
+       {std::pair("resnet18", resnet18(Rng(0))), {"resnet34", resnet34(Rng(0))}, {"resnet50", resnet50(Rng(0))}}) {
+    ResNet mine = net;
+    std::map<std::string, std::string> got, want;
+    each_state(mine, [&, f = file](const std::string& name, Tensor& tensor) {
+      INFO(f);
+      got[name] = to_string(detail::to_file_layout(tensor.detach()).shape());
+    });
+    const std::string path = golden_path(std::string("models/torchvision_") + file + ".names.json");
+    const Json names = Json::parse(read_text(path), path);
+    for (const Json& entry : names.as_array()) {
+      const std::string name = entry.as_array()[0].as_string();
+      if (name.starts_with("fc.")) continue;
+      Shape shape;
+      for (const Json& size : entry.as_array()[1].as_array()) shape.push_back(size.as_integer());
+      want[name] = to_string(shape);
+    }
+    CHECK(got == want);
+  }
+}
+
+TEST_CASE("weights that do not fit are listed") {
+  ResNet small = resnet18(Rng(0), ResNetStem::small), large = resnet18(Rng(0));
+  std::map<std::string, Tensor> weights;
+  for (const auto& [name, tensor] : state_of(large)) weights[name] = tensor;
+  weights.erase("bn1.bias");
+  weights["extra"] = Tensor::zeros({1});
+  const LoadReport report = load_state(small, weights);
+  CHECK(to_string(report) ==
+        "missing bn1.bias; unexpected extra; of another shape: conv1.weight (64, 7, 7, 3) in the file, (64, 3, 3, 3) "
+        "wanted");
+}
+
+TEST_CASE("a clone has tensors of its own") {
+  ResNet net = resnet_cifar(8, Rng(0)), copy = clone(net);
+  net.conv1.weight.data<float>()[0] += 1;
+  CHECK(copy.conv1.weight.data<float>()[0] != net.conv1.weight.data<float>()[0]);
+  CHECK(parameter_count(net) == parameter_count(copy));
+}

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: MIT
+#include <cstring>
+
+#include "contrastive/core/parallel.hpp"
+#include "contrastive/core/rng.hpp"
+#include "contrastive/kernels/cpu/simd.hpp"
+#include "contrastive/ops/ops.hpp"
+#include "support/catch.hpp"
+
+using namespace contrastive;
+
+namespace {
+
+Tensor random(Shape shape, std::uint64_t seed, DType dtype = DType::f32) {
+  Tensor t(shape, DType::f64);
+  Stream stream(Rng(seed) / "inputs");
+  for (double& x : t.span<double>()) x = stream.normal();
+  return t.to(dtype);
+}
+
+double relative_error(const Tensor& a, const Tensor& b) {
+  const Tensor x = a.to(DType::f64), y = b.to(DType::f64);
+  double off = 0, size = 0;
+  for (std::int64_t i = 0; i < x.count(); ++i) {
+    off += std::pow(x.data<double>()[i] - y.data<double>()[i], 2);
+    size += std::pow(y.data<double>()[i], 2);
+  }
+  return std::sqrt(off / (size > 0 ? size : 1));
+}
+
+bool same_bits(const Tensor& a, const Tensor& b) {
+  return a.shape() == b.shape() &&
+         std::memcmp(a.view().data, b.view().data, static_cast<std::size_t>(a.count()) * size_of(a.dtype())) == 0;
+}
+
+struct Deterministic {
+  Deterministic() { set_deterministic(true); }
+  ~Deterministic() {
+    set_deterministic(false);
+    set_threads(0);
+  }
+};
+
+struct ExpKernel {
+  template <class Isa>
+  CONTRASTIVE_INLINE static void run(const float* x, float* y, int n) {
+    using V = simd::native<Isa, float>;
+    for (int i = 0; i < n; i += simd::size_v<V>) simd::store(y + i, simd::exp(simd::load<V>(x + i)));
+  }
+};
+
+}  // namespace
+
+TEST_CASE("the vector exponential is right to two units in the last place, and at its ends") {
+  constexpr int n = 1 << 16;
+  std::vector<float> x(n), y(n);
+  for (int i = 0; i < n; ++i) x[i] = -87.3f + 176.f * static_cast<float>(i) / n;
+  simd::dispatch<ExpKernel>(static_cast<const float*>(x.data()), y.data(), n);
+  double worst = 0;
+  for (int i = 0; i < n; ++i) {
+    const double want = std::exp(static_cast<double>(x[i]));
+    if (want < 3.4e38) worst = std::max(worst, std::abs(y[i] - want) / want);
+  }
+  CHECK(worst < 2.4e-7);
+  float ends[16] = {0, 1000, -1000, std::nanf(""), INFINITY, -INFINITY, 88.7f, -87.3f};
+  simd::dispatch<ExpKernel>(static_cast<const float*>(ends), y.data(), 16);
+  CHECK(y[0] == 1);
+  CHECK(y[1] == INFINITY);
+  CHECK(y[2] == 0);
+  CHECK(y[3] != y[3]);
+  CHECK(y[4] == INFINITY);
+  CHECK(y[5] == 0);
+  CHECK(std::isfinite(y[6]));
+}
+
+TEST_CASE("products and convolutions, ours and the vendor's, agree with float64") {
+  const Shape sizes[] = {{1, 1, 1}, {3, 5, 7}, {17, 33, 129}, {200, 65, 31}, {64, 576, 1000}};
+  for (DType dtype : {DType::f32, DType::bf16}) {
+    const double tolerance = dtype == DType::f32 ? 2e-6 : 1e-2;
+    for (const Shape& s : sizes)
+      for (bool ta : {false, true})
+        for (bool tb : {false, true}) {
+          const Tensor a = random(ta ? Shape{s[2], s[0]} : Shape{s[0], s[2]}, 1, dtype);
+          const Tensor b = random(tb ? Shape{s[1], s[2]} : Shape{s[2], s[1]}, 2, dtype);
+          const Tensor want = matmul(a.to(DType::f64), b.to(DType::f64), ta, tb, 0.5);
+          CHECK(relative_error(matmul(a, b, ta, tb, 0.5), want) < tolerance);
+          const Deterministic own;
+          CHECK(relative_error(matmul(a, b, ta, tb, 0.5), want) < tolerance);
+        }
+    for (const WindowSpec spec : {WindowSpec{3, 1, 1}, WindowSpec{3, 2, 1}, WindowSpec{1, 2, 0}, WindowSpec{7, 2, 3}}) {
+      const auto outputs = [&](DType data, DType weight) {
+        Tensor x = random({3, 13, 11, 5}, 1, dtype).to(data),
+               w = random({17, spec.kernel, spec.kernel, 5}, 2, dtype).to(weight);
+        x.set_requires_grad(true);
+        w.set_requires_grad(true);
+        const Tensor y = conv2d(x, w, spec);
+        y.backward(random(y.shape(), 3, dtype).to(data));
+        return std::vector<Tensor>{y.detach(), x.grad(), w.grad()};
+      };
+      const std::vector<Tensor> want = outputs(DType::f64, DType::f64), vendor = outputs(dtype, DType::f32);
+      const Deterministic mode;
+      const std::vector<Tensor> own = outputs(dtype, DType::f32);
+      for (int i = 0; i < 3; ++i) {
+        CHECK(relative_error(vendor[i], want[i]) < tolerance);
+        CHECK(relative_error(own[i], want[i]) < tolerance);
+        if (i == 2) CHECK(own[i].dtype() == DType::f32);
+      }
+    }
+  }
+}
+
+TEST_CASE("in deterministic mode no result depends on the number of threads") {
+  const Deterministic mode;
+  std::vector<std::vector<Tensor>> runs;
+  for (int count : {1, 2, 3}) {
+    set_threads(count);
+    Tensor x = random({8, 15, 15, 16}, 1), w = random({33, 3, 3, 16}, 2), gain = random({33}, 3),
+           offset = random({33}, 4);
+    for (Tensor* t : {&x, &w, &gain, &offset}) t->set_requires_grad(true);
+    const Tensor y = conv2d(x, w, {.kernel = 3, .stride = 1, .padding = 1});
+    const auto [mean, var] = batch_norm_statistics(y);
+    const Tensor z = normalize(global_avg_pool(batch_norm(y, mean, var, false, {gain, offset, {}, true})));
+    const Tensor loss = contrastive::mean(softmax(matmul(z, z, false, true, 5)) * matmul(z, z, false, true));
+    loss.backward();
+    runs.push_back({loss.detach(), x.grad(), w.grad(), gain.grad(), offset.grad()});
+  }
+  for (std::size_t i = 0; i < runs[0].size(); ++i) {
+    CHECK(same_bits(runs[0][i], runs[1][i]));
+    CHECK(same_bits(runs[0][i], runs[2][i]));
+  }
+}
+
+TEST_CASE("bf16 ops stay within bf16 of float64") {
+  const Tensor a = random({37, 65}, 1, DType::bf16), b = random({37, 65}, 2, DType::bf16);
+  const auto close = [](const Tensor& got, const Tensor& want) {
+    CHECK(got.dtype() == DType::bf16);
+    CHECK(relative_error(got, want) < 4e-3);
+  };
+  const Tensor wa = a.to(DType::f64), wb = b.to(DType::f64);
+  close(a + b, wa + wb);
+  close(a * b, wa * wb);
+  close(relu(a), relu(wa));
+  close(gelu(a), gelu(wa));
+  close(softmax(a), softmax(wa));
+  close(normalize(a), normalize(wa));
+  close(sum(a, 1), sum(wa, 1));
+}
+
+TEST_CASE("logits of minus infinity take no part") {
+  Tensor x = Tensor::from<float>({1, 2, -INFINITY, 3}, {1, 4});
+  CHECK(softmax(x).span<float>()[2] == 0);
+  CHECK(std::isfinite(cross_entropy_rows(x, Tensor::from<std::int64_t>({0}, {1})).item()));
+}

@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: MIT
+#include "contrastive/augment/recipes.hpp"
+#include "contrastive/data/batches.hpp"
+#include "contrastive/data/loader.hpp"
+#include "contrastive/data/shapes.hpp"
+#include "contrastive/encoders/conv_net.hpp"
+#include "contrastive/eval/spectrum.hpp"
+#include "contrastive/methods/byol.hpp"
+#include "contrastive/methods/moco_v2.hpp"
+#include "contrastive/methods/simclr.hpp"
+#include "contrastive/methods/simsiam.hpp"
+#include "contrastive/optim/sgd.hpp"
+#include "contrastive/train/checkpoint.hpp"
+#include "contrastive/train/gradient_cache.hpp"
+#include "support/catch.hpp"
+#include "support/golden.hpp"
+
+using namespace contrastive;
+
+namespace {
+
+/// y = fc(tanh(body(x))), the encoder of the frozen MoCo runs.
+struct TanhBody {
+  Linear body{6, 5, Rng(0)};
+  std::int64_t features() const { return 5; }
+  Tensor operator()(const Tensor& x) const { return tanh(body(x)); }
+  template <class F>
+  void members(F&& f) {
+    f("body", body);
+  }
+};
+
+double distance(const Tensor& a, const Tensor& b) {
+  double worst = 0;
+  const Tensor x = a.detach().to(DType::f64), y = b.detach().to(DType::f64);
+  REQUIRE(x.count() == y.count());
+  for (std::int64_t i = 0; i < x.count(); ++i)
+    worst = std::max(worst, std::abs(x.data<double>()[i] - y.data<double>()[i]));
+  return worst;
+}
+
+/// Ours "encoder.body.weight", "projector.0.weight" as the official "body.weight", "fc.0.weight" ("fc.weight" in v1).
+std::string official(std::string name, bool v1) {
+  if (name.starts_with("encoder.")) return name.substr(8);
+  return v1 ? "fc." + name.substr(std::string("projector.0.").size())
+            : "fc." + name.substr(std::string("projector.").size());
+}
+
+template <class M>
+void check_moco(M& method, const Golden& g, bool v1) {
+  move_to(method, Device::cpu, DType::f64);
+  const auto each = [&](auto& module, const std::string& prefix, auto&& f) {
+    each_parameter(module, [&](const std::string& name, Parameter& p) { f(g.tensor(prefix + official(name, v1)), p); });
+  };
+  each(method.online, "q_init.", [](const Tensor& from, Parameter& p) { p.copy_from(from); });
+  each(method.target, "k_init.", [](const Tensor& from, Parameter& p) { p.copy_from(from); });
+  const int axes[] = {1, 0};
+  method.objective.queue.keys.copy_from(permute(g.tensor("queue_init"), axes));
+  Sgd optimizer(parameter_groups(method.online), {.momentum = 0});
+  for (int step = 0; step < 4; ++step) {
+    const std::string at = "_" + std::to_string(step);
+    Views views;
+    views.view = {g.tensor("x_q" + at), g.tensor("x_k" + at)};
+    views.globals = 2;
+    const Tensor loss = method.loss(views);
+    loss.backward();
+    CHECK(distance(loss, g.tensor("loss" + at)) < 1e-10);
+    each(method.online, "grad" + at + ".",
+         [&](const Tensor& want, Parameter& p) { CHECK(distance(p.grad(), want) < 1e-10); });
+    each(method.target, "k_after" + at + ".",
+         [&](const Tensor& want, Parameter& p) { CHECK(distance(p, want) < 1e-10); });
+    CHECK(distance(permute(method.objective.queue.keys, axes), g.tensor("queue_after" + at)) < 1e-10);
+    CHECK(method.objective.queue.pointer.item() == g.tensor("ptr_after" + at).to(DType::f64).item());
+    optimizer.step(0.1);
+    optimizer.clear_grad();
+  }
+}
+
+auto noisy_views() { return simclr_cifar(12); }
+
+/// Trains a few epochs on shapes and returns the spread of the online projections.
+template <class M>
+CollapseWatch train_on_shapes(M& method, double lr, int steps, double weight_decay = 1e-3) {
+  std::vector<ParameterGroup> groups = parameter_groups(method.online, {.weight_decay = weight_decay});
+  for (ParameterGroup& group : parameter_groups(method.predictor, {.weight_decay = weight_decay}, "predictor."))
+    groups.push_back(group);
+  Sgd optimizer(groups, {.momentum = 0.9});
+  Loader loader(Shapes(512, 12, "shape", 0, "train"), method.augment, {.batch = 64, .seed = 3, .threads = 1});
+  Embeddings last;
+  for (int step = 0, epoch = 0; step < steps; ++epoch)
+    for (loader.start(epoch); auto batch = loader.next();) {
+      if (step++ >= steps) break;
+      method.loss(batch->views, {step, steps}).backward();
+      optimizer.step(lr);
+      optimizer.clear_grad();
+      method.after_step({step, steps});
+      const NoGrad no_grad;
+      last.online = {method.online(batch->views.view[0])};
+    }
+  return collapse_watch(last.online[0]);
+}
+
+ConvNet tiny_encoder(Rng rng) { return ConvNet(3, {8, 16, 32}, rng); }
+
+}  // namespace
+
+TEST_CASE("MoCo's four frozen steps: EMA before the keys, loss, gradients, queue and pointer") {
+  {
+    Mlp head(5, {{.out = 4, .norm = false, .relu = false}}, Rng(1));
+    Method v1(TanhBody{}, head, Identity{}, QueueInfoNce{0.07, Queue(12, 4, Rng(2))}, noisy_views(),
+              Momentum{.momentum = 0.99, .update = MomentumUpdate::before_keys});
+    check_moco(v1, load_golden("moco_v1.safetensors"), true);
+  }
+  auto v2 =
+      moco_v2(TanhBody{}, noisy_views(), {.temperature = 0.2, .momentum = 0.99, .queue = 12, .dimension = 4}, Rng(1));
+  check_moco(v2, load_golden("moco_v2.safetensors"), false);
+}
+
+TEST_CASE("a queue wraps where batches end and refuses what does not divide it") {
+  Queue queue(6, 2, Rng(0));
+  for (int i = 0; i < 4; ++i) queue.enqueue(Tensor::full({2, 2}, i));
+  CHECK(queue.pointer.item() == 2);
+  CHECK(queue.keys.data<float>()[0] == 3);
+  CHECK(queue.keys.data<float>()[4] == 1);
+  CHECK_THROWS_WITH(queue.enqueue(Tensor::full({4, 2}, 0)), Contains("4 does not divide 6"));
+}
+
+TEST_CASE("split batch norm equals lightly's, whose groups are every G-th image") {
+  const Golden g = load_golden("split_batchnorm.safetensors");
+  const std::int64_t groups = 4, N = 8;
+  std::vector<std::int64_t> order, back(N);
+  for (std::int64_t group = 0; group < groups; ++group)
+    for (std::int64_t n = group; n < N; n += groups) order.push_back(n);
+  for (std::int64_t i = 0; i < N; ++i) back[static_cast<std::size_t>(order[static_cast<std::size_t>(i)])] = i;
+  const auto index = [&](const std::vector<std::int64_t>& at) { return Tensor::from<std::int64_t>(at, {N}); };
+  const int nhwc[] = {0, 2, 3, 1};
+  BatchNorm norm(3, {.groups = groups});
+  move_to(norm, Device::cpu, DType::f64);
+  norm.weight.copy_from(g.tensor("weight"));
+  norm.bias.copy_from(g.tensor("bias"));
+  Tensor x = permute(g.tensor("x"), nhwc);
+  x.set_requires_grad(true);
+  const Tensor y = gather(norm(gather(x, index(order))), index(back));
+  CHECK(distance(y, permute(g.tensor("y_train"), nhwc)) < 1e-10);
+  y.backward(permute(g.tensor("upstream"), nhwc));
+  CHECK(distance(x.grad(), permute(g.tensor("grad_x"), nhwc)) < 1e-10);
+  CHECK(distance(norm.weight.grad(), g.tensor("grad_weight")) < 1e-10);
+  CHECK(distance(norm.bias.grad(), g.tensor("grad_bias")) < 1e-10);
+  const Eval eval;
+  CHECK(distance(norm(permute(g.tensor("x_eval"), nhwc)), permute(g.tensor("y_eval_after_one_train_step"), nhwc)) <
+        1e-10);
+}
+
+TEST_CASE("a batch in chunks has the gradients of the whole") {
+  const auto method_of = [](auto make) {
+    auto method = make();
+    move_to(method, Device::cpu, DType::f64);
+    return method;
+  };
+  Views views;
+  for (int v = 0; v < 2; ++v) {
+    views.view.push_back(Tensor({8, 6}, DType::f64));
+    Stream stream(Rng(4) / static_cast<std::uint64_t>(v));
+    for (double& x : views.view.back().span<double>()) x = stream.normal();
+  }
+  views.globals = 2;
+  const auto gradients = [&](auto& method, std::int64_t chunks) {
+    clear_gradients(method);
+    std::vector<Tensor> grads{backward_in_chunks(method, views, {0, 10}, chunks)};
+    each_parameter(method.online, [&](const std::string&, Parameter& p) { grads.push_back(p.grad().clone()); });
+    return grads;
+  };
+  const auto head = [] {
+    return Mlp(5, {{.out = 7, .norm = false}, {.out = 4, .norm = false, .relu = false}}, Rng(1));
+  };
+  const auto compare = [&](auto make) {
+    auto whole = method_of(make), parts = method_of(make);
+    const auto want = gradients(whole, 1), got = gradients(parts, 4);
+    for (std::size_t i = 0; i < want.size(); ++i) CHECK(distance(got[i], want[i]) < 1e-12);
+  };
+  compare([&] { return Method(TanhBody{}, head(), Identity{}, NtXent{0.3}, noisy_views(), Shared{}); });
+  compare([&] {
+    return Method(TanhBody{}, head(), Identity{}, QueueInfoNce{0.2, Queue(16, 4, Rng(2))}, noisy_views(),
+                  Momentum{.momentum = 0.9, .update = MomentumUpdate::before_keys});
+  });
+  compare([&] {
+    return Method(TanhBody{}, head(), Mlp(4, {{.out = 4, .norm = false, .relu = false}}, Rng(3)), SimsiamCosine{},
+                  noisy_views(), StopGradient{});
+  });
+}
+
+/// SimSiam whose targets carry gradient: what the paper's table 1 shows to collapse.
+struct CosineWithGradient {
+  Tensor operator()(const Embeddings& z) const {
+    return -mean(sum(normalize(z.online[0]) * normalize(z.online[1]), 1));
+  }
+};
+
+TEST_CASE("SimSiam collapses without its stop-gradient and predictor, and not with them") {
+  const SimsiamConfig config{.dimension = 64, .bottleneck = 16, .projector_layers = 2};
+  auto guarded = simsiam(tiny_encoder(Rng(5)), noisy_views(), config, Rng(5));
+  const CollapseWatch healthy = train_on_shapes(guarded, 0.05, 120);
+  INFO("spread " << healthy.spread << " rank " << healthy.rank);
+  CHECK_FALSE(healthy.collapsed());
+  CHECK(healthy.spread > 0.3);
+
+  Mlp projector(32, {{.out = 32, .norm = false}, {.out = 64, .norm = false, .relu = false}}, Rng(5));
+  Method unguarded(tiny_encoder(Rng(5)), projector, Identity{}, CosineWithGradient{}, noisy_views(), Shared{});
+  const CollapseWatch collapsed = train_on_shapes(unguarded, 0.05, 120);
+  INFO("without: spread " << collapsed.spread);
+  CHECK(collapsed.collapsed());
+}
+
+TEST_CASE("BYOL loses its spread without a predictor, and keeps it with one") {
+  const ByolConfig config{.hidden = 64, .dimension = 32, .momentum = 0.9};
+  auto guarded = byol(tiny_encoder, noisy_views(), config, Rng(6));
+  const CollapseWatch healthy = train_on_shapes(guarded, 0.05, 120);
+  INFO("spread " << healthy.spread << " rank " << healthy.rank);
+  CHECK_FALSE(healthy.collapsed());
+
+  Mlp projector(32, {{.out = 64, .norm = false}, {.out = 32, .norm = false, .relu = false}}, Rng(6));
+  Method unguarded(tiny_encoder(Rng(6)), projector, Identity{}, ByolRegression{}, noisy_views(),
+                   Momentum{.momentum = 0.9, .to_one = false});
+  const CollapseWatch collapsed = train_on_shapes(unguarded, 0.05, 120);
+  INFO("without: spread " << collapsed.spread);
+  CHECK(collapsed.collapsed());
+}
