@@ -23,9 +23,9 @@ void add_flags(CLI::App& cli, RunOptions& options) {
     if constexpr (std::is_same_v<std::remove_cvref_t<decltype(field)>, bool>)
       cli.add_flag(flag, field, help);
     else
-      cli.add_option(flag, field, help)->capture_default_str();
+      cli.add_option(flag, field, help)->capture_default_str()->take_last();
   });
-  cli.add_option("--out", options.out, "folder of the run")->capture_default_str();
+  cli.add_option("--out", options.out, "folder of the run")->capture_default_str()->take_last();
   cli.add_option("--config", options.config, "settings as JSON, such as the config.json of a run; flags override it");
   cli.add_flag("--resume", options.resume, "continue from the checkpoint in --out, if there is one");
   cli.add_flag("--no-evaluation", options.no_evaluation, "stop after training: no scores and no report");

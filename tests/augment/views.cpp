@@ -226,3 +226,56 @@ TEST_CASE("composition: own steps, a view without Normalize, wrong use", "[augme
   const std::array<float*, 1> one{out.data()};
   CHECK_THROWS_WITH(simclr(8)(image, Rng(0), one, {}), Contains("expected 2 views, got 1"));
 }
+
+namespace {
+
+// The examples of docs/guides/add-an-augmentation.md.
+
+struct RandomChannel {
+  double p = 0.1;
+
+  void operator()(Canvas& canvas, Stream& stream, Drawn&) const {
+    if (!stream.chance(p) || canvas.channels() != 3) return;
+    const int kept = static_cast<int>(stream.below(3));
+    for (int c = 0; c < 3; ++c)
+      if (c != kept) std::memcpy(canvas.plane(c), canvas.plane(kept), static_cast<std::size_t>(canvas.count()));
+  }
+};
+
+struct CleanAndDegraded {
+  Compose<RandomResizedCrop, RandomFlip> clean;
+  Compose<RandomResizedCrop, RandomFlip, RandomGrayscale, RandomApply<GaussianBlur>> degraded;
+
+  std::vector<ViewSpec> views() const { return {clean.view(), degraded.view()}; }
+  std::size_t globals() const { return 2; }
+  void operator()(const Image& image, Rng rng, std::span<float* const> out, std::span<Drawn> drawn) const {
+    clean(image, rng, out[0], drawn.empty() ? nullptr : &drawn[0]);
+    degraded(image, rng, out[1], drawn.empty() ? nullptr : &drawn[1]);  // the same stream: the same crop and flip
+  }
+};
+static_assert(Augment<CleanAndDegraded> && !PlannedAugment<CleanAndDegraded>);
+
+}  // namespace
+
+TEST_CASE("the guide's examples", "[augment]") {
+  const Image image = formula_image("guide", 40, 40);
+  const Compose one_channel{RandomResizedCrop{16}, RandomChannel{1.0}};
+  std::vector<float> out(16 * 16 * 3);
+  one_channel(image, Rng(1), out.data());
+  for (std::size_t i = 0; i < out.size(); i += 3) REQUIRE((out[i] == out[i + 1] && out[i] == out[i + 2]));
+
+  const RandomResizedCrop crop{16};
+  const CleanAndDegraded pair{Compose{crop, RandomFlip{}}, Compose{crop, RandomFlip{}, RandomGrayscale{0.5},
+                                                                   RandomApply{0.5, GaussianBlur{{1, 2}, 5}}}};
+  int changed = 0;
+  for (std::uint64_t seed = 0; seed < 20; ++seed) {
+    std::vector<Drawn> drawn;
+    const auto views = run(pair, image, Rng(seed), &drawn);
+    CHECK(drawn[0].crop == drawn[1].crop);
+    CHECK(drawn[0].flipped == drawn[1].flipped);
+    const bool same = !drawn[1].grey && drawn[1].sigma == 0;
+    CHECK((views[0] == views[1]) == same);
+    changed += !same;
+  }
+  CHECK((changed > 5 && changed < 20));
+}

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-// CPU against CUDA: memory, elementwise kernels, reductions and rows. At awkward shapes: 0, 1, primes, not multiples of 32,
-// longer than a block or a chunk.
+// CPU against CUDA: memory, elementwise kernels, reductions and rows.
+// At awkward shapes: 0, 1, primes, not multiples of 32, longer than a block or a chunk.
 
 #include "twins.hpp"
 

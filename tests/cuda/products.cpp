@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-// CPU against CUDA: products, pooling and batch norm. At awkward shapes: 0, 1, primes, not multiples of 32,
-// longer than a block or a chunk.
+// CPU against CUDA: products, pooling and batch norm.
+// At awkward shapes: 0, 1, primes, not multiples of 32, longer than a block or a chunk.
 
 #include "twins.hpp"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-// CPU against CUDA: moving data and optimisers; the same bits again; no device. At awkward shapes: 0, 1, primes, not multiples of 32,
-// longer than a block or a chunk.
+// CPU against CUDA: moving data and optimisers; the same bits again; no device.
+// At awkward shapes: 0, 1, primes, not multiples of 32, longer than a block or a chunk.
 
 #include "twins.hpp"
 

@@ -93,7 +93,9 @@ CONTRASTIVE_INLINE Floats<Isa> truncate(Floats<Isa> value) {
 /// instead of twice: Pillow's results, and equal bits on every instruction set, need both roundings.
 template <class V>
 CONTRASTIVE_INLINE V rounded(V product) {
-#if defined(__x86_64__)
+#if defined(__clang__)
+  // Fuses within one expression only, never across this call.
+#elif defined(__x86_64__)
   asm("" : "+v"(product));
 #elif defined(__aarch64__)
   asm("" : "+w"(product));

@@ -56,21 +56,22 @@ template <class T>
 struct BatchNormApply {
   using A = compute_t<T>;
   template <class Isa>
-  CONTRASTIVE_INLINE static void run(const T* x, const A* scale, const A* shift, const T* residual, bool relu,
-                                     std::int64_t rows, std::int64_t C, T* y) {
+  CONTRASTIVE_INLINE static void run(const T* x, const A* mean, const A* scale, const A* bias, const T* residual,
+                                     bool relu, std::int64_t rows, std::int64_t C, T* y) {
     using V = simd::native<Isa, T>;
     constexpr int L = simd::size_v<V>;
     const A floor = relu ? A(0) : -std::numeric_limits<A>::infinity();
     for (std::int64_t r = 0; r < rows; ++r, x += C, y += C, residual += residual ? C : 0) {
       std::int64_t c = 0;
       for (; c + L <= C; c += L) {
-        V v = simd::load<V>(x + c) * simd::load<V>(scale + c) + simd::load<V>(shift + c);
+        V v = (simd::load<V>(x + c) - simd::load<V>(mean + c)) * simd::load<V>(scale + c);
+        if (bias) v += simd::load<V>(bias + c);
         if (residual) v += simd::load<V>(residual + c);
         if (relu) v = v < 0 ? V{} : v;  // written so that NaN stays NaN
         simd::store(y + c, v);
       }
       for (; c < C; ++c) {
-        const A v = A(x[c]) * scale[c] + shift[c] + (residual ? A(residual[c]) : A(0));
+        const A v = (A(x[c]) - mean[c]) * scale[c] + (bias ? bias[c] : A(0)) + (residual ? A(residual[c]) : A(0));
         y[c] = T(v < floor ? floor : v);
       }
     }
@@ -203,15 +204,13 @@ inline void batch_norm(View x, View mean, View var, double eps, View weight, Vie
     using A = compute_t<T>;
     const detail::BatchNormShape shape(x, mean.shape[0]);
     const std::int64_t C = shape.C;
-    std::vector<A> scale(static_cast<std::size_t>(shape.G * C)), shift(scale.size());
-    for (std::int64_t i = 0; i < shape.G * C; ++i) {
+    std::vector<A> scale(static_cast<std::size_t>(shape.G * C));
+    for (std::int64_t i = 0; i < shape.G * C; ++i)
       scale[i] = static_cast<A>((weight.data ? weight.as<A>()[i % C] : A(1)) / std::sqrt(var.as<A>()[i] + eps));
-      shift[i] = (bias.data ? bias.as<A>()[i % C] : A(0)) - mean.as<A>()[i] * scale[i];
-    }
     shape.each_chunk([&](std::int64_t g, std::int64_t, std::int64_t first, std::int64_t rows) {
       simd::dispatch<detail::BatchNormApply<T>>(
-          static_cast<const T*>(x.as<T>() + first * C), static_cast<const A*>(&scale[g * C]),
-          static_cast<const A*>(&shift[g * C]),
+          static_cast<const T*>(x.as<T>() + first * C), static_cast<const A*>(mean.as<A>() + g * C),
+          static_cast<const A*>(&scale[g * C]), static_cast<const A*>(bias.as<A>()),
           static_cast<const T*>(residual.data ? residual.as<T>() + first * C : nullptr), relu, rows, C,
           y.as<T>() + first * C);
     });

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <algorithm>
+#include <cstring>
+#include <type_traits>
 #include <vector>
 
 #include "contrastive/core/parallel.hpp"
@@ -42,8 +44,12 @@ void pack(const T* data, std::int64_t line, std::int64_t term, std::int64_t coun
     const T* from = data + p * line;
     if (live < panel) std::fill(out, out + K * panel, C(0));
     if (line == 1) {
-      for (std::int64_t k = 0; k < K; ++k)
-        for (int i = 0; i < live; ++i) out[k * panel + i] = static_cast<C>(compute_t<T>(from[k * term + i]));
+      for (std::int64_t k = 0; k < K; ++k) {
+        if constexpr (std::is_same_v<T, C>)
+          std::memcpy(out + k * panel, from + k * term, static_cast<std::size_t>(live) * sizeof(C));
+        else
+          for (int i = 0; i < live; ++i) out[k * panel + i] = static_cast<C>(compute_t<T>(from[k * term + i]));
+      }
     } else {
       // Blocks of 16 terms keep both sides in cache lines that are used whole.
       for (std::int64_t k0 = 0; k0 < K; k0 += 16)
@@ -72,7 +78,7 @@ void pack(const Operand& m, std::int64_t first_line, std::int64_t first_term, bo
 /// Rows and columns of the register tile.
 template <class Isa, class C>
 struct Tile {
-  static constexpr int vectors = Isa::registers == 32 ? 2 : (Isa::bytes == 32 ? 2 : 2);
+  static constexpr int vectors = 2;
   static constexpr int rows = Isa::registers == 32 ? 12 : (Isa::bytes == 32 ? 6 : 4);
   static constexpr int columns = vectors * simd::lanes<Isa, C>;
 };
@@ -97,6 +103,9 @@ struct MicroKernel {
     for (int t = 0; t < count; ++t) {
       const TileTask<C>& task = tasks[t];
       V sum[MR][NV] = {};
+      // The output rows are needed only at the end; asked for now, they are there by then.
+      for (int i = 0; i < MR; ++i)
+        for (int v = 0; v < NV; ++v) __builtin_prefetch(task.y + i * task.stride + v * L, 1);
       const C *a = task.a, *b = task.b;
       for (std::int64_t k = 0; k < task.K; ++k, a += MR, b += NV * L) {
         V bv[NV];
@@ -105,7 +114,8 @@ struct MicroKernel {
 #pragma GCC unroll 12
         for (int i = 0; i < MR; ++i)
 #pragma GCC unroll 2
-          for (int v = 0; v < NV; ++v) sum[i][v] += simd::splat<V>(a[i]) * bv[v];
+          for (int v = 0; v < NV; ++v)
+            sum[i][v] += a[i] * bv[v];  // one broadcast from memory, not splat's two operations
       }
 #pragma GCC unroll 12
       for (int i = 0; i < MR; ++i)
@@ -136,9 +146,10 @@ template <class C>
 void gemm(std::int64_t M, std::int64_t N, std::int64_t K, C alpha, const Operand& a, const Operand& b, C beta, C* y,
           std::int64_t y_stride) {
   const TileSize tile = tile_size<C>();
-  const std::int64_t MC = tile.rows * std::max<std::int64_t>(1, 192 / tile.rows), KC = 384;
+  // A panel of B (KC x 32 floats) and one of A stay in 48 KiB of first-level cache, a block of A in the second level.
+  const std::int64_t MC = tile.rows * std::max<std::int64_t>(1, 192 / tile.rows), KC = 256;
   const std::int64_t NC = tile.columns * std::max<std::int64_t>(1, 1024 / tile.columns);
-  if (beta != C(1))
+  if ((beta != C(0) && beta != C(1)) || K == 0)
     for (std::int64_t i = 0; i < M; ++i)
       for (std::int64_t j = 0; j < N; ++j) y[i * y_stride + j] = beta == C(0) ? C(0) : y[i * y_stride + j] * beta;
   const auto round_up = [](std::int64_t n, std::int64_t step) { return (n + step - 1) / step * step; };
@@ -147,6 +158,7 @@ void gemm(std::int64_t M, std::int64_t N, std::int64_t K, C alpha, const Operand
     const std::int64_t columns = std::min(NC, N - j0);
     for (std::int64_t k0 = 0; k0 < K; k0 += KC) {
       const std::int64_t depth = std::min(KC, K - k0);
+      const bool add = k0 > 0 || beta != C(0);
       packed_b.resize(static_cast<std::size_t>(round_up(columns, tile.columns) * depth));
       C* const pb = packed_b.data();
       const std::int64_t panels = (columns + tile.columns - 1) / tile.columns;
@@ -185,7 +197,8 @@ void gemm(std::int64_t M, std::int64_t N, std::int64_t K, C alpha, const Operand
               task.add = false;
               simd::dispatch<MicroKernel<C>>(static_cast<const TileTask<C>*>(&task), 1);
               for (std::int64_t r = 0; r < std::min<std::int64_t>(tile.rows, rows - i); ++r)
-                for (std::int64_t c = 0; c < live_columns; ++c) target[r * y_stride + c] += edge[r * tile.columns + c];
+                for (std::int64_t c = 0; c < live_columns; ++c)
+                  target[r * y_stride + c] = edge[r * tile.columns + c] + (add ? target[r * y_stride + c] : C(0));
             }
             simd::dispatch<MicroKernel<C>>(static_cast<const TileTask<C>*>(tasks.data()),
                                            static_cast<int>(tasks.size()));

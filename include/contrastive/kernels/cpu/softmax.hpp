@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "contrastive/core/parallel.hpp"
+#include "contrastive/kernels/cpu/reduce.hpp"
 #include "contrastive/kernels/cpu/simd.hpp"
 #include "contrastive/kernels/table.hpp"
 
@@ -167,14 +168,16 @@ inline void cross_entropy(View logits, View targets, View loss, View lse) {
       C m, s;
       const T* from = logits.as<T>() + row * n;
       simd::dispatch<detail::RowLse<T>>(from, n, &m, &s);
-      const C value = m + std::log(s);
-      lse.as<C>()[row] = value;
-      loss.as<C>()[row] = value - C(from[targets.as<std::int64_t>()[row]]);
+      const C tail = std::log(s);
+      lse.as<C>()[row] = m + tail;
+      // Not lse - logit: where the target leads, that would be the difference of two large numbers.
+      loss.as<C>()[row] = (m - C(from[targets.as<std::int64_t>()[row]])) + tail;
     });
   });
 }
 
-/// dlogits = dloss * (softmax - onehot)
+/// dlogits = dloss * (softmax - onehot). The target's entry is minus the sum of the others, which keeps its digits where
+/// its probability is close to 1.
 inline void cross_entropy_grad(View logits, View targets, View lse, View dloss, View dlogits) {
   dispatch_compute("cross_entropy", logits.dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
@@ -184,7 +187,10 @@ inline void cross_entropy_grad(View logits, View targets, View lse, View dloss, 
       T* out = dlogits.as<T>() + row * n;
       simd::dispatch<detail::ExpRow<T>>(static_cast<const T*>(logits.as<T>() + row * n), n, lse.as<C>()[row], g, out);
       T& hit = out[targets.as<std::int64_t>()[row]];
-      hit = T(C(hit) - g);
+      hit = T(C(0));
+      double others = 0;
+      simd::dispatch<detail::RowSum<T>>(static_cast<const T*>(out), n, &others);
+      hit = T(static_cast<C>(-others));
     });
   });
 }

@@ -130,6 +130,8 @@ inline bool fits(const Shape& shape) { return shape.count() <= std::numeric_limi
 template <class Pass>
 bool convolve(DType dtype, const Shape& x, const Shape& w, const Shape& y, WindowSpec spec, View a, View b, View out) {
   if (dtype == DType::f64 || !fits(x) || !fits(w) || !fits(y)) return false;
+  for (const View* view : {&a, &b, &out})  // a slice may start anywhere; cuDNN loads 16 bytes at a time
+    if (reinterpret_cast<std::uintptr_t>(view->data) % 16 != 0) return false;
   static std::mutex lock;
   static auto* const plans = new std::unordered_map<std::string, Plan<Pass>>;
   const std::string key = key_of(dtype, x, w, y, spec, context().tf32);

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: MIT
+//
+// One SimCLR step: ResNet-18 with the CIFAR stem, head 512-512-128, NT-Xent at temperature 0.5, SGD; 64 pictures of
+// 32 pixels in two views each. `peers/train_step.py` times PyTorch and lightly on the same step, `compare.py` runs the
+// two side by side. Memory is the program's own peak, so one case a process gives the figure that compares:
+//
+//     train_step --benchmark_filter=simclr_resnet18_cifar/64/f32
+#include <benchmark/benchmark.h>
+#include <sys/resource.h>
+
+#include <chrono>
+
+#include "contrastive/augment/recipes.hpp"
+#include "contrastive/encoders/resnet.hpp"
+#include "contrastive/methods/simclr.hpp"
+#include "contrastive/optim/sgd.hpp"
+
+using namespace contrastive;
+
+namespace {
+
+double product_seconds = 0;
+
+template <auto Row>
+struct Timed;
+/// A row of the kernel table that adds its time to `product_seconds`.
+template <class... Args, void (*KernelTable::*Row)(Args...)>
+struct Timed<Row> {
+  static void call(Args... args) {
+    const auto start = std::chrono::steady_clock::now();
+    (cpu_kernels().*Row)(args...);
+    product_seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  }
+};
+
+const KernelTable& timed_kernels() {
+  static const KernelTable table = [] {
+    KernelTable timed = cpu_kernels();
+    timed.matmul = Timed<&KernelTable::matmul>::call;
+    timed.conv2d = Timed<&KernelTable::conv2d>::call;
+    timed.conv2d_grad_input = Timed<&KernelTable::conv2d_grad_input>::call;
+    timed.conv2d_grad_weight = Timed<&KernelTable::conv2d_grad_weight>::call;
+    return timed;
+  }();
+  return table;
+}
+
+Views noise(std::int64_t N) {
+  Views views;
+  for (std::uint64_t v = 0; v < 2; ++v) {
+    Tensor x({N, 32, 32, 3});
+    Stream stream(Rng(3) / v);
+    for (float& value : x.span<float>()) value = static_cast<float>(stream.normal());
+    views.view.push_back(x);
+  }
+  views.globals = 2;
+  return views;
+}
+
+void train_step(benchmark::State& state, DType precision) {
+  const std::int64_t N = state.range(0);
+  auto method = simclr(resnet18(Rng(1), ResNetStem::small), simclr_cifar(), {.temperature = 0.5}, Rng(2));
+  method.precision = precision;
+  Sgd optimizer(parameter_groups(method.online, {.weight_decay = 5e-4}), {.momentum = 0.9});
+  const Views views = noise(N);
+  const auto step = [&] {
+    method.loss(views).backward();
+    optimizer.step(0.06);
+    optimizer.clear_grad();
+  };
+  step();  // makes the primitives and fills the pool
+  reset_peak_memory();
+  for (auto _ : state) step();
+  state.counters["images/s"] =
+      benchmark::Counter(static_cast<double>(N * state.iterations()), benchmark::Counter::kIsRate);
+  state.counters["tensors_MB"] = static_cast<double>(peak_memory()) / 1e6;
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  state.counters["process_MB"] = static_cast<double>(usage.ru_maxrss) * 1024 / 1e6;
+
+  register_kernels(Device::cpu, &timed_kernels());
+  product_seconds = 0;
+  const auto start = std::chrono::steady_clock::now();
+  step();
+  step();
+  const double whole = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  state.counters["outside_products"] = 1 - product_seconds / whole;
+  register_kernels(Device::cpu, nullptr);
+}
+
+BENCHMARK_CAPTURE(train_step, f32, DType::f32)
+    ->Name("train_step/simclr_resnet18_cifar/64/f32")
+    ->Arg(64)
+    ->Unit(benchmark::kMillisecond)
+    ->UseRealTime();
+BENCHMARK_CAPTURE(train_step, bf16, DType::bf16)
+    ->Name("train_step/simclr_resnet18_cifar/64/bf16")
+    ->Arg(64)
+    ->Unit(benchmark::kMillisecond)
+    ->UseRealTime();
+
+}  // namespace
+
+BENCHMARK_MAIN();
