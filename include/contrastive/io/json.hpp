@@ -353,7 +353,9 @@ class JsonReader {
       if (!digits()) stop("expected digits");
     }
     const char *begin = text_.data() + first, *end = text_.data() + at_;
-    if (std::int64_t integer = 0; whole && std::from_chars(begin, end, integer).ec == std::errc()) return Json(integer);
+    const bool minus_zero = end - begin == 2 && begin[0] == '-' && begin[1] == '0';  // a number, not the integer 0
+    if (std::int64_t integer = 0; whole && !minus_zero && std::from_chars(begin, end, integer).ec == std::errc())
+      return Json(integer);
     double number = 0;
     if (std::from_chars(begin, end, number).ec != std::errc()) stop("number out of range");
     return Json(number);

@@ -19,6 +19,7 @@ namespace detail {
 struct GradSlot {
   Tensor grad;
   bool wanted = true;  // false for a frozen leaf
+  bool spent = false;  // a computed tensor whose place on the tape is gone
 };
 
 struct TapeEntry {
@@ -88,6 +89,7 @@ class Grad {
   /// Adds `dx` to what has been collected; the first one is taken as it is. Nothing happens when no gradient is wanted.
   void add(Tensor dx) const {
     if (!slot_) return;
+    require(!slot_->spent, "[backward] an earlier backward has already gone through this part of the tape");
     if (!slot_->grad.defined()) {
       slot_->grad = dx.detach();
       return;
@@ -137,6 +139,12 @@ inline void Tensor::set_grad(Tensor grad) const {
   slot_->grad = std::move(grad);
 }
 
+/// Forgets everything recorded on this thread without going back (after a loss that is not wanted).
+inline void clear_tape() {
+  for (detail::TapeEntry& entry : detail::tape()) entry.output->spent = true;
+  detail::tape().clear();
+}
+
 inline void Tensor::backward(const Tensor& gradient) const {
   require(requires_grad(), "[backward] nothing to differentiate: no input required a gradient");
   require(gradient.shape() == shape_, "[backward] expected a gradient of ", shape_, ", got ", gradient.shape());
@@ -147,13 +155,14 @@ inline void Tensor::backward(const Tensor& gradient) const {
     while (!entries.empty()) {
       detail::TapeEntry entry = std::move(entries.back());
       entries.pop_back();
+      entry.output->spent = true;
       if (!entry.output->grad.defined()) continue;
       const Tensor dy = std::move(entry.output->grad);
       entry.output->grad = Tensor();
       entry.backward(dy);
     }
   } catch (...) {
-    entries.clear();
+    clear_tape();
     throw;
   }
 }
@@ -162,9 +171,6 @@ inline void Tensor::backward() const {
   require(count() == 1, "[backward] the loss must be one number, got shape ", shape_);
   backward(Tensor::full(shape_, 1, dtype_, device()));
 }
-
-/// Forgets everything recorded on this thread without going back (after a loss that is not wanted).
-inline void clear_tape() { detail::tape().clear(); }
 
 inline Tensor Tensor::reshape(Shape shape) const {
   std::int64_t known = 1;

@@ -186,7 +186,7 @@ void gemm(std::int64_t M, std::int64_t N, std::int64_t K, C alpha, const Operand
             tasks.clear();
             for (std::int64_t i = 0; i < rows; i += tile.rows) {
               TileTask<C> task{packed_a.data() + i * depth,      pb + j * depth, depth, alpha,
-                               y + (i0 + i) * y_stride + j0 + j, y_stride,       true};
+                               y + (i0 + i) * y_stride + j0 + j, y_stride,       add};
               if (live_columns == tile.columns && rows - i >= tile.rows) {
                 tasks.push_back(task);
                 continue;
