@@ -1,16 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "contrastive/augment/recipes.hpp"
-#include "contrastive/data/batches.hpp"
-#include "contrastive/data/loader.hpp"
-#include "contrastive/data/shapes.hpp"
-#include "contrastive/encoders/conv_net.hpp"
-#include "contrastive/eval/spectrum.hpp"
 #include "contrastive/methods/byol.hpp"
 #include "contrastive/methods/moco_v2.hpp"
 #include "contrastive/methods/simclr.hpp"
 #include "contrastive/methods/simsiam.hpp"
 #include "contrastive/optim/sgd.hpp"
-#include "contrastive/train/checkpoint.hpp"
 #include "contrastive/train/gradient_cache.hpp"
 #include "support/catch.hpp"
 #include "support/golden.hpp"
@@ -78,30 +72,6 @@ void check_moco(M& method, const Golden& g, bool v1) {
 
 auto noisy_views() { return simclr_cifar(12); }
 
-/// Trains a few epochs on shapes and returns the spread of the online projections.
-template <class M>
-CollapseWatch train_on_shapes(M& method, double lr, int steps, double weight_decay = 1e-3) {
-  std::vector<ParameterGroup> groups = parameter_groups(method.online, {.weight_decay = weight_decay});
-  for (ParameterGroup& group : parameter_groups(method.predictor, {.weight_decay = weight_decay}, "predictor."))
-    groups.push_back(group);
-  Sgd optimizer(groups, {.momentum = 0.9});
-  Loader loader(Shapes(512, 12, "shape", 0, "train"), method.augment, {.batch = 64, .seed = 3, .threads = 1});
-  Embeddings last;
-  for (int step = 0, epoch = 0; step < steps; ++epoch)
-    for (loader.start(epoch); auto batch = loader.next();) {
-      if (step++ >= steps) break;
-      method.loss(batch->views, {step, steps}).backward();
-      optimizer.step(lr);
-      optimizer.clear_grad();
-      method.after_step({step, steps});
-      const NoGrad no_grad;
-      last.online = {method.online(batch->views.view[0])};
-    }
-  return collapse_watch(last.online[0]);
-}
-
-ConvNet tiny_encoder(Rng rng) { return ConvNet(3, {8, 16, 32}, rng); }
-
 }  // namespace
 
 TEST_CASE("MoCo's four frozen steps: EMA before the keys, loss, gradients, queue and pointer") {
@@ -114,6 +84,87 @@ TEST_CASE("MoCo's four frozen steps: EMA before the keys, loss, gradients, queue
   auto v2 =
       moco_v2(TanhBody{}, noisy_views(), {.temperature = 0.2, .momentum = 0.99, .queue = 12, .dimension = 4}, Rng(1));
   check_moco(v2, load_golden("moco_v2.safetensors"), false);
+}
+
+TEST_CASE("SimSiam's frozen model: loss, gradients, and running statistics in the order of the views") {
+  const Golden g = load_golden("simsiam.safetensors");
+  auto method = simsiam(TanhBody{}, noisy_views(), {.dimension = 8, .bottleneck = 3, .projector_layers = 3}, Rng(1));
+  move_to(method, Device::cpu, DType::f64);
+  // Ours "projector.0.weight", the official "encoder.fc.0.weight"; body and predictor have the same names.
+  const auto their = [](const std::string& name) {
+    return name.starts_with("projector.") ? "encoder.fc." + name.substr(10) : name;
+  };
+  each_parameter(method,
+                 [&](const std::string& name, Parameter& p) { p.copy_from(g.tensor("model.param." + their(name))); });
+  Views views;
+  views.view = {g.tensor("model.x1"), g.tensor("model.x2")};
+  views.globals = 2;
+  const Tensor loss = method.loss(views);
+  loss.backward();
+  CHECK(distance(loss, g.tensor("model.loss")) < 1e-10);
+  each_parameter(method, [&](const std::string& name, Parameter& p) {
+    INFO(name);
+    if (g.has("model.grad." + their(name)))
+      CHECK(distance(p.grad(), g.tensor("model.grad." + their(name))) < 1e-10);
+    else
+      CHECK_FALSE(p.grad().defined());  // the bias before a norm, which is frozen
+  });
+  int buffers = 0;
+  each_buffer(method, [&](const std::string& name, Buffer& buffer) {
+    INFO(name);
+    CHECK(distance(buffer, g.tensor("model.buffer_after." + their(name))) < 1e-10);
+    ++buffers;
+  });
+  CHECK(buffers == 12);
+}
+
+struct OneParameter {
+  Parameter value;
+  Tensor operator()(const Tensor& x) const { return x; }
+  template <class F>
+  void members(F&& f) {
+    f("value", value);
+  }
+};
+
+TEST_CASE("BYOL's target follows at the official rate, also past the end") {
+  const Golden g = load_golden("byol_schedules.safetensors");
+  const Momentum rule{.momentum = 0.99, .to_one = true};
+  const auto steps = g.tensor("step").span<std::int64_t>();
+  for (std::size_t i = 0; i < steps.size(); ++i)
+    CHECK(std::abs(rule.at({steps[i], 50}) - g.tensor("tau").span<double>()[i]) < 1e-12);
+  OneParameter online{Parameter(g.tensor("ema_online"))}, target{Parameter(g.tensor("ema_target_init").clone())};
+  const auto updates = g.tensor("ema_steps").span<std::int64_t>();
+  for (std::size_t i = 0; i < updates.size(); ++i) {
+    momentum_update(target, online, rule.at({updates[i], 50}));
+    const auto at = static_cast<std::int64_t>(i);
+    CHECK(distance(target.value, g.tensor("ema_target_after").slice(at, at + 1)) < 1e-12);
+  }
+}
+
+TEST_CASE("MoCo's target moves before the keys, BYOL's after the step; neither takes a gradient") {
+  Views views;
+  for (std::uint64_t v = 0; v < 2; ++v) views.view.push_back(init::normal({4, 6}, 1, Rng(v)));
+  views.globals = 2;
+  const auto first = [](auto& module) {
+    double value = 0;
+    each_parameter(module, [&](const std::string&, Parameter& p) {
+      if (value == 0) value = p.data<float>()[0];
+    });
+    return value;
+  };
+  for (const MomentumUpdate update : {MomentumUpdate::before_keys, MomentumUpdate::after_step}) {
+    Mlp head(5, {{.out = 4, .norm = false, .relu = false}}, Rng(1));
+    Method method(TanhBody{}, head, Identity{}, ByolRegression{}, noisy_views(),
+                  Momentum{.momentum = 0.5, .update = update});
+    each_parameter(method.online, [](const std::string&, Parameter& p) { p.data<float>()[0] += 1; });
+    const double start = first(method.target);
+    method.loss(views).backward();
+    CHECK(first(method.target) == Approx(update == MomentumUpdate::before_keys ? start + 0.5 : start));
+    method.after_step({});
+    CHECK(first(method.target) == Approx(start + 0.5));
+    each_parameter(method.target, [](const std::string&, Parameter& p) { CHECK_FALSE(p.grad().defined()); });
+  }
 }
 
 TEST_CASE("a queue wraps where batches end and refuses what does not divide it") {
@@ -187,41 +238,31 @@ TEST_CASE("a batch in chunks has the gradients of the whole") {
     return Method(TanhBody{}, head(), Mlp(4, {{.out = 4, .norm = false, .relu = false}}, Rng(3)), SimsiamCosine{},
                   noisy_views(), StopGradient{});
   });
+  compare([&] {
+    return Method(TanhBody{}, head(), Mlp(4, {{.out = 4, .norm = false, .relu = false}}, Rng(3)), ByolRegression{},
+                  noisy_views(), Momentum{});
+  });
+  auto odd = method_of([&] { return Method(TanhBody{}, head(), Identity{}, NtXent{0.3}, noisy_views(), Shared{}); });
+  CHECK_THROWS_WITH(backward_in_chunks(odd, views, {0, 10}, 3), Contains("3 chunks do not divide a batch of 8"));
 }
 
-/// SimSiam whose targets carry gradient: what the paper's table 1 shows to collapse.
-struct CosineWithGradient {
-  Tensor operator()(const Embeddings& z) const {
-    return -mean(sum(normalize(z.online[0]) * normalize(z.online[1]), 1));
+TEST_CASE("in chunks, running statistics advance once a chunk and see what they would have seen") {
+  Views views;
+  for (std::uint64_t v = 0; v < 2; ++v) views.view.push_back(init::normal({8, 6}, 1, Rng(v)));
+  views.globals = 2;
+  auto whole = simclr(TanhBody{}, noisy_views(), {.dimension = 4}, Rng(1));
+  auto parts = clone(whole);
+  for (std::int64_t c = 0; c < 2; ++c) {
+    const NoGrad no_grad;
+    whole.embed(detail::chunk_of(views, c * 4, c * 4 + 4));
   }
-};
-
-TEST_CASE("SimSiam collapses without its stop-gradient and predictor, and not with them") {
-  const SimsiamConfig config{.dimension = 64, .bottleneck = 16, .projector_layers = 2};
-  auto guarded = simsiam(tiny_encoder(Rng(5)), noisy_views(), config, Rng(5));
-  const CollapseWatch healthy = train_on_shapes(guarded, 0.05, 120);
-  INFO("spread " << healthy.spread << " rank " << healthy.rank);
-  CHECK_FALSE(healthy.collapsed());
-  CHECK(healthy.spread > 0.3);
-
-  Mlp projector(32, {{.out = 32, .norm = false}, {.out = 64, .norm = false, .relu = false}}, Rng(5));
-  Method unguarded(tiny_encoder(Rng(5)), projector, Identity{}, CosineWithGradient{}, noisy_views(), Shared{});
-  const CollapseWatch collapsed = train_on_shapes(unguarded, 0.05, 120);
-  INFO("without: spread " << collapsed.spread);
-  CHECK(collapsed.collapsed());
-}
-
-TEST_CASE("BYOL loses its spread without a predictor, and keeps it with one") {
-  const ByolConfig config{.hidden = 64, .dimension = 32, .momentum = 0.9};
-  auto guarded = byol(tiny_encoder, noisy_views(), config, Rng(6));
-  const CollapseWatch healthy = train_on_shapes(guarded, 0.05, 120);
-  INFO("spread " << healthy.spread << " rank " << healthy.rank);
-  CHECK_FALSE(healthy.collapsed());
-
-  Mlp projector(32, {{.out = 64, .norm = false}, {.out = 32, .norm = false, .relu = false}}, Rng(6));
-  Method unguarded(tiny_encoder(Rng(6)), projector, Identity{}, ByolRegression{}, noisy_views(),
-                   Momentum{.momentum = 0.9, .to_one = false});
-  const CollapseWatch collapsed = train_on_shapes(unguarded, 0.05, 120);
-  INFO("without: spread " << collapsed.spread);
-  CHECK(collapsed.collapsed());
+  backward_in_chunks(parts, views, {0, 10}, 2);
+  std::vector<Tensor> want;
+  each_buffer(whole, [&](const std::string&, Buffer& b) { want.push_back(b); });
+  std::size_t i = 0;
+  each_buffer(parts, [&](const std::string& name, Buffer& b) {
+    INFO(name);
+    CHECK(distance(b, want[i++]) == 0);
+  });
+  CHECK(i == 6);
 }

@@ -128,3 +128,13 @@ TEST_CASE("a run leaves its files, and the companions read them") {
   CHECK(run(program("embed") + " " + (folder / "run") + " --out " + (folder / "f.npy")).status == 0);
   CHECK(contents(folder / "f.npy").substr(1, 5) == "NUMPY");
 }
+
+TEST_CASE("the README's program trains") {
+  const Outcome outcome = run(program("twenty_lines"));
+  INFO(outcome.text);
+  REQUIRE(outcome.status == 0);
+  double first = 0, last = 0;
+  REQUIRE(std::sscanf(outcome.text.c_str(), "epoch 0: loss %lf\nepoch 1: loss %*f\nepoch 2: loss %lf", &first, &last) ==
+          2);
+  CHECK(last < first);
+}

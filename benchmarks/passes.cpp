@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: MIT
+//
+// What runs beside the products in a training step, and is bound by memory: batch norm and the optimisers. Bytes a
+// second count each read and write that the algorithm needs; `copy` is what the machine moves at most.
+#include <benchmark/benchmark.h>
+
+#include <string>
+
+#include "contrastive/nn/batch_norm.hpp"
+#include "contrastive/nn/init.hpp"
+#include "contrastive/optim/optimizer.hpp"
+
+using namespace contrastive;
+
+namespace {
+
+void moved(benchmark::State& state, double bytes) {
+  state.SetBytesProcessed(static_cast<std::int64_t>(bytes * static_cast<double>(state.iterations())));
+}
+
+void copy(benchmark::State& state) {
+  const Tensor x = init::normal({128, 32, 32, 64}, 1, Rng(1)), y(x.shape());
+  for (auto _ : state) x.kernels().map[functors::Unary::index_of<functors::Scale>()](x.view(), 1.0, y.view());
+  moved(state, 2.0 * 4 * static_cast<double>(x.count()));
+}
+BENCHMARK(copy)->UseRealTime();
+
+/// Forward: the statistics read x, the second pass reads x and writes y. Backward: both passes read x, y, dy, the
+/// second writes dx.
+void batch_norm_relu(benchmark::State& state, DType dtype, bool backward) {
+  const std::int64_t C = state.range(0), size = state.range(1);
+  const Tensor x = init::normal({128, size, size, C}, 1, Rng(1)).to(dtype), y(x.shape(), dtype), dx(x.shape(), dtype);
+  const Tensor dy = init::normal(x.shape(), 1, Rng(2)).to(dtype), weight = Tensor::full({C}, 1),
+               bias = Tensor::zeros({C});
+  const Tensor mean({1, C}), var({1, C}), dweight({C}), dbias({C});
+  const KernelTable& k = x.kernels();
+  const auto forward = [&] {
+    k.batch_norm_stats(x.view(), mean.view(), var.view());
+    k.batch_norm(x.view(), mean.view(), var.view(), 1e-5, weight.view(), bias.view(), {}, true, y.view());
+  };
+  forward();
+  for (auto _ : state) {
+    if (backward)
+      k.batch_norm_grad(x.view(), y.view(), mean.view(), var.view(), 1e-5, weight.view(), true, false, dy.view(),
+                        dx.view(), dweight.view(), dbias.view(), {});
+    else
+      forward();
+  }
+  moved(state, (backward ? 7.0 : 3.0) * static_cast<double>(size_of(dtype)) * static_cast<double>(x.count()));
+}
+BENCHMARK_CAPTURE(batch_norm_relu, forward / f32, DType::f32, false)->Args({64, 32})->Args({512, 4})->UseRealTime();
+BENCHMARK_CAPTURE(batch_norm_relu, forward / bf16, DType::bf16, false)->Args({64, 32})->Args({512, 4})->UseRealTime();
+BENCHMARK_CAPTURE(batch_norm_relu, backward / f32, DType::f32, true)->Args({64, 32})->Args({512, 4})->UseRealTime();
+BENCHMARK_CAPTURE(batch_norm_relu, backward / bf16, DType::bf16, true)->Args({64, 32})->Args({512, 4})->UseRealTime();
+
+/// As many parameters as ResNet-18 has; `accesses` reads and writes of each.
+template <class Make>
+void optimizer_step(benchmark::State& state, Make make, double accesses) {
+  ParameterGroup group{.weight_decay = 5e-4};
+  for (int i = 0; i < 5; ++i) {
+    Tensor p = init::normal({512, 3, 3, 512}, 0.05, Rng(static_cast<std::uint64_t>(i)));
+    p.set_requires_grad(true);
+    p.set_grad(init::normal(p.shape(), 0.01, Rng(9)));
+    group.parameters.push_back(p);
+    group.names.push_back(std::to_string(i));
+  }
+  const double count = 5.0 * static_cast<double>(group.parameters[0].count());
+  Optimizer optimizer(make({group}));
+  for (auto _ : state) optimizer.step(1e-3);
+  moved(state, accesses * 4 * count);
+}
+using Groups = std::vector<ParameterGroup>;
+BENCHMARK_CAPTURE(
+    optimizer_step, sgd, [](Groups g) { return Sgd(std::move(g), {.momentum = 0.9}); }, 5.0)
+    ->UseRealTime();
+BENCHMARK_CAPTURE(
+    optimizer_step, lars, [](Groups g) { return Lars(std::move(g)); }, 7.0)
+    ->UseRealTime();
+BENCHMARK_CAPTURE(
+    optimizer_step, adamw, [](Groups g) { return AdamW(std::move(g)); }, 7.0)
+    ->UseRealTime();
+
+}  // namespace
+
+BENCHMARK_MAIN();
