@@ -3,6 +3,7 @@
 
 #include "contrastive/core/parallel.hpp"
 #include "contrastive/core/rng.hpp"
+#include "contrastive/kernels/cpu/reduce.hpp"
 #include "contrastive/kernels/cpu/simd.hpp"
 #include "contrastive/ops/ops.hpp"
 #include "support/catch.hpp"
@@ -71,6 +72,48 @@ TEST_CASE("the vector exponential is right to two units in the last place, and a
   CHECK(y[4] == INFINITY);
   CHECK(y[5] == 0);
   CHECK(std::isfinite(y[6]));
+}
+
+#if defined(__x86_64__)
+TEST_CASE("instruction sets agree where the arithmetic is the same, and to rounding where it is not") {
+  const auto has_avx2 = simd::isa() != simd::IsaLevel::base, has_avx512 = simd::isa() == simd::IsaLevel::avx512;
+  constexpr int n = 1024;
+  const Tensor x = random({n}, 7);
+  const float* from = x.data<float>();
+  std::vector<float> base(n), wide(n);
+  double sums[3] = {};
+  simd::run_base<ExpKernel>(from, base.data(), n);
+  simd::run_base<cpu::detail::RowSum<float>>(from, std::int64_t{n}, &sums[0]);
+  const auto check = [&](double total) {
+    for (int i = 0; i < n; ++i) REQUIRE(wide[i] == Approx(base[i]).epsilon(5e-7));
+    CHECK(total == Approx(sums[0]).epsilon(1e-5).margin(1e-4));
+  };
+  if (has_avx2) {
+    simd::run_avx2<ExpKernel>(from, wide.data(), n);
+    simd::run_avx2<cpu::detail::RowSum<float>>(from, std::int64_t{n}, &sums[1]);
+    check(sums[1]);
+  }
+  if (has_avx512) {
+    simd::run_avx512<ExpKernel>(from, wide.data(), n);
+    simd::run_avx512<cpu::detail::RowSum<float>>(from, std::int64_t{n}, &sums[2]);
+    check(sums[2]);
+  }
+}
+#endif
+
+TEST_CASE("sums run in fixed chunks: the same bits for any number of threads, and as exact as doubles") {
+  const Tensor x = random({1013, 997}, 3), want = x.to(DType::f64);
+  std::vector<Tensor> runs;
+  for (int count : {1, 2, 3}) {
+    set_threads(count);
+    runs.push_back(concat({sum(x, 0), sum(x, 1), sum(x).reshape({1})}));
+  }
+  set_threads(0);
+  CHECK(same_bits(runs[0], runs[1]));
+  CHECK(same_bits(runs[0], runs[2]));
+  CHECK(relative_error(sum(x, 0), sum(want, 0)) < 1e-6);
+  CHECK(relative_error(sum(x, 1), sum(want, 1)) < 1e-6);
+  CHECK(sum(Tensor::full({1 << 20}, 0.1)).item() == Approx((1 << 20) * static_cast<double>(0.1f)).epsilon(1e-6));
 }
 
 TEST_CASE("products and convolutions, ours and the vendor's, agree with float64") {
@@ -150,4 +193,29 @@ TEST_CASE("logits of minus infinity take no part") {
   Tensor x = Tensor::from<float>({1, 2, -INFINITY, 3}, {1, 4});
   CHECK(softmax(x).span<float>()[2] == 0);
   CHECK(std::isfinite(cross_entropy_rows(x, Tensor::from<std::int64_t>({0}, {1})).item()));
+}
+
+TEST_CASE("a product overwrites what its output memory held, and a beta keeps it") {
+  // Freed blocks come back with their old content: sizes around the register tiles, on junk.
+  const Deterministic mode;
+  for (DType dtype : {DType::f32, DType::f64})
+    for (std::int64_t M : {1, 11, 12, 24, 25, 193})
+      for (std::int64_t N : {1, 15, 16, 33, 64})
+        for (std::int64_t K : {1, 3, 257, 513}) {
+          const Tensor a = random({M, K}, 1, dtype), b = random({K, N}, 2, dtype), y = Tensor::full({M, N}, 1e4, dtype);
+          const KernelTable& kernels = a.kernels();
+          kernels.matmul(a.view(), b.view(), y.view(), {});
+          const Tensor wide_a = a.to(DType::f64), wide_b = b.to(DType::f64), want({M, N}, DType::f64);
+          for (std::int64_t i = 0; i < M; ++i)
+            for (std::int64_t j = 0; j < N; ++j) {
+              double total = 0;
+              for (std::int64_t k = 0; k < K; ++k)
+                total += wide_a.data<double>()[i * K + k] * wide_b.data<double>()[k * N + j];
+              want.data<double>()[i * N + j] = total;
+            }
+          INFO(M << " x " << N << " x " << K << " " << to_string(dtype));
+          REQUIRE(relative_error(y, want) < (dtype == DType::f32 ? 2e-6 : 1e-14));
+          kernels.matmul(a.view(), b.view(), y.view(), {.beta = 1});
+          REQUIRE(relative_error(y, want * 2) < (dtype == DType::f32 ? 2e-6 : 1e-14));
+        }
 }

@@ -2,6 +2,7 @@
 #include "support/golden.hpp"
 #include "contrastive/objectives/negative_cosine.hpp"
 #include "contrastive/objectives/nt_xent.hpp"
+#include "contrastive/objectives/state/queue.hpp"
 #include "support/catch.hpp"
 
 using namespace contrastive;
@@ -119,4 +120,19 @@ TEST_CASE("equal embeddings give the closed forms, and bad arguments a sentence"
   CHECK_THROWS_WITH(nt_xent(same, same, 0), Contains("temperature"));
   CHECK_THROWS_WITH(nt_xent(same, same, std::nan("")), Contains("temperature"));
   CHECK_THROWS_WITH(nt_xent(same, Tensor::full({4, 3}, 1, DType::f64), 1), Contains("(5, 3) and (4, 3)"));
+}
+
+TEST_CASE("InfoNCE with a memory bank equals lightly's, and the bank takes the keys after they are scored") {
+  const Golden g = load_golden("ntxent_memory_bank.safetensors");
+  Queue queue(16, 16, Rng(0));
+  queue.keys = Buffer(g.tensor("bank_init").clone());
+  for (int batch = 0; batch < 2; ++batch) {
+    const std::string at = "_" + std::to_string(batch);
+    const Tensor query = leaf(g.tensor("query" + at), DType::f64), key = normalize(g.tensor("key" + at));
+    const Tensor loss = info_nce(normalize(query), key, normalize(queue.snapshot()), 0.1);
+    queue.enqueue(key);
+    loss.backward();
+    check_close(loss, g.tensor("loss" + at), 1e-10, 1e-12);
+    check_close(query.grad(), g.tensor("grad_query" + at), 1e-10, 1e-12);
+  }
 }

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: MIT
+#include <thread>
+
 #include "contrastive/ops/ops.hpp"
 #include "support/catch.hpp"
 
@@ -84,4 +86,46 @@ TEST_CASE("casts go between all dtypes") {
   CHECK(x.to(DType::i32).to(DType::f64).span<double>()[2] == -2);
   CHECK(x.to(DType::u8).to(DType::f64).span<double>()[4] == 1);
   CHECK(Tensor::full({2}, 3, DType::i64).to(DType::f64).span<double>()[1] == 3);
+}
+
+TEST_CASE("going back twice is an error, not a silent nothing") {
+  Tensor x = Tensor::from<float>({3}, {1});
+  x.set_requires_grad(true);
+  const Tensor y = x * x, loss = y * 2, other = y * 5;
+  loss.backward();
+  CHECK(x.grad().item() == 12);
+  CHECK_THROWS_WITH(loss.backward(), Contains("[backward] an earlier backward"));
+  CHECK_THROWS_WITH(other.backward(), Contains("[backward] an earlier backward"));    // cleared with the first
+  CHECK_THROWS_WITH((y * 2).backward(), Contains("[backward] an earlier backward"));  // through a part that is gone
+  CHECK(x.grad().item() == 12);
+  (x * x).backward();
+  CHECK(x.grad().item() == 18);
+  const Tensor forgotten = x * x;
+  clear_tape();
+  CHECK_THROWS_WITH(forgotten.backward(), Contains("[backward]"));
+}
+
+TEST_CASE("a tape belongs to its thread") {
+  Tensor x = Tensor::from<float>({3}, {1}), z = Tensor::from<float>({5}, {1});
+  x.set_requires_grad(true);
+  z.set_requires_grad(true);
+  const Tensor loss = x * x;
+  std::thread([&] {
+    (z * z).backward();
+    const NoGrad no_grad;
+    CHECK_FALSE((z * z).requires_grad());
+  }).join();
+  CHECK(z.grad().item() == 10);
+  CHECK((x * 2).requires_grad());
+  loss.backward();
+  CHECK(x.grad().item() == 6);
+}
+
+TEST_CASE("gradients arrive whole, in the dtype of what they are the gradient of") {
+  Tensor x = Tensor::from<float>({1, 2, 3}, {3});
+  x.set_requires_grad(true);
+  sum(cast(cast(x, DType::bf16) * 2, DType::f64)).backward();
+  CHECK(x.grad().dtype() == DType::f32);
+  CHECK(x.grad().span<float>()[2] == 2);
+  CHECK_THROWS_WITH((x * 2).backward(Tensor::zeros({2})), Contains("[backward] expected a gradient of (3), got (2)"));
 }
