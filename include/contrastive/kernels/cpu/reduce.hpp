@@ -81,6 +81,7 @@ void sum_three_axes(const T* x, const std::int64_t (&sizes)[3], double scale, T*
   const std::int64_t outer = sizes[0], reduced = sizes[1], inner = sizes[2];
   const std::int64_t chunk = inner == 1 ? 4096 : 256;
   const std::int64_t chunks = (reduced + chunk - 1) / chunk;
+  if (outer * inner == 0) return;
   if (chunks == 0) {
     for (std::int64_t i = 0; i < outer * inner; ++i) y[i] = T(compute_t<T>(0));
     return;
