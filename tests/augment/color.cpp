@@ -95,7 +95,8 @@ void pillow_hue(int shift, int& r, int& g, int& b) {
 }  // namespace
 
 TEST_CASE("the hue arithmetic in float32 equals Pillow's", "[augment]") {
-  // Every (high, middle, low) in each of the six orders; the shift varies so that every (h, s, v) is met on the way back.
+  // Every (high, middle, low) in each of the six orders;
+  // the shift varies so that the way back meets many (h, s, v).
   static const int order[6][3] = {{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}};
   std::int64_t wrong = 0;
   for (int high = 0; high < 256; ++high) {

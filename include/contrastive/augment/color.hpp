@@ -39,7 +39,7 @@ CONTRASTIVE_INLINE Floats<Isa> blend(Floats<Isa> low, Floats<Isa> v, float facto
 }
 
 /// Pillow's RGB to 8-bit HSV, a shift of the hue by `shift` of 256, and back. Pillow computes partly in double; the
-/// float32 forms here give the same for every one of the 256^3 inputs each way (tests/augment/color.cpp).
+/// float32 forms here give the same bytes; tests/augment/color.cpp goes through all 256^3 pixels.
 template <class Isa>
 CONTRASTIVE_INLINE void shift_hue(Floats<Isa>& r, Floats<Isa>& g, Floats<Isa>& b, float shift) {
   using F = Floats<Isa>;

@@ -43,8 +43,8 @@ struct RandomApply {
 
 /// One view as a sentence: a crop, any number of transforms in order, and, last, an optional `Normalize`.
 ///
-///     const Compose view{RandomResizedCrop{.size = 32}, RandomFlip{}, RandomApply{0.8, ColorJitter{0.4, 0.4, 0.4, 0.1}},
-///                        RandomGrayscale{}};
+///     const Compose view{RandomResizedCrop{.size = 32}, RandomFlip{},
+///                        RandomApply{0.8, ColorJitter{0.4, 0.4, 0.4, 0.1}}, RandomGrayscale{}};
 ///
 /// Draws come from one stream, step after step.
 template <class Crop, class... Steps>

@@ -7,7 +7,8 @@ namespace contrastive {
 
 namespace detail {
 
-/// What the augmentations below share: `Self` says which transform makes view v (`visit(v, f)`), and how many there are.
+/// What the augmentations below share: `Self` says which transform makes view v (`visit(v, f)`) and how many there are
+/// (`count()`).
 template <class Self>
 class ManyViews {
  public:
