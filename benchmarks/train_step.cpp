@@ -4,7 +4,7 @@
 // 32 pixels in two views each. `peers/train_step.py` times PyTorch and lightly on the same step, `compare.py` runs the
 // two side by side. Memory is the program's own peak, so one case a process gives the figure that compares:
 //
-//     train_step --benchmark_filter=simclr_resnet18_cifar/64/f32
+//     train_step --benchmark_filter=/64/f32
 #include <benchmark/benchmark.h>
 #include <sys/resource.h>
 
@@ -58,7 +58,7 @@ Views noise(std::int64_t N) {
 }
 
 void train_step(benchmark::State& state, DType precision) {
-  const std::int64_t N = state.range(0);
+  const std::int64_t N = 64;
   auto method = simclr(resnet18(Rng(1), ResNetStem::small), simclr_cifar(), {.temperature = 0.5}, Rng(2));
   method.precision = precision;
   Sgd optimizer(parameter_groups(method.online, {.weight_decay = 5e-4}), {.momentum = 0.9});
