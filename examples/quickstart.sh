@@ -20,5 +20,5 @@ cmake --build build/release --parallel "$(nproc)" --target simclr report >>build
 
 echo "Built in $((SECONDS - start)) s"
 
-build/release/examples/simclr --out runs/quickstart "$@"
+build/release/examples/simclr --epochs 2 --out runs/quickstart "$@"
 echo "Quickstart took $((SECONDS - start)) s"
