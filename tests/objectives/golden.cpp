@@ -1,39 +1,10 @@
 // SPDX-License-Identifier: MIT
-#include "support/golden.hpp"
 #include "contrastive/objectives/negative_cosine.hpp"
 #include "contrastive/objectives/nt_xent.hpp"
 #include "contrastive/objectives/state/queue.hpp"
-#include "support/catch.hpp"
+#include "objectives/support.hpp"
 
 using namespace contrastive;
-
-namespace {
-
-/// max |a - b| <= tolerance * max |b| + floor
-void check_close(const Tensor& got, const Tensor& want, double tolerance, double floor) {
-  REQUIRE(got.count() == want.count());
-  const Tensor a = got.to(DType::f64), b = want.to(DType::f64);
-  double worst = 0, scale = 0;
-  for (std::int64_t i = 0; i < a.count(); ++i) {
-    worst = std::max(worst, std::abs(a.data<double>()[i] - b.data<double>()[i]));
-    scale = std::max(scale, std::abs(b.data<double>()[i]));
-  }
-  CHECK(worst <= tolerance * scale + floor);
-}
-
-Tensor leaf(const Tensor& x, DType dtype) {
-  Tensor copy = x.to(dtype).clone();
-  copy.set_requires_grad(true);
-  return copy;
-}
-
-struct Case {
-  DType dtype;
-  double tolerance, floor;
-};
-const std::vector<Case> cases{{DType::f64, 1e-10, 1e-12}, {DType::f32, 1e-5, 1e-7}};
-
-}  // namespace
 
 TEST_CASE("NT-Xent equals lightly's and pytorch-metric-learning's") {
   for (const char* file : {"n1", "n2", "n7", "n64"}) {

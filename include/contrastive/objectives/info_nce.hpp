@@ -2,12 +2,9 @@
 #pragma once
 
 #include <cmath>
-#include <numeric>
 
-#include "contrastive/ops/index.hpp"
-#include "contrastive/ops/matmul.hpp"
-#include "contrastive/ops/reduce.hpp"
-#include "contrastive/ops/softmax.hpp"
+#include "contrastive/objectives/dense.hpp"
+#include "contrastive/objectives/similarity/call.hpp"
 
 namespace contrastive {
 
@@ -23,13 +20,22 @@ inline void check_pairs(const char* op, const Tensor& a, const Tensor& b) {
           "] expected two tensors of the same (N, D) with N > 0, got ", a.shape(), " and ", b.shape());
 }
 
-/// first, first + 1, ... as i64 (N) on the device of `like`.
-inline Tensor range_like(const Tensor& like, std::int64_t first, std::int64_t N) {
-  Tensor index({N}, DType::i64);
-  const auto values = index.span<std::int64_t>();
-  std::iota(values.begin(), values.end(), first);
-  return index.to(like.device());
-}
+/// info_nce for the engine: `options` may say more (label smoothing, weights, ids).
+struct InfoNceCall {
+  similarity::SoftmaxOptions options;
+
+  explicit InfoNceCall(double temperature, similarity::SoftmaxOptions o = {}) : options(o) {
+    check_temperature("info_nce", temperature);
+    options.sides = similarity::Sides::rows;
+    options.scale = 1 / temperature;
+    options.unit = true;
+  }
+  template <class C>
+  similarity::Value operator()(similarity::Workspace& work, const similarity::Matrix& a, const similarity::Matrix& b,
+                               const similarity::MutableMatrix& da, const similarity::MutableMatrix& db) const {
+    return similarity::softmax_pairs<C>(work, "info_nce", a, b, options, da, db);
+  }
+};
 
 }  // namespace detail
 
@@ -37,16 +43,32 @@ inline Tensor range_like(const Tensor& like, std::int64_t first, std::int64_t N)
 ///
 ///     L = - 1/N sum_i log( exp(q_i . k_i / t) / sum_j exp(q_i . k_j / t) )
 ///
-/// queries, keys: (N, D), normalised to unit rows here. Each query's negatives are the other rows' keys.
-/// `temperature` > 0: 0.07 in CMC and MoCo v1.
+/// queries, keys: (N, D), brought to unit rows here. Each query's negatives are the other rows' keys. `temperature` > 0:
+/// 0.07 in CMC and MoCo v1. Throws where an element is not finite.
 ///
 ///     Tensor loss = info_nce(queries, keys, 0.07);
 ///     loss.backward();
 inline Tensor info_nce(const Tensor& queries, const Tensor& keys, double temperature) {
   detail::check_pairs("info_nce", queries, keys);
-  detail::check_temperature("info_nce", temperature);
-  const Tensor logits = matmul(normalize(queries), normalize(keys), false, true, 1 / temperature);  // (N, N)
-  return mean(cross_entropy_rows(logits, detail::range_like(logits, 0, queries.size(0))));
+  const detail::InfoNceCall call(temperature);
+  if (!similarity::takes(queries)) return dense::info_nce(queries, keys, temperature);
+  return similarity::on_tape(call, queries, keys);
+}
+
+/// The same for matrices of Eigen, xtensor or a `MatrixSpan`: loss and both gradients at once.
+///
+///     auto r = info_nce(queries, keys, 0.07);  // r.loss, r.da, r.db, r.dlog_scale (of log 1/t)
+template <similarity::ForeignMatrix A, similarity::ForeignMatrix B>
+PairLoss<A, B> info_nce(const A& queries, const B& keys, double temperature,
+                        const similarity::SoftmaxOptions& options = {}) {
+  return similarity::on_matrices(detail::InfoNceCall(temperature, options), queries, keys);
+}
+
+/// The same into the caller's gradients, with memory that is kept between calls.
+template <similarity::ForeignMatrix A, similarity::ForeignMatrix B, class DA, class DB>
+similarity::Value info_nce(const A& queries, const B& keys, double temperature, DA& dqueries, DB& dkeys,
+                           similarity::Workspace& work, const similarity::SoftmaxOptions& options = {}) {
+  return similarity::on_matrices(detail::InfoNceCall(temperature, options), work, queries, keys, dqueries, dkeys);
 }
 
 /// InfoNCE with one positive a row and shared negatives (He et al. 2019, arXiv:1911.05722, eq. 1; facebookresearch/moco,
@@ -54,16 +76,21 @@ inline Tensor info_nce(const Tensor& queries, const Tensor& keys, double tempera
 ///
 ///     L = - 1/N sum_i log( exp(q_i . k_i / t) / (exp(q_i . k_i / t) + sum_j exp(q_i . n_j / t)) )
 ///
-/// queries, keys (N, D) and negatives (K, D), all of unit rows already. MoCo: t = 0.07, v2: 0.2.
+/// queries, keys (N, D) and negatives (K, D), all of unit rows already. MoCo: t = 0.07, v2: 0.2. The negatives are a
+/// queue: where they want a gradient, the logits are kept in memory.
 inline Tensor info_nce(const Tensor& queries, const Tensor& keys, const Tensor& negatives, double temperature) {
   detail::check_pairs("info_nce", queries, keys);
   detail::check_temperature("info_nce", temperature);
   require(negatives.rank() == 2 && negatives.size(1) == queries.size(1), "[info_nce] expected negatives (K, ",
           queries.size(1), "), got ", negatives.shape());
-  const Tensor positive = sum(queries * keys, 1, true) * (1 / temperature);          // (N, 1)
-  const Tensor negative = matmul(queries, negatives, false, true, 1 / temperature);  // (N, K)
-  const Tensor logits = concat({positive, negative}, 1);
-  return mean(cross_entropy_rows(logits, Tensor::zeros({queries.size(0)}, DType::i64, logits.device())));
+  if (!similarity::takes(queries) || recording({&negatives}) || negatives.size(0) == 0)
+    return dense::info_nce(queries, keys, negatives, temperature);
+  const auto call = [&]<class C>(similarity::Workspace& work, const similarity::Matrix& q, const similarity::Matrix& k,
+                                 const similarity::MutableMatrix& dq, const similarity::MutableMatrix& dk) {
+    return similarity::softmax_queue<C>(work, "info_nce", q, k, similarity::borrow_rows(negatives), 1 / temperature, dq,
+                                        dk);
+  };
+  return similarity::on_tape(call, queries, keys);
 }
 
 }  // namespace contrastive

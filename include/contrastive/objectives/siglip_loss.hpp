@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cmath>
+
+#include "contrastive/objectives/info_nce.hpp"
+
+namespace contrastive {
+
+namespace detail {
+
+struct SigLipCall {
+  double scale, bias;
+  std::int64_t tile = 0;
+
+  SigLipCall(double log_scale, double b) : scale(std::exp(log_scale)), bias(b) {
+    require(std::isfinite(log_scale) && std::abs(log_scale) < 50, "[siglip_loss] a log scale of ", log_scale,
+            " is out of range");
+  }
+  template <class C>
+  similarity::Value operator()(similarity::Workspace& work, const similarity::Matrix& a, const similarity::Matrix& b,
+                               const similarity::MutableMatrix& da, const similarity::MutableMatrix& db) const {
+    return similarity::sigmoid_pairs<C>(work, "siglip_loss", a, b, scale, bias, da, db, tile);
+  }
+};
+
+}  // namespace detail
+
+/// The pairwise sigmoid loss of SigLIP (Zhai et al. 2023, arXiv:2303.15343, eq. 1; open_clip, src/open_clip/loss.py):
+///
+///     L = - 1/N sum_ij log sigmoid( y_ij (e^log_scale a_i . b_j + bias) ),  y_ij = 1 for i = j, else -1
+///
+/// a, b: (N, D), of unit rows as the model leaves them. `log_scale` starts at log 10, `bias` at -10; both are learned.
+///
+///     Tensor loss = siglip_loss(image_features, text_features, log_scale, bias);
+inline Tensor siglip_loss(const Tensor& a, const Tensor& b, const Tensor& log_scale, const Tensor& bias) {
+  detail::check_pairs("siglip_loss", a, b);
+  require(log_scale.count() == 1 && bias.count() == 1, "[siglip_loss] log scale and bias are one number each, got ",
+          log_scale.shape(), " and ", bias.shape());
+  if (!similarity::takes(a)) return dense::siglip_loss(a, b, log_scale, bias);
+  return similarity::on_tape(detail::SigLipCall(log_scale.item(), bias.item()), a, b, log_scale, bias);
+}
+
+/// The same for matrices of Eigen, xtensor or a `MatrixSpan`: loss and all gradients at once.
+///
+///     auto r = siglip_loss(a, b, log_scale, bias);  // r.loss, r.da, r.db, r.dlog_scale, r.dbias
+template <similarity::ForeignMatrix A, similarity::ForeignMatrix B>
+PairLoss<A, B> siglip_loss(const A& a, const B& b, double log_scale, double bias) {
+  return similarity::on_matrices(detail::SigLipCall(log_scale, bias), a, b);
+}
+
+/// The same into the caller's gradients, with memory that is kept between calls.
+template <similarity::ForeignMatrix A, similarity::ForeignMatrix B, class DA, class DB>
+similarity::Value siglip_loss(const A& a, const B& b, double log_scale, double bias, DA& da, DB& db,
+                              similarity::Workspace& work) {
+  return similarity::on_matrices(detail::SigLipCall(log_scale, bias), work, a, b, da, db);
+}
+
+}  // namespace contrastive

@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+
+#include "contrastive/objectives/similarity/tile.hpp"
+
+namespace contrastive::similarity {
+
+/// Pairs that take no part: those on the diagonals column - row = `offset`, and those of equal ids.
+struct Exclude {
+  int count = 0;
+  std::int64_t offset[3] = {};
+  const std::int32_t *row_ids = nullptr, *column_ids = nullptr;
+};
+
+/// What is computed for a block of logits. In units of log 2, t_ij = x_i . y_j (the scale is in x already).
+enum class Pass {
+  sums,           // sum_j 2^(t - m) by row and column, for one m: no maxima, one exponential
+  sums_safe,      // the same with a running maximum for each row and column
+  gradient,       // G = 2^(t - m) (a_i + b_j), and its products
+  gradient_safe,  // G = a_i 2^(t - A_i) + b_j 2^(t - B_j), and its products
+  weighted,       // row sums, and the products of E = 2^(t - m): a softmax without a second look
+  sigmoid,        // G = sigmoid(z), softplus(z) by row, for z = ln 2 (t + c), and its products
+};
+
+constexpr bool is_sums(Pass p) { return p == Pass::sums || p == Pass::sums_safe; }
+constexpr bool is_safe(Pass p) { return p == Pass::sums_safe || p == Pass::gradient_safe; }
+
+/// A block of logits and what it meets. Null pointers stand for what is not wanted.
+template <class C>
+struct Block {
+  std::int64_t first_row = 0, rows = 0, live_rows = 0;  // rows: in whole tiles
+  std::int64_t first_column = 0, panels = 0, D = 0;
+  const C *x = nullptr, *xt = nullptr;  // natural and transposed, at the first row
+  const C *y = nullptr, *yt = nullptr;
+  std::int64_t x_block = 0, xt_panel = 0, y_block = 0, yt_panel = 0;
+  C* tiles = nullptr;                              // (panels, rows, W): G, or the exponentials that `sums` keeps
+  const C* kept = nullptr;                         // exponentials kept earlier: the logits are not computed again
+  const C* column_start = nullptr;                 // (columns) -m (or +c), and -inf-like in the padding
+  C *row_sum = nullptr, *row_max = nullptr;        // (rows, lanes)
+  C *column_sum = nullptr, *column_max = nullptr;  // (columns)
+  const C *row_weight = nullptr, *column_weight = nullptr, *row_lse = nullptr, *column_lse = nullptr;
+  C *dx = nullptr, *dyt = nullptr;  // natural, at the first row; transposed, at the first column
+  Exclude exclude;
+};
+
+namespace detail {
+
+/// Whether the tile has a pair to leave out.
+template <class C>
+CONTRASTIVE_INLINE bool touches(const Block<C>& b, std::int64_t i, std::int64_t j, int R, int W) {
+  for (int k = 0; k < b.exclude.count; ++k) {
+    const std::int64_t d = b.exclude.offset[k] - (j - i);
+    if (d > -R && d < W) return true;
+  }
+  return b.exclude.row_ids != nullptr;
+}
+
+/// Writes `value` where a pair of the tile at (i, j) is left out.
+template <class Isa, class C, class V = typename Tiling<Isa, C>::V>
+CONTRASTIVE_INLINE void leave_out(V (&s)[Tiling<Isa, C>::R][2], const Block<C>& b, std::int64_t i, std::int64_t j,
+                                  C value) {
+  constexpr int R = Tiling<Isa, C>::R, L = Tiling<Isa, C>::lanes, W = 2 * L;
+  C plain[R][W];
+  for (int r = 0; r < R; ++r)
+    for (int v = 0; v < 2; ++v) simd::store(plain[r] + v * L, s[r][v]);
+  for (int r = 0; r < R; ++r) {
+    for (int k = 0; k < b.exclude.count; ++k) {
+      const std::int64_t c = i + r + b.exclude.offset[k] - j;
+      if (c >= 0 && c < W) plain[r][c] = value;
+    }
+    if (b.exclude.row_ids)
+      for (int c = 0; c < W; ++c)
+        plain[r][c] = b.exclude.row_ids[i + r] == b.exclude.column_ids[j + c] ? value : plain[r][c];
+  }
+  for (int r = 0; r < R; ++r)
+    for (int v = 0; v < 2; ++v) s[r][v] = simd::load<V>(plain[r] + v * L);
+}
+
+}  // namespace detail
+
+/// One block: logits, what the pass makes of them while they are in registers, and the products with G.
+template <class C, Pass P>
+struct BlockKernel {
+  template <class Isa>
+  CONTRASTIVE_INLINE static void run(const Block<C>* block) {
+    using T = Tiling<Isa, C>;
+    using V = typename T::V;
+    constexpr int R = T::R, L = T::lanes, W = T::W;
+    const Block<C>& b = *block;
+    const C low = C(-1e30);
+    for (std::int64_t p = 0; p < b.panels; ++p)
+      for (std::int64_t i = 0; i < b.rows; i += R) {
+        const std::int64_t at = (p * b.rows + i) * W, column = p * W;
+        const bool some_out = detail::touches(b, b.first_row + i, b.first_column + column, R, W);
+        V s[R][2] = {};
+        if ((P == Pass::gradient) && b.kept) {
+#pragma GCC unroll 8
+          for (int r = 0; r < R; ++r)
+            for (int v = 0; v < 2; ++v) s[r][v] = simd::load<V>(b.kept + at + r * W + v * L);
+        } else {
+          multiply<Isa, C>(s, b.x + i * W, b.x_block, b.yt + p * b.yt_panel, b.D);
+#pragma GCC unroll 2
+          for (int v = 0; v < 2; ++v) {
+            const V start = simd::load<V>(b.column_start + column + v * L);
+#pragma GCC unroll 8
+            for (int r = 0; r < R; ++r) s[r][v] += start;
+          }
+          if constexpr (P == Pass::sums || P == Pass::gradient || P == Pass::weighted) {
+#pragma GCC unroll 8
+            for (int r = 0; r < R; ++r)
+#pragma GCC unroll 2
+              for (int v = 0; v < 2; ++v) s[r][v] = exp2(s[r][v]);
+          }
+        }
+        if constexpr (P == Pass::sums || P == Pass::weighted) {
+          if (some_out) detail::leave_out<Isa, C>(s, b, b.first_row + i, b.first_column + column, C(0));
+          add_to_rows<Isa>(b, i, s);
+        }
+        if constexpr (P == Pass::sums) {
+          if (b.column_sum) add_to_columns<Isa>(b, i, column, s);
+        }
+        if constexpr (P == Pass::sums_safe) {
+          if (some_out) detail::leave_out<Isa, C>(s, b, b.first_row + i, b.first_column + column, low);
+          running_rows<Isa>(b, i, s);
+          if (b.column_sum) running_columns<Isa>(b, i, column, s);
+        }
+        if constexpr (P == Pass::gradient) {
+#pragma GCC unroll 2
+          for (int v = 0; v < 2; ++v) {
+            const V weight = simd::load<V>(b.column_weight + column + v * L);
+#pragma GCC unroll 8
+            for (int r = 0; r < R; ++r) s[r][v] *= b.row_weight[i + r] + weight;
+          }
+        }
+        if constexpr (P == Pass::gradient_safe) {
+          const V high = simd::splat<V>(C(126));  // only the padding's rows come near it, and they count for nothing
+          for (int v = 0; v < 2; ++v) {
+            const V weight = simd::load<V>(b.column_weight + column + v * L);
+            const V lse = simd::load<V>(b.column_lse + column + v * L);
+            for (int r = 0; r < R; ++r)
+              s[r][v] = exp2(simd::min(s[r][v] - b.row_lse[i + r], high)) * b.row_weight[i + r] +
+                        exp2(simd::min(s[r][v] - lse, high)) * weight;
+          }
+        }
+        if constexpr (P == Pass::sigmoid) sigmoid<Isa>(b, i, column, s, some_out);
+        if constexpr (P == Pass::gradient || P == Pass::gradient_safe)
+          if (some_out) detail::leave_out<Isa, C>(s, b, b.first_row + i, b.first_column + column, C(0));
+        if (!is_sums(P) || b.tiles) {
+#pragma GCC unroll 8
+          for (int r = 0; r < R; ++r)
+            for (int v = 0; v < 2; ++v) simd::store(b.tiles + at + r * W + v * L, s[r][v]);
+        }
+      }
+    if constexpr (!is_sums(P)) products<Isa>(b);
+  }
+
+ private:
+  /// dX += G Y and dY^T += X^T G.
+  template <class Isa>
+  CONTRASTIVE_INLINE static void products(const Block<C>& b) {
+    constexpr int R = Tiling<Isa, C>::R, W = Tiling<Isa, C>::W;
+    if (b.dx)
+      for (std::int64_t d = 0; d < b.D; d += W)
+        for (std::int64_t i = 0; i < b.rows; i += R)
+          accumulate<Isa, C>(b.dx + d / W * b.x_block + i * W, b.tiles + i * W, b.rows * W, b.y + d / W * b.y_block,
+                             b.panels * W);
+    if (b.dyt)
+      for (std::int64_t p = 0; p < b.panels; ++p)
+        for (std::int64_t d = 0; d < b.D; d += R)
+          accumulate<Isa, C>(b.dyt + p * b.yt_panel + d * W, b.xt + d * W, b.xt_panel, b.tiles + p * b.rows * W,
+                             b.rows);
+  }
+
+  template <class Isa, class V = typename Tiling<Isa, C>::V>
+  CONTRASTIVE_INLINE static void add_to_rows(const Block<C>& b, std::int64_t i, V (&s)[Tiling<Isa, C>::R][2]) {
+    constexpr int R = Tiling<Isa, C>::R, L = Tiling<Isa, C>::lanes;
+#pragma GCC unroll 8
+    for (int r = 0; r < R; ++r) {
+      C* const to = b.row_sum + (i + r) * L;
+      simd::store(to, simd::load<V>(to) + (s[r][0] + s[r][1]));
+    }
+  }
+
+  template <class Isa, class V = typename Tiling<Isa, C>::V>
+  CONTRASTIVE_INLINE static void add_to_columns(const Block<C>& b, std::int64_t i, std::int64_t column,
+                                                V (&s)[Tiling<Isa, C>::R][2]) {
+    constexpr int R = Tiling<Isa, C>::R, L = Tiling<Isa, C>::lanes;
+    const int live = static_cast<int>(b.live_rows - i < R ? b.live_rows - i : R);
+    for (int v = 0; v < 2; ++v) {
+      C* const to = b.column_sum + column + v * L;
+      V sum = simd::load<V>(to);
+      if (live == R) {
+        V part = s[0][v];
+#pragma GCC unroll 8
+        for (int r = 1; r < R; ++r) part += s[r][v];
+        sum += part;
+      } else {
+        for (int r = 0; r < live; ++r) sum += s[r][v];
+      }
+      simd::store(to, sum);
+    }
+  }
+
+  /// Running maxima and sums, lane by lane.
+  template <class Isa, class V = typename Tiling<Isa, C>::V>
+  CONTRASTIVE_INLINE static void running_rows(const Block<C>& b, std::int64_t i, V (&s)[Tiling<Isa, C>::R][2]) {
+    constexpr int R = Tiling<Isa, C>::R, L = Tiling<Isa, C>::lanes;
+    for (int r = 0; r < R; ++r) {
+      C *const max = b.row_max + (i + r) * L, *const sum = b.row_sum + (i + r) * L;
+      const V before = simd::load<V>(max), now = simd::max(simd::max(s[r][0], s[r][1]), before);
+      simd::store(sum, simd::load<V>(sum) * exp2(before - now) + exp2(s[r][0] - now) + exp2(s[r][1] - now));
+      simd::store(max, now);
+    }
+  }
+  template <class Isa, class V = typename Tiling<Isa, C>::V>
+  CONTRASTIVE_INLINE static void running_columns(const Block<C>& b, std::int64_t i, std::int64_t column,
+                                                 V (&s)[Tiling<Isa, C>::R][2]) {
+    constexpr int R = Tiling<Isa, C>::R, L = Tiling<Isa, C>::lanes;
+    const int live = static_cast<int>(b.live_rows - i < R ? b.live_rows - i : R);
+    for (int v = 0; v < 2; ++v) {
+      C *const max = b.column_max + column + v * L, *const sum = b.column_sum + column + v * L;
+      const V before = simd::load<V>(max);
+      V now = before;
+      for (int r = 0; r < live; ++r) now = simd::max(s[r][v], now);
+      V total = simd::load<V>(sum) * exp2(before - now);
+      for (int r = 0; r < live; ++r) total += exp2(s[r][v] - now);
+      simd::store(sum, total);
+      simd::store(max, now);
+    }
+  }
+
+  /// s becomes sigmoid(z); the row's softplus(z) and sigmoid(z) are added up.
+  template <class Isa, class V = typename Tiling<Isa, C>::V>
+  CONTRASTIVE_INLINE static void sigmoid(const Block<C>& b, std::int64_t i, std::int64_t column,
+                                         V (&s)[Tiling<Isa, C>::R][2], bool some_out) {
+    constexpr int R = Tiling<Isa, C>::R, L = Tiling<Isa, C>::lanes;
+    if (some_out) detail::leave_out<Isa, C>(s, b, b.first_row + i, b.first_column + column, C(-1e30));
+    const V none{};
+    for (int r = 0; r < R; ++r) {
+      V loss{}, total{};
+      for (int v = 0; v < 2; ++v) {
+        const V z = s[r][v], e = exp2(z < none ? z : -z), inverse = C(1) / (e + C(1));
+        loss += log1p_unit(e) + simd::max(z, none) * C(0.69314718055994531);
+        s[r][v] = z < none ? e * inverse : inverse;
+        total += s[r][v];
+      }
+      C *const sum = b.row_sum + (i + r) * L, *const gradient = b.row_max + (i + r) * L;
+      simd::store(sum, simd::load<V>(sum) + loss);
+      simd::store(gradient, simd::load<V>(gradient) + total);
+    }
+  }
+};
+
+}  // namespace contrastive::similarity

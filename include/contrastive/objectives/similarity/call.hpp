@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <array>
+#include <utility>
+
+#include "contrastive/objectives/similarity/foreign.hpp"
+#include "contrastive/objectives/similarity/losses.hpp"
+#include "contrastive/ops/elementwise.hpp"
+#include "contrastive/tensor/tape.hpp"
+#include "contrastive/tensor/tensor.hpp"
+
+/// How the objectives reach the engine: from tensors on the tape, and from other libraries' matrices.
+namespace contrastive::similarity {
+
+/// Memory for calls that bring none of their own: one a thread, kept.
+inline Workspace& own_workspace() {
+  thread_local Workspace work;
+  return work;
+}
+
+/// f.operator()<C>() with the type that inputs like `m` are computed in.
+template <class F>
+Value in_compute_type(const Matrix& m, F&& f) {
+  return m.dtype == DType::f64 ? f.template operator()<double>() : f.template operator()<float>();
+}
+
+inline Matrix borrow_rows(const Tensor& t) { return {t.view().data, t.dtype(), t.size(0), t.size(1), t.size(1), 1}; }
+inline MutableMatrix borrow_rows_to_write(const Tensor& t) {
+  return {t.view().data, t.dtype(), t.size(0), t.size(1), t.size(1), 1};
+}
+
+/// Whether the engine takes these tensors; other devices have dense forms (objectives/dense.hpp).
+inline bool takes(const Tensor& t) { return t.device() == Device::cpu; }
+
+/// A loss of tensors whose gradients are found with its value. `f.operator()<C>(work, a, b, da, db)` gives the Value;
+/// da and db have no data where no gradient is wanted. `log_scale` and `bias`, where given, get theirs.
+template <class F>
+Tensor on_tape(F&& f, const Tensor& a, const Tensor& b = {}, const Tensor& log_scale = {}, const Tensor& bias = {}) {
+  const bool scalars = recording({&log_scale, &bias});
+  const Tensor da = scalars || recording({&a}) ? Tensor(a.shape(), a.dtype()) : Tensor();
+  const Tensor db = b.defined() && (scalars || recording({&b})) ? Tensor(b.shape(), b.dtype()) : Tensor();
+  const Matrix rows = borrow_rows(a), columns = b.defined() ? borrow_rows(b) : Matrix{};
+  const MutableMatrix drows = da.defined() ? borrow_rows_to_write(da) : MutableMatrix{},
+                      dcolumns = db.defined() ? borrow_rows_to_write(db) : MutableMatrix{};
+  const Value value = in_compute_type(
+      rows, [&]<class C>() { return f.template operator()<C>(own_workspace(), rows, columns, drows, dcolumns); });
+  const Tensor loss = Tensor::full({}, value.loss, a.dtype() == DType::f64 ? DType::f64 : DType::f32);
+  if (!recording({&a, &b, &log_scale, &bias})) return loss;
+  const auto scalar = [](const Tensor& t, double d) { return t.defined() ? Tensor::full(t.shape(), d, t.dtype()) : t; };
+  using Part = std::pair<Grad, Tensor>;
+  return record(loss, [parts = std::array{Part(Grad(a), da), Part(Grad(b), db),
+                                          Part(Grad(log_scale), scalar(log_scale, value.dlog_scale)),
+                                          Part(Grad(bias), scalar(bias, value.dbias))}](const Tensor& dy) {
+    for (const auto& [slot, d] : parts)
+      if (slot) slot.add(d * dy.item());
+  });
+}
+
+/// The same for foreign matrices, written to `da` and `db`.
+template <class F, ForeignMatrix A, ForeignMatrix B, class DA, class DB>
+Value on_matrices(F&& f, Workspace& work, const A& a, const B& b, DA& da, DB& db) {
+  const Matrix rows = borrow<Matrix>(a);
+  const auto checked = [&](MutableMatrix d, const Matrix& like) {
+    require(d.rows == like.rows && d.columns == like.columns, "[losses] a gradient of (", d.rows, ", ", d.columns,
+            ") was given for a matrix of (", like.rows, ", ", like.columns, ")");
+    return d;
+  };
+  return in_compute_type(rows, [&]<class C>() {
+    const Matrix columns = borrow<Matrix>(b);
+    return f.template operator()<C>(work, rows, columns, checked(writable(da, a), rows),
+                                    checked(writable(db, b), columns));
+  });
+}
+
+template <class F, ForeignMatrix A, ForeignMatrix B>
+PairLoss<A, B> on_matrices(F&& f, const A& a, const B& b) {
+  PairLoss<A, B> result{.da = gradient_for(a), .db = gradient_for(b)};
+  const Value value = on_matrices(f, own_workspace(), a, b, result.da, result.db);
+  result.loss = value.loss;
+  result.dlog_scale = value.dlog_scale;
+  result.dbias = value.dbias;
+  return result;
+}
+
+}  // namespace contrastive::similarity

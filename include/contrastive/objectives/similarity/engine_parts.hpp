@@ -1,0 +1,349 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "contrastive/objectives/similarity/engine.hpp"
+
+namespace contrastive::similarity {
+
+namespace detail {
+
+/// Logits further than this from the largest one are below the smallest normal number of C beside it.
+template <class C>
+constexpr double reach = std::is_same_v<C, float> ? 100 : 900;
+/// A sum that small may have lost terms to the smallest number.
+template <class C>
+constexpr double smallest_sum = std::is_same_v<C, float> ? 0x1p-60 : 0x1p-500;
+
+constexpr double nothing = -1e29;  // running maxima start below it: nothing was added
+
+}  // namespace detail
+
+template <class C>
+void Engine<C>::open(const char* op, const Matrix& x, const Matrix& y, double scale, Sides sides, bool unit,
+                     const Exclude& exclude, Memory memory, std::int64_t tile) {
+  const int W = tile_width<C>();
+  const std::int64_t D = x.columns;
+  require(x.rows > 0 && D > 0, "[", op, "] expected at least one row and one column, got (", x.rows, ", ", D, ")");
+  require((sides == Sides::symmetric && y.rows == 0) || (y.rows > 0 && y.columns == D), "[", op,
+          "] expected two matrices of the same width, got (", x.rows, ", ", D, ") and (", y.rows, ", ", y.columns, ")");
+  require(std::isfinite(scale) && scale > 0, "[", op, "] the scale must be above 0 and finite, got ", scale);
+  sides_ = sides;
+  const double in_log2 = scale / std::log(2.0);
+  factor_ = sides == Sides::symmetric ? std::sqrt(in_log2) : in_log2;
+  if (sides == Sides::symmetric) {
+    x_.pack(x, y, factor_, unit, W, op, "the input");
+  } else {
+    x_.pack(x, {}, factor_, unit, W, op, "the first input");
+    y_.pack(y, {}, 1, unit, W, op, "the second input");
+  }
+  exclude_ = exclude;
+  const auto ids = [](Buffer<std::int32_t>& to, const std::int32_t* from, std::int64_t live, std::int64_t padded) {
+    std::copy(from, from + live, to.resize(padded));
+    std::fill(to.data() + live, to.data() + padded, 0);
+    return to.data();
+  };
+  if (exclude.row_ids) {
+    exclude_.row_ids = ids(row_ids_, exclude.row_ids, x_.rows, x_.padded_rows);
+    exclude_.column_ids = ids(column_ids_, exclude.column_ids, this->y().rows, this->y().padded_rows);
+  }
+  const Packed<C>& columns = this->y();
+  // Blocks: what a block needs of x, y and G stays in the second-level cache; small inputs are cut for all threads.
+  const std::int64_t by_depth = std::max<std::int64_t>(32, 32768 / D), by_size = std::max<std::int64_t>(32, x.rows / 8);
+  rows_ = round_up(tile > 0 ? tile : std::min<std::int64_t>({256, by_depth, by_size}), W);
+  columns_ = sides == Sides::symmetric ? rows_ : round_up(tile > 0 ? tile : std::min<std::int64_t>(128, by_depth), W);
+  const double pairs = static_cast<double>(x_.padded_rows) * static_cast<double>(columns.padded_rows);
+  const double kept_bytes = pairs * sizeof(C) * (sides == Sides::symmetric ? 0.5 : 1);
+  keep_ = memory == Memory::store || (memory == Memory::automatic && kept_bytes <= 3e8);
+  kept_ = safe_ = false;
+  lanes_ = W / 2;
+  reference_ = std::max(0.0, x_.largest_norm * columns.largest_norm - detail::reach<C>);
+}
+
+template <class C>
+Block<C> Engine<C>::block(std::int64_t I, std::int64_t J) const {
+  const Packed<C>& y = this->y();
+  const std::int64_t i = I * rows_, j = J * columns_;
+  Block<C> b;
+  b.first_row = i;
+  b.rows = std::min(rows_, x_.padded_rows - i);
+  b.live_rows = std::min(b.rows, x_.rows - i);
+  b.first_column = j;
+  b.panels = std::min(columns_, y.padded_rows - j) / y.W;
+  b.D = x_.D;
+  b.x = x_.natural + i * x_.W;
+  b.x_block = x_.natural_block();
+  b.xt = x_.transposed + i / x_.W * x_.panel();
+  b.xt_panel = x_.panel();
+  b.y = y.natural + j * y.W;
+  b.y_block = y.natural_block();
+  b.yt = y.transposed + j / y.W * y.panel();
+  b.yt_panel = y.panel();
+  b.column_start = column_start_.data() + j;
+  b.row_sum = row_sum_.data() + i * lanes_;
+  b.row_max = row_max_.data() ? row_max_.data() + i * lanes_ : nullptr;
+  if (sides_ != Sides::rows && !(sides_ == Sides::symmetric && I == J)) {
+    b.column_sum = column_sum_.data() + j;
+    b.column_max = column_max_.data() ? column_max_.data() + j : nullptr;
+  }
+  b.row_weight = row_weight_.data() ? row_weight_.data() + i : nullptr;
+  b.column_weight = column_weight_.data() ? column_weight_.data() + j : nullptr;
+  b.row_lse = row_c_.data() ? row_c_.data() + i : nullptr;
+  b.column_lse = column_c_.data() ? column_c_.data() + j : nullptr;
+  b.exclude = exclude_;
+  return b;
+}
+
+/// Where the kept tiles of a block start: rows of blocks one after the other, the upper triangle when symmetric.
+template <class C>
+std::int64_t Engine<C>::kept_at(std::int64_t I, std::int64_t J) const {
+  const std::int64_t padded = y().padded_rows, rows = std::min(rows_, x_.padded_rows - I * rows_);
+  if (sides_ != Sides::symmetric) return I * rows_ * padded + J * columns_ * rows;
+  return rows_ * (I * padded - rows_ * (I * (I - 1) / 2)) + (J - I) * columns_ * rows;
+}
+
+template <class C>
+template <Pass P>
+void Engine<C>::run(Block<C> b) const {
+  const Block<C>* const task = &b;
+  if constexpr (std::is_same_v<C, double>)
+    simd::plain<BlockKernel<C, P>>(task);
+  else
+    simd::dispatch<BlockKernel<C, P>>(task);
+}
+
+template <class C>
+template <Pass P>
+void Engine<C>::over(bool kept, bool want_dx, bool want_dy) {
+  const bool symmetric = sides_ == Sides::symmetric;
+  wave(
+      row_blocks(), column_blocks(), [&](std::int64_t I) { return symmetric ? I : 0; },
+      [&](std::int64_t I, std::int64_t J) {
+        thread_local Buffer<C> scratch;
+        Block<C> b = block(I, J);
+        if constexpr (is_sums(P)) {
+          b.tiles = kept ? kept_tiles_.data() + kept_at(I, J) : nullptr;
+        } else {
+          b.tiles = scratch.resize(rows_ * columns_);
+          b.kept = kept ? kept_tiles_.data() + kept_at(I, J) : nullptr;
+          if (want_dx) b.dx = dx_.data() + I * rows_ * x_.W;
+          if (want_dy && !(symmetric && I == J)) b.dyt = dyt_.data() + b.first_column / x_.W * b.yt_panel;
+        }
+        run<P>(b);
+      });
+}
+
+template <class C>
+void Engine<C>::prepare_sums(bool safe) {
+  const std::int64_t N = x_.padded_rows, M = y().padded_rows;
+  C* const start = column_start_.resize(M);
+  std::fill(start, start + y().rows, C(safe ? 0 : -reference_));
+  std::fill(start + y().rows, start + M, C(-1e30));
+  row_sum_.zeros(N * lanes_);
+  if (sides_ != Sides::rows) column_sum_.zeros(M);
+  if (!safe) return;
+  C* const row_max = row_max_.resize(N * lanes_);
+  std::fill(row_max, row_max + N * lanes_, C(-1e30));
+  if (sides_ == Sides::rows) return;
+  C* const column_max = column_max_.resize(M);
+  std::fill(column_max, column_max + M, C(-1e30));
+}
+
+/// log2 of the sum of `lanes_` parts from `at`, or -infinity.
+template <class C>
+double Engine<C>::total(const C* sums, const C* maxima, std::int64_t at, bool safe) const {
+  constexpr double none = -std::numeric_limits<double>::infinity();
+  double sum = 0, top = safe ? none : 0;
+  if (safe)
+    for (int l = 0; l < lanes_; ++l) top = std::max(top, static_cast<double>(maxima[at + l]));
+  if (safe && top < detail::nothing) return none;
+  for (int l = 0; l < lanes_; ++l)
+    sum += static_cast<double>(sums[at + l]) * (safe ? std::exp2(static_cast<double>(maxima[at + l]) - top) : 1);
+  return sum > 0 ? std::log2(sum) + (safe ? top : reference_) : sum == 0 ? none : sum;
+}
+
+/// Joins the lanes. False where a sum may have lost digits and the safe way is wanted.
+template <class C>
+bool Engine<C>::finish_sums(bool safe) {
+  const std::int64_t N = x_.rows, M = y().rows;
+  constexpr double none = -std::numeric_limits<double>::infinity();
+  double* const rows = row_lse_.resize(N);
+  for (std::int64_t i = 0; i < N; ++i) rows[i] = total(row_sum_.data(), row_max_.data(), i * lanes_, safe);
+  double* columns = sides_ == Sides::rows ? nullptr : column_lse_.resize(M);
+  for (std::int64_t j = 0; columns && j < M; ++j) {
+    const double sum = static_cast<double>(column_sum_.data()[j]);
+    const bool empty = safe ? static_cast<double>(column_max_.data()[j]) < detail::nothing : sum == 0;
+    columns[j] = empty ? none : std::log2(sum) + (safe ? static_cast<double>(column_max_.data()[j]) : reference_);
+  }
+  if (sides_ == Sides::symmetric) {
+    for (std::int64_t i = 0; i < N; ++i) {
+      const double high = std::max(rows[i], columns[i]), low = std::min(rows[i], columns[i]);
+      rows[i] = high == none ? none : high + std::log2(1 + std::exp2(low - high));
+    }
+    columns = nullptr;
+  }
+  if (safe) return true;
+  const double least = std::log2(detail::smallest_sum<C>) + reference_;
+  for (std::int64_t i = 0; i < N; ++i)
+    if (!(rows[i] >= least && std::isfinite(rows[i]))) return false;
+  for (std::int64_t j = 0; columns && j < M; ++j)
+    if (!(columns[j] >= least && std::isfinite(columns[j]))) return false;
+  return true;
+}
+
+template <class C>
+void Engine<C>::sums() {
+  if (keep_) kept_tiles_.resize(kept_at(row_blocks() - 1, column_blocks() - 1) + rows_ * columns_);
+  prepare_sums(false);
+  over<Pass::sums>(keep_, false, false);
+  safe_ = !finish_sums(false);
+  kept_ = keep_ && !safe_;
+  if (!safe_) return;
+  prepare_sums(true);
+  over<Pass::sums_safe>(false, false, false);
+  finish_sums(true);
+}
+
+template <class C>
+void Engine<C>::gradient(const double* a, const double* b, const double* row_reference, const double* column_reference,
+                         bool want_dx, bool want_dy) {
+  const std::int64_t N = x_.padded_rows, M = y().padded_rows;
+  if (sides_ == Sides::symmetric) b = a, column_reference = row_reference;
+  if (sides_ == Sides::rows) b = nullptr;
+  const auto fill = [&](Buffer<C>& weight, Buffer<C>& lse, const double* w, const double* reference, std::int64_t live,
+                        std::int64_t padded) {
+    C *const to = weight.resize(padded), *const at = lse.resize(padded);
+    std::fill(to, to + padded, C(0));
+    std::fill(at, at + padded, C(0));
+    for (std::int64_t i = 0; w && i < live; ++i) {
+      if (!std::isfinite(reference[i])) continue;
+      to[i] = C(safe_ ? w[i] : w[i] * std::exp2(reference_ - reference[i]));
+      at[i] = C(reference[i]);
+    }
+  };
+  fill(row_weight_, row_c_, a, row_reference, x_.rows, N);
+  fill(column_weight_, column_c_, b, column_reference, y().rows, M);
+  if (want_dx) dx_.zeros(x_.padded_rows * x_.padded_D);
+  if (want_dy) dyt_.zeros(y().padded_rows * y().padded_D);
+  if (safe_)
+    over<Pass::gradient_safe>(false, want_dx, want_dy);
+  else
+    over<Pass::gradient>(kept_, want_dx, want_dy);
+}
+
+template <class C>
+void Engine<C>::weighted() {
+  // Strips of columns, so that a few rows against many columns occupy all threads; each keeps sums of its own.
+  const std::int64_t blocks = row_blocks(), N = x_.padded_rows, size = N * x_.padded_D;
+  const std::int64_t strips = std::clamp<std::int64_t>(32 / blocks, 1, column_blocks());
+  prepare_sums(false);
+  C* const row_sum = row_sum_.zeros(strips * N * lanes_);
+  C* const dx = dx_.zeros(strips * size);
+  parallel_for(blocks * strips, 1, [&](std::int64_t begin, std::int64_t end) {
+    thread_local Buffer<C> scratch;
+    for (std::int64_t at = begin; at < end; ++at) {
+      const std::int64_t I = at % blocks, strip = at / blocks;
+      for (std::int64_t J = column_blocks() * strip / strips; J < column_blocks() * (strip + 1) / strips; ++J) {
+        Block<C> b = block(I, J);
+        b.tiles = scratch.resize(rows_ * columns_);
+        b.row_sum += strip * N * lanes_;
+        b.dx = dx + strip * size + I * rows_ * x_.W;
+        run<Pass::weighted>(b);
+      }
+    }
+  });
+  const auto join = [&](C* parts, std::int64_t count) {
+    parallel_for(count, 1 << 12, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t strip = 1; strip < strips; ++strip)
+        for (std::int64_t i = begin; i < end; ++i) parts[i] += parts[strip * count + i];
+    });
+  };
+  join(row_sum, N * lanes_);
+  join(dx, size);
+  safe_ = !finish_sums(false);
+  if (safe_) {
+    prepare_sums(true);
+    over<Pass::sums_safe>(false, false, false);
+    finish_sums(true);
+    std::fill_n(ones_.resize(x_.rows), x_.rows, 1.0);
+    return gradient(ones_.data(), nullptr, row_lse_.data(), nullptr, true, false);
+  }
+  for (std::int64_t i = 0; i < x_.rows; ++i) {
+    const C scale = C(std::exp2(reference_ - row_lse_.data()[i]));
+    for (std::int64_t d = 0; d < x_.padded_D; d += x_.W)
+      for (int w = 0; w < x_.W; ++w) dx[d * x_.padded_rows + i * x_.W + w] *= scale;
+  }
+}
+
+template <class C>
+void Engine<C>::sigmoid(double bias) {
+  const std::int64_t N = x_.padded_rows, M = y().padded_rows;
+  C* const start = column_start_.resize(M);
+  std::fill(start, start + y().rows, C(bias / std::log(2.0)));
+  std::fill(start + y().rows, start + M, C(-1e30));
+  row_sum_.zeros(N * lanes_);
+  row_max_.zeros(N * lanes_);
+  column_sum_.resize(M);
+  dx_.zeros(x_.padded_rows * x_.padded_D);
+  dyt_.zeros(y().padded_rows * y().padded_D);
+  over<Pass::sigmoid>(false, true, true);
+  double *const loss = row_lse_.resize(x_.rows), *const slope = column_lse_.resize(x_.rows);
+  for (std::int64_t i = 0; i < x_.rows; ++i) {
+    loss[i] = slope[i] = 0;
+    for (int l = 0; l < lanes_; ++l) {
+      loss[i] += static_cast<double>(row_sum_.data()[i * lanes_ + l]);
+      slope[i] += static_cast<double>(row_max_.data()[i * lanes_ + l]);
+    }
+  }
+}
+
+template <class C>
+void Engine<C>::read_x(std::int64_t i, C* to) const {
+  for (std::int64_t d = 0; d < x_.D; ++d)
+    to[d] = x_.natural[d / x_.W * x_.natural_block() + i * x_.W + d % x_.W] * C(1 / factor_);
+}
+
+template <class C>
+void Engine<C>::read_y(std::int64_t j, C* to) const {
+  if (sides_ == Sides::symmetric) return read_x(j, to);
+  for (std::int64_t d = 0; d < y_.D; ++d) to[d] = y_.natural[d / y_.W * y_.natural_block() + j * y_.W + d % y_.W];
+}
+
+template <class C>
+void Engine<C>::read_dx(std::int64_t i, C* to) const {
+  const bool symmetric = sides_ == Sides::symmetric;
+  for (std::int64_t d = 0; d < x_.D; ++d) {
+    to[d] = dx_.data()[d / x_.W * x_.natural_block() + i * x_.W + d % x_.W];
+    if (symmetric) to[d] = (to[d] + dyt_.data()[i / x_.W * x_.panel() + d * x_.W + i % x_.W]) * C(1 / factor_);
+  }
+}
+
+template <class C>
+void Engine<C>::read_dy(std::int64_t j, C* to) const {
+  for (std::int64_t d = 0; d < y_.D; ++d)
+    to[d] = dyt_.data()[j / y_.W * y_.panel() + d * y_.W + j % y_.W] * C(1 / factor_);
+}
+
+template <class C>
+double Engine<C>::t(std::int64_t i, std::int64_t j) const {
+  const Packed<C>& y = this->y();
+  double sum = 0;
+  for (std::int64_t d = 0; d < x_.padded_D; d += x_.W) {
+    const C *const a = x_.natural + d * x_.padded_rows + i * x_.W, *const b = y.natural + d * y.padded_rows + j * y.W;
+    C part = 0;
+    for (int w = 0; w < x_.W; ++w) part += a[w] * b[w];
+    sum += static_cast<double>(part);
+  }
+  return sum;
+}
+
+template <class C>
+std::int64_t Engine<C>::bytes() const {
+  std::int64_t sum = 0;
+  for (const Buffer<C>* b : {&x_.natural_memory, &x_.transposed_memory, &y_.natural_memory, &y_.transposed_memory,
+                             &row_sum_, &row_max_, &column_sum_, &column_max_, &column_start_, &row_weight_,
+                             &column_weight_, &row_c_, &column_c_, &dx_, &dyt_, &kept_tiles_})
+    sum += b->bytes();
+  return sum + row_lse_.bytes() + column_lse_.bytes();
+}
+
+}  // namespace contrastive::similarity

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <concepts>
+#include <cstdint>
+#include <span>
+#include <type_traits>
+#include <vector>
+
+#include "contrastive/objectives/similarity/packed.hpp"
+
+namespace contrastive {
+
+/// A row-major (rows, columns) matrix in memory that someone else owns. What is returned beside it is a
+/// `std::vector<T>`.
+template <class T>
+struct MatrixSpan {
+  std::span<T> data;
+  std::int64_t rows = 0, columns = 0;
+};
+template <class T>
+MatrixSpan(std::span<T>, std::int64_t, std::int64_t) -> MatrixSpan<T>;
+
+namespace similarity {
+
+/// Eigen's matrices, arrays and maps, of either order.
+template <class M>
+concept EigenLike = requires(const M& m) {
+  { m.rows() } -> std::convertible_to<std::int64_t>;
+  { m.cols() } -> std::convertible_to<std::int64_t>;
+  { m.innerStride() } -> std::convertible_to<std::int64_t>;
+  { m.outerStride() } -> std::convertible_to<std::int64_t>;
+  { M::IsRowMajor } -> std::convertible_to<bool>;
+  m.data();
+};
+
+/// xtensor's containers and views with strides.
+template <class M>
+concept XtensorLike = requires(const M& m) {
+  { m.shape()[0] } -> std::convertible_to<std::int64_t>;
+  { m.strides()[0] } -> std::convertible_to<std::int64_t>;
+  { m.dimension() } -> std::convertible_to<std::size_t>;
+  m.data();
+};
+
+template <class M>
+inline constexpr bool is_matrix_span = false;
+template <class T>
+inline constexpr bool is_matrix_span<MatrixSpan<T>> = true;
+
+/// A matrix of another library that the losses take as it is.
+template <class M>
+concept ForeignMatrix = EigenLike<M> || XtensorLike<M> || is_matrix_span<std::remove_const_t<M>>;
+
+/// (rows, columns, strides) of a foreign matrix around its memory, as a Matrix or MutableMatrix.
+template <class To, ForeignMatrix M>
+To borrow(M& m) {
+  if constexpr (is_matrix_span<std::remove_const_t<M>>) {
+    using T = std::remove_const_t<typename decltype(m.data)::element_type>;
+    require(static_cast<std::int64_t>(m.data.size()) == m.rows * m.columns, "[borrow] a span of ", m.data.size(),
+            " elements is not (", m.rows, ", ", m.columns, ")");
+    return To{m.data.data(), dtype_of<T>, m.rows, m.columns, m.columns, 1};
+  } else {
+    using T = std::remove_cvref_t<decltype(*m.data())>;
+    if constexpr (EigenLike<M>) {
+      const bool row_major = M::IsRowMajor;
+      return To{m.data(),
+                dtype_of<T>,
+                m.rows(),
+                m.cols(),
+                row_major ? m.outerStride() : m.innerStride(),
+                row_major ? m.innerStride() : m.outerStride()};
+    } else {
+      require(m.dimension() == 2, "[borrow] expected a matrix, got ", m.dimension(), " axes");
+      // xtensor gives stride 0 to an axis of length 1, where it does not matter.
+      return To{m.data() + m.data_offset(),
+                dtype_of<T>,
+                static_cast<std::int64_t>(m.shape()[0]),
+                static_cast<std::int64_t>(m.shape()[1]),
+                static_cast<std::int64_t>(m.strides()[0]),
+                static_cast<std::int64_t>(m.strides()[1])};
+    }
+  }
+}
+
+/// What a gradient of M is kept in.
+template <class M>
+struct GradientOf {
+  using type = M;
+};
+template <EigenLike M>
+struct GradientOf<M> {
+  using type = typename M::PlainObject;
+};
+template <class T>
+struct GradientOf<MatrixSpan<T>> {
+  using type = std::vector<std::remove_const_t<T>>;
+};
+template <class M>
+using gradient_t = typename GradientOf<std::remove_cvref_t<M>>::type;
+
+/// A gradient of the shape of m, and how to write it.
+template <ForeignMatrix M>
+gradient_t<M> gradient_for(const M& m) {
+  if constexpr (is_matrix_span<M>) {
+    return gradient_t<M>(m.data.size());
+  } else if constexpr (EigenLike<M>) {
+    return gradient_t<M>(m.rows(), m.cols());
+  } else {
+    gradient_t<M> d(m);
+    return d;
+  }
+}
+template <class D, ForeignMatrix M>
+MutableMatrix writable(D& gradient, const M& like) {
+  if constexpr (is_matrix_span<M>)
+    return {gradient.data(), dtype_of<typename D::value_type>, like.rows, like.columns, like.columns, 1};
+  else
+    return borrow<MutableMatrix>(gradient);
+}
+
+}  // namespace similarity
+
+/// Loss and gradients of a pair of matrices: `da` and `db` are of their kinds, order and shape.
+template <class A, class B = A>
+struct PairLoss {
+  double loss = 0;
+  similarity::gradient_t<A> da;
+  similarity::gradient_t<B> db;
+  double dlog_scale = 0, dbias = 0;
+};
+
+}  // namespace contrastive

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <type_traits>
+
+#include "contrastive/kernels/cpu/simd.hpp"
+
+/// The register tile that every product of the similarity engine is made of.
+///
+/// All matrices are kept in column blocks W wide (two vectors): element (r, k) of a left factor lies at
+/// [k / W][r][k % W], a row of a right factor is W columns at [k][W], and so is the result. The logits S = X Y^T, and
+/// both gradients G Y and X^T G, are then one and the same loop, and G is used where the epilogue left it: nothing is
+/// transposed or packed between the three products.
+namespace contrastive::similarity {
+
+/// Rows R and columns W of the register tile: R x 2 accumulators, two columns and one broadcast fill the registers.
+template <class Isa, class C>
+struct Tiling {
+  static constexpr int lanes = simd::lanes<Isa, C>, W = 2 * lanes, R = Isa::registers == 32 ? 8 : 4;
+  using V = simd::vec<C, lanes>;
+};
+
+/// W of the instruction set in use; f64 takes the plain path.
+template <class C>
+int tile_width() {
+  if constexpr (std::is_same_v<C, double>) return Tiling<simd::Base, double>::W;
+  switch (simd::isa()) {
+    case simd::IsaLevel::avx512: return Tiling<simd::Avx512, C>::W;
+    case simd::IsaLevel::avx2: return Tiling<simd::Avx2, C>::W;
+    default: return Tiling<simd::Base, C>::W;
+  }
+}
+
+/// sum (R, W) += A (R, K) B (K, W). `a` points at row 0 of the first column block, blocks lie `a_block` apart.
+template <class Isa, class C, class V = typename Tiling<Isa, C>::V>
+CONTRASTIVE_INLINE void multiply(V (&sum)[Tiling<Isa, C>::R][2], const C* a, std::int64_t a_block, const C* b,
+                                 std::int64_t K) {
+  constexpr int R = Tiling<Isa, C>::R, L = Tiling<Isa, C>::lanes, W = 2 * L;
+  for (std::int64_t k0 = 0; k0 < K; k0 += W, a += a_block) {
+    const int count = static_cast<int>(K - k0 < W ? K - k0 : W);
+    for (int k = 0; k < count; ++k, b += W) {
+      const V b0 = simd::load<V>(b), b1 = simd::load<V>(b + L);
+#pragma GCC unroll 8
+      for (int r = 0; r < R; ++r) {
+        sum[r][0] += a[r * W + k] * b0;
+        sum[r][1] += a[r * W + k] * b1;
+      }
+    }
+  }
+}
+
+/// to (R, W) += A (R, K) B (K, W).
+template <class Isa, class C>
+CONTRASTIVE_INLINE void accumulate(C* to, const C* a, std::int64_t a_block, const C* b, std::int64_t K) {
+  using T = Tiling<Isa, C>;
+  using V = typename T::V;
+  V sum[T::R][2];
+#pragma GCC unroll 8
+  for (int r = 0; r < T::R; ++r)
+    for (int v = 0; v < 2; ++v) sum[r][v] = simd::load<V>(to + r * T::W + v * T::lanes);
+  multiply<Isa, C>(sum, a, a_block, b, K);
+#pragma GCC unroll 8
+  for (int r = 0; r < T::R; ++r)
+    for (int v = 0; v < 2; ++v) simd::store(to + r * T::W + v * T::lanes, sum[r][v]);
+}
+
+/// 2^t for t <= 127, 1 unit in the last place; below -126 it stays at 2^-126, which no sum here feels.
+template <class V>
+CONTRASTIVE_INLINE V exp2(V t) {
+  if constexpr (std::is_same_v<std::remove_cvref_t<decltype(t[0])>, double>) {
+    V y{};
+    for (int i = 0; i < simd::size_v<V>; ++i) y[i] = std::exp2(t[i]);
+    return y;
+  } else {
+    using I = simd::vec<std::int32_t, simd::size_v<V>>;
+    const V low = simd::splat<V>(-126.f), shifter = simd::splat<V>(12582912.f);  // 1.5 * 2^23 rounds to an integer
+    t = t > low ? t : low;
+    const V n = t + shifter, r = t - (n - shifter);
+    V p = simd::splat<V>(1.3276471e-3f);  // minimax of 2^r over [-1/2, 1/2], 7.5e-8
+    p = p * r + 9.6755419e-3f;
+    p = p * r + 5.5507131e-2f;
+    p = p * r + 2.4022120e-1f;
+    p = p * r + 6.9314694e-1f;
+    p = p * r + 1.0000001f;
+    return simd::bit_cast<V>(simd::bit_cast<I>(p) + (simd::bit_cast<I>(n) << 23));
+  }
+}
+
+/// log(1 + e) for e in [0, 1].
+template <class V>
+CONTRASTIVE_INLINE V log1p_unit(V e) {
+  if constexpr (std::is_same_v<std::remove_cvref_t<decltype(e[0])>, double>) {
+    V y{};
+    for (int i = 0; i < simd::size_v<V>; ++i) y[i] = std::log1p(e[i]);
+    return y;
+  } else {
+    V p = simd::splat<V>(-3.2440198e-3f);  // minimax of log(1 + e) / e, 5e-9
+    p = p * e + 1.9851440e-2f;
+    p = p * e - 5.6959502e-2f;
+    p = p * e + 1.0603653e-1f;
+    p = p * e - 1.5305592e-1f;
+    p = p * e + 1.9675939e-1f;
+    p = p * e - 2.4954134e-1f;
+    p = p * e + 3.3329964e-1f;
+    p = p * e - 4.9999902e-1f;
+    p = p * e + 1.f;
+    return p * e;
+  }
+}
+
+}  // namespace contrastive::similarity
