@@ -24,6 +24,9 @@ enum class Pass {
   sigmoid,        // G = sigmoid(z), softplus(z) by row, for z = ln 2 (t + c), and its products
 };
 
+/// Terms of a logit that are summed in one turn: 128 columns of a panel are 16 KiB.
+constexpr std::int64_t logit_turn = 128;
+
 constexpr bool is_sums(Pass p) { return p == Pass::sums || p == Pass::sums_safe; }
 constexpr bool is_safe(Pass p) { return p == Pass::sums_safe || p == Pass::gradient_safe; }
 
@@ -35,9 +38,10 @@ struct Block {
   const C *x = nullptr, *xt = nullptr;  // natural and transposed, at the first row
   const C *y = nullptr, *yt = nullptr;
   std::int64_t x_block = 0, xt_panel = 0, y_block = 0, yt_panel = 0;
-  C* tiles = nullptr;                              // (panels, rows, W): G, or the exponentials that `sums` keeps
-  const C* kept = nullptr;                         // exponentials kept earlier: the logits are not computed again
-  const C* column_start = nullptr;                 // (columns) -m (or +c), and -inf-like in the padding
+  C* tiles = nullptr;               // (panels, rows, W): G, or the exponentials that `sums` keeps
+  C* partial = nullptr;             // (panels, rows, W): logits over the first terms, where D takes several turns
+  const C* kept = nullptr;          // exponentials kept earlier: the logits are not computed again
+  const C* column_start = nullptr;  // (columns) -m (or +c), and -inf-like in the padding
   C *row_sum = nullptr, *row_max = nullptr;        // (rows, lanes)
   C *column_sum = nullptr, *column_max = nullptr;  // (columns)
   const C *row_weight = nullptr, *column_weight = nullptr, *row_lse = nullptr, *column_lse = nullptr;
@@ -90,17 +94,29 @@ struct BlockKernel {
     constexpr int R = T::R, L = T::lanes, W = T::W;
     const Block<C>& b = *block;
     const C low = C(-1e30);
+    // A panel of y over `turn` terms stays in the first-level cache while the rows pass.
+    constexpr std::int64_t turn = logit_turn;
+    const std::int64_t last = (P == Pass::gradient) && b.kept ? 0 : (b.D - 1) / turn * turn;
+    for (std::int64_t k = 0; k < last; k += turn)
+      for (std::int64_t p = 0; p < b.panels; ++p)
+        for (std::int64_t i = 0; i < b.rows; i += R) {
+          V s[R][2] = {};
+          C* const at = b.partial + (p * b.rows + i) * W;
+          if (k > 0) load_tile<Isa>(at, s);
+          multiply<Isa, C>(s, b.x + i * W + k / W * b.x_block, b.x_block, b.yt + p * b.yt_panel + k * W, turn);
+          store_tile<Isa>(at, s);
+        }
     for (std::int64_t p = 0; p < b.panels; ++p)
       for (std::int64_t i = 0; i < b.rows; i += R) {
         const std::int64_t at = (p * b.rows + i) * W, column = p * W;
         const bool some_out = detail::touches(b, b.first_row + i, b.first_column + column, R, W);
         V s[R][2] = {};
         if ((P == Pass::gradient) && b.kept) {
-#pragma GCC unroll 8
-          for (int r = 0; r < R; ++r)
-            for (int v = 0; v < 2; ++v) s[r][v] = simd::load<V>(b.kept + at + r * W + v * L);
+          load_tile<Isa>(b.kept + at, s);
         } else {
-          multiply<Isa, C>(s, b.x + i * W, b.x_block, b.yt + p * b.yt_panel, b.D);
+          if (last > 0) load_tile<Isa>(b.partial + at, s);
+          multiply<Isa, C>(s, b.x + i * W + last / W * b.x_block, b.x_block, b.yt + p * b.yt_panel + last * W,
+                           b.D - last);
 #pragma GCC unroll 2
           for (int v = 0; v < 2; ++v) {
             const V start = simd::load<V>(b.column_start + column + v * L);
@@ -147,16 +163,27 @@ struct BlockKernel {
         if constexpr (P == Pass::sigmoid) sigmoid<Isa>(b, i, column, s, some_out);
         if constexpr (P == Pass::gradient || P == Pass::gradient_safe)
           if (some_out) detail::leave_out<Isa, C>(s, b, b.first_row + i, b.first_column + column, C(0));
-        if (!is_sums(P) || b.tiles) {
-#pragma GCC unroll 8
-          for (int r = 0; r < R; ++r)
-            for (int v = 0; v < 2; ++v) simd::store(b.tiles + at + r * W + v * L, s[r][v]);
-        }
+        if (!is_sums(P) || b.tiles) store_tile<Isa>(b.tiles + at, s);
       }
     if constexpr (!is_sums(P)) products<Isa>(b);
   }
 
  private:
+  template <class Isa, class V = typename Tiling<Isa, C>::V>
+  CONTRASTIVE_INLINE static void load_tile(const C* from, V (&s)[Tiling<Isa, C>::R][2]) {
+    constexpr int R = Tiling<Isa, C>::R, L = Tiling<Isa, C>::lanes;
+#pragma GCC unroll 8
+    for (int r = 0; r < R; ++r)
+      for (int v = 0; v < 2; ++v) s[r][v] = simd::load<V>(from + (r * 2 + v) * L);
+  }
+  template <class Isa, class V = typename Tiling<Isa, C>::V>
+  CONTRASTIVE_INLINE static void store_tile(C* to, V (&s)[Tiling<Isa, C>::R][2]) {
+    constexpr int R = Tiling<Isa, C>::R, L = Tiling<Isa, C>::lanes;
+#pragma GCC unroll 8
+    for (int r = 0; r < R; ++r)
+      for (int v = 0; v < 2; ++v) simd::store(to + (r * 2 + v) * L, s[r][v]);
+  }
+
   /// dX += G Y and dY^T += X^T G.
   template <class Isa>
   CONTRASTIVE_INLINE static void products(const Block<C>& b) {

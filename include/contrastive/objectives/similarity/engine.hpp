@@ -47,8 +47,9 @@ class Engine {
   /// whole rows. A row with nothing in it has -infinity.
   void sums();
 
-  /// Sums and E y in one look, for rows whose columns need no gradient: afterwards `dx` holds sum_j 2^(t_ij - A_i) y_j.
-  void weighted();
+  /// For `rows` whose columns need no gradient, instead of `open` and `sums`: sums and E y in one look, with y taken in
+  /// block by block. Afterwards dx holds sum_j 2^(t_ij - A_i) y_j.
+  void weighted(const char* op, const Matrix& x, const Matrix& y, double scale, std::int64_t tile = 0);
 
   /// The products with G for weights a (N) and b (M; ignored for `rows`; for `symmetric` b = a), relative to the sums
   /// `row_reference` and `column_reference` (log2): those found, or larger ones, where more took part than pairs.
@@ -70,12 +71,14 @@ class Engine {
   /// Rows as the engine has them (of unit length where asked for, without the scale), (D).
   void read_x(std::int64_t i, C* to) const;
   void read_y(std::int64_t j, C* to) const;
-  /// sum_j G_ij y_j and sum_i G_ij x_i in the same terms.
-  void read_dx(std::int64_t i, C* to) const;
-  void read_dy(std::int64_t j, C* to) const;
-  /// 1 / |row| as given, where rows were brought to unit length.
-  double inverse_norm_x(std::int64_t i) const { return x_.inverse_norm.data()[i]; }
-  double inverse_norm_y(std::int64_t j) const { return y().inverse_norm.data()[j]; }
+
+  /// Writes row `to_row` of `to`: scale (sum_j G_ij y_j + weight y_pair - less), with respect to row i as it was given.
+  /// `less` (D) may be null. Returns its product with x_i, without the scale.
+  double write_dx(std::int64_t i, double weight, std::int64_t pair, const double* less, double scale,
+                  const MutableMatrix& to, std::int64_t to_row) const;
+  /// The same for a column: scale (sum_i G_ij x_i + weight x_pair - less).
+  double write_dy(std::int64_t j, double weight, std::int64_t pair, const double* less, double scale,
+                  const MutableMatrix& to, std::int64_t to_row) const;
   std::int64_t rows() const { return x_.rows; }
   std::int64_t columns() const { return y().rows; }
   std::int64_t depth() const { return x_.D; }
@@ -89,12 +92,17 @@ class Engine {
   const Packed<C>& y() const { return sides_ == Sides::symmetric ? x_ : y_; }
   std::int64_t kept_at(std::int64_t I, std::int64_t J) const;
   Block<C> block(std::int64_t I, std::int64_t J) const;
+  void choose_blocks(Memory memory, std::int64_t tile);
   template <Pass P>
   void run(Block<C> b) const;
   template <Pass P>
   void over(bool kept, bool want_dx, bool want_dy);
   void prepare_sums(bool safe);
   bool finish_sums(bool safe);
+  void turn_dy();
+  struct RowOf;
+  double write(const RowOf& from, double weight, const double* less, double scale, const MutableMatrix& to,
+               std::int64_t to_row) const;
   double total(const C* sums, const C* maxima, std::int64_t i, bool safe) const;
 
   Sides sides_ = Sides::rows;
@@ -102,10 +110,10 @@ class Engine {
   Packed<C> x_, y_;
   double factor_ = 1, reference_ = 0;  // x is packed times factor_; t - reference_ is what is exponentiated
   std::int64_t rows_ = 0, columns_ = 0, strips_ = 1;
-  bool keep_ = false, safe_ = false, kept_ = false;
+  bool keep_ = false, safe_ = false, kept_ = false, unit_ = false;
   int lanes_ = 1;
   Buffer<C> row_sum_, row_max_, column_sum_, column_max_, column_start_, row_weight_, column_weight_, row_c_, column_c_,
-      dx_, dyt_, kept_tiles_;
+      dx_, dyt_, dy_, kept_tiles_;
   Buffer<double> row_lse_, column_lse_, ones_;
   Buffer<std::int32_t> row_ids_, column_ids_;
 };

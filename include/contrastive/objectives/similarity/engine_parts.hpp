@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <initializer_list>
+
 #include "contrastive/objectives/similarity/engine.hpp"
 
 namespace contrastive::similarity {
@@ -28,6 +30,7 @@ void Engine<C>::open(const char* op, const Matrix& x, const Matrix& y, double sc
           "] expected two matrices of the same width, got (", x.rows, ", ", D, ") and (", y.rows, ", ", y.columns, ")");
   require(std::isfinite(scale) && scale > 0, "[", op, "] the scale must be above 0 and finite, got ", scale);
   sides_ = sides;
+  unit_ = unit;
   const double in_log2 = scale / std::log(2.0);
   factor_ = sides == Sides::symmetric ? std::sqrt(in_log2) : in_log2;
   if (sides == Sides::symmetric) {
@@ -46,17 +49,27 @@ void Engine<C>::open(const char* op, const Matrix& x, const Matrix& y, double sc
     exclude_.row_ids = ids(row_ids_, exclude.row_ids, x_.rows, x_.padded_rows);
     exclude_.column_ids = ids(column_ids_, exclude.column_ids, this->y().rows, this->y().padded_rows);
   }
-  const Packed<C>& columns = this->y();
-  // Blocks: what a block needs of x, y and G stays in the second-level cache; small inputs are cut for all threads.
-  const std::int64_t by_depth = std::max<std::int64_t>(32, 32768 / D), by_size = std::max<std::int64_t>(32, x.rows / 8);
-  rows_ = round_up(tile > 0 ? tile : std::min<std::int64_t>({256, by_depth, by_size}), W);
-  columns_ = sides == Sides::symmetric ? rows_ : round_up(tile > 0 ? tile : std::min<std::int64_t>(128, by_depth), W);
-  const double pairs = static_cast<double>(x_.padded_rows) * static_cast<double>(columns.padded_rows);
-  const double kept_bytes = pairs * sizeof(C) * (sides == Sides::symmetric ? 0.5 : 1);
+  choose_blocks(memory, tile);
+}
+
+/// Blocks: what one needs of x, y and G stays in the second-level cache; small inputs are cut for all threads.
+template <class C>
+void Engine<C>::choose_blocks(Memory memory, std::int64_t tile) {
+  const int W = x_.W;
+  const std::int64_t by_depth = std::max<std::int64_t>(32, 131072 / x_.D);
+  const std::int64_t by_size = std::max<std::int64_t>(32, x_.rows / 8);
+  const bool symmetric = sides_ == Sides::symmetric;
+  const auto block = [&](std::initializer_list<std::int64_t> sizes) {
+    return round_up(tile > 0 ? tile : std::min(sizes), W);
+  };
+  rows_ = block({symmetric ? 128 : 256, by_depth, by_size});
+  columns_ = symmetric ? rows_ : block({128, std::max<std::int64_t>(32, by_depth / 4), by_size});
+  const double pairs = static_cast<double>(x_.padded_rows) * static_cast<double>(y().padded_rows);
+  const double kept_bytes = pairs * sizeof(C) * (symmetric ? 0.5 : 1);
   keep_ = memory == Memory::store || (memory == Memory::automatic && kept_bytes <= 3e8);
   kept_ = safe_ = false;
   lanes_ = W / 2;
-  reference_ = std::max(0.0, x_.largest_norm * columns.largest_norm - detail::reach<C>);
+  reference_ = std::max(0.0, x_.largest_norm * y().largest_norm - detail::reach<C>);
 }
 
 template <class C>
@@ -120,10 +133,12 @@ void Engine<C>::over(bool kept, bool want_dx, bool want_dy) {
       [&](std::int64_t I, std::int64_t J) {
         thread_local Buffer<C> scratch;
         Block<C> b = block(I, J);
+        C* const own = scratch.resize(2 * rows_ * columns_);
+        b.partial = own + rows_ * columns_;
         if constexpr (is_sums(P)) {
           b.tiles = kept ? kept_tiles_.data() + kept_at(I, J) : nullptr;
         } else {
-          b.tiles = scratch.resize(rows_ * columns_);
+          b.tiles = own;
           b.kept = kept ? kept_tiles_.data() + kept_at(I, J) : nullptr;
           if (want_dx) b.dx = dx_.data() + I * rows_ * x_.W;
           if (want_dy && !(symmetric && I == J)) b.dyt = dyt_.data() + b.first_column / x_.W * b.yt_panel;
@@ -228,23 +243,59 @@ void Engine<C>::gradient(const double* a, const double* b, const double* row_ref
     over<Pass::gradient_safe>(false, want_dx, want_dy);
   else
     over<Pass::gradient>(kept_, want_dx, want_dy);
+  if (want_dy) turn_dy();
+}
+
+/// The columns' gradients in natural order.
+template <class C>
+void Engine<C>::turn_dy() {
+  const Packed<C>& y = this->y();
+  const std::int64_t groups = y.padded_rows / y.W, size = static_cast<std::int64_t>(y.W) * y.W;
+  C* const to = dy_.resize(y.padded_rows * y.padded_D);
+  parallel_for(groups, grain_for(y.W * y.padded_D), [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t g = begin; g < end; ++g)
+      over_row<TransposeBlocks, C>(static_cast<const C*>(dyt_.data() + g * y.panel()), size, to + g * size,
+                                   y.natural_block(), y.padded_D / y.W);
+  });
 }
 
 template <class C>
-void Engine<C>::weighted() {
+void Engine<C>::weighted(const char* op, const Matrix& x, const Matrix& y, double scale, std::int64_t tile) {
+  const int W = tile_width<C>();
+  require(x.rows > 0 && y.rows > 0 && x.columns > 0 && x.columns == y.columns, "[", op,
+          "] expected two matrices of the same width, got (", x.rows, ", ", x.columns, ") and (", y.rows, ", ",
+          y.columns, ")");
+  require(std::isfinite(scale) && scale > 0, "[", op, "] the scale must be above 0 and finite, got ", scale);
+  sides_ = Sides::rows;
+  unit_ = false;
+  exclude_ = {};
+  factor_ = scale / std::log(2.0);
+  x_.pack(x, {}, factor_, false, W, op, "the first input");
+  y_.measure(y, W, op, "the second input");
+  choose_blocks(Memory::recompute, tile);
   // Strips of columns, so that a few rows against many columns occupy all threads; each keeps sums of its own.
-  const std::int64_t blocks = row_blocks(), N = x_.padded_rows, size = N * x_.padded_D;
-  const std::int64_t strips = std::clamp<std::int64_t>(32 / blocks, 1, column_blocks());
+  const std::int64_t N = x_.padded_rows, size = N * x_.padded_D;
+  const std::int64_t strips = std::min<std::int64_t>(32, column_blocks());
   prepare_sums(false);
   C* const row_sum = row_sum_.zeros(strips * N * lanes_);
   C* const dx = dx_.zeros(strips * size);
-  parallel_for(blocks * strips, 1, [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(strips, 1, [&](std::int64_t strip, std::int64_t) {
     thread_local Buffer<C> scratch;
-    for (std::int64_t at = begin; at < end; ++at) {
-      const std::int64_t I = at % blocks, strip = at / blocks;
-      for (std::int64_t J = column_blocks() * strip / strips; J < column_blocks() * (strip + 1) / strips; ++J) {
+    thread_local Packed<C> part;
+    C* const own = scratch.resize(2 * rows_ * columns_);
+    for (std::int64_t J = column_blocks() * strip / strips; J < column_blocks() * (strip + 1) / strips; ++J) {
+      Matrix some = y;
+      const std::int64_t first = J * columns_;
+      some.rows = std::min(columns_, y.rows - first);
+      some.data = static_cast<const char*>(y.data) + static_cast<std::size_t>(first * y.row_stride) * size_of(y.dtype);
+      part.pack(some, {}, 1, false, W, op, "the second input");
+      for (std::int64_t I = 0; I < row_blocks(); ++I) {
         Block<C> b = block(I, J);
-        b.tiles = scratch.resize(rows_ * columns_);
+        b.y = part.natural;
+        b.y_block = part.natural_block();
+        b.yt = part.transposed;
+        b.tiles = own;
+        b.partial = own + rows_ * columns_;
         b.row_sum += strip * N * lanes_;
         b.dx = dx + strip * size + I * rows_ * x_.W;
         run<Pass::weighted>(b);
@@ -261,6 +312,7 @@ void Engine<C>::weighted() {
   join(dx, size);
   safe_ = !finish_sums(false);
   if (safe_) {
+    y_.pack(y, {}, 1, false, W, op, "the second input");
     prepare_sums(true);
     over<Pass::sums_safe>(false, false, false);
     finish_sums(true);
@@ -268,9 +320,9 @@ void Engine<C>::weighted() {
     return gradient(ones_.data(), nullptr, row_lse_.data(), nullptr, true, false);
   }
   for (std::int64_t i = 0; i < x_.rows; ++i) {
-    const C scale = C(std::exp2(reference_ - row_lse_.data()[i]));
+    const C by = C(std::exp2(reference_ - row_lse_.data()[i]));
     for (std::int64_t d = 0; d < x_.padded_D; d += x_.W)
-      for (int w = 0; w < x_.W; ++w) dx[d * x_.padded_rows + i * x_.W + w] *= scale;
+      for (int w = 0; w < x_.W; ++w) dx[d * x_.padded_rows + i * x_.W + w] *= by;
   }
 }
 
@@ -286,6 +338,7 @@ void Engine<C>::sigmoid(double bias) {
   dx_.zeros(x_.padded_rows * x_.padded_D);
   dyt_.zeros(y().padded_rows * y().padded_D);
   over<Pass::sigmoid>(false, true, true);
+  turn_dy();
   double *const loss = row_lse_.resize(x_.rows), *const slope = column_lse_.resize(x_.rows);
   for (std::int64_t i = 0; i < x_.rows; ++i) {
     loss[i] = slope[i] = 0;
@@ -298,42 +351,91 @@ void Engine<C>::sigmoid(double bias) {
 
 template <class C>
 void Engine<C>::read_x(std::int64_t i, C* to) const {
-  for (std::int64_t d = 0; d < x_.D; ++d)
-    to[d] = x_.natural[d / x_.W * x_.natural_block() + i * x_.W + d % x_.W] * C(1 / factor_);
+  const C back = C(1 / factor_);
+  for (std::int64_t d = 0; d < x_.D; d += x_.W)
+    for (std::int64_t w = 0; w < std::min<std::int64_t>(x_.W, x_.D - d); ++w)
+      to[d + w] = x_.natural[d * x_.padded_rows + i * x_.W + w] * back;
 }
 
 template <class C>
 void Engine<C>::read_y(std::int64_t j, C* to) const {
   if (sides_ == Sides::symmetric) return read_x(j, to);
-  for (std::int64_t d = 0; d < y_.D; ++d) to[d] = y_.natural[d / y_.W * y_.natural_block() + j * y_.W + d % y_.W];
+  for (std::int64_t d = 0; d < y_.D; d += y_.W)
+    for (std::int64_t w = 0; w < std::min<std::int64_t>(y_.W, y_.D - d); ++w)
+      to[d + w] = y_.natural[d * y_.padded_rows + j * y_.W + w];
 }
 
+/// A row of a gradient as the engine keeps it: `line_factor` times the true one, beside `u`, `u_factor` times its row.
 template <class C>
-void Engine<C>::read_dx(std::int64_t i, C* to) const {
-  const bool symmetric = sides_ == Sides::symmetric;
-  for (std::int64_t d = 0; d < x_.D; ++d) {
-    to[d] = dx_.data()[d / x_.W * x_.natural_block() + i * x_.W + d % x_.W];
-    if (symmetric) to[d] = (to[d] + dyt_.data()[i / x_.W * x_.panel() + d * x_.W + i % x_.W]) * C(1 / factor_);
+struct Engine<C>::RowOf {
+  const C *u, *other, *d, *e;
+  std::int64_t u_block, other_block, blocks, D;
+  double u_factor, line_factor, inverse_norm;
+};
+
+template <class C>
+double Engine<C>::write(const RowOf& from, double weight, const double* less, double scale, const MutableMatrix& to,
+                        std::int64_t to_row) const {
+  thread_local Buffer<C> lines;
+  const std::int64_t padded = from.blocks * x_.W;
+  C *const line = lines.resize(2 * padded), *const out = line + padded;
+  double dot = 0;
+  const JoinRow<C> task{from.u,       from.other,  from.d,    from.e, from.u_block, from.other_block,
+                        from.u_block, from.blocks, C(weight), line,   &dot};
+  over_row<JoinRow, C>(&task);
+  if (less) {
+    dot = 0;
+    for (std::int64_t d = 0; d < from.D; ++d) {
+      line[d] -= C(less[d] * from.line_factor);
+      dot += static_cast<double>(line[d]) * static_cast<double>(from.u[d / x_.W * from.u_block + d % x_.W]);
+    }
   }
+  if (to.data) {
+    // A row of zeros has no direction; normalisation's floor is a constant divisor there.
+    const bool project = unit_ && from.inverse_norm < 1e12;
+    const C along = C(project ? dot / (from.u_factor * from.u_factor) : 0);
+    const C by = C(scale / from.line_factor * (unit_ ? from.inverse_norm : 1));
+    visit(to, [&](auto* data) {
+      using T = std::remove_reference_t<decltype(*data)>;
+      T* const row = data + to_row * to.row_stride;
+      const bool direct = std::is_same_v<T, C> && to.column_stride == 1;
+      C* const target = direct ? reinterpret_cast<C*>(row) : out;
+      over_row<ProjectRow, C>(static_cast<const C*>(line), from.u, from.u_block, from.D, along, by, target);
+      for (std::int64_t d = 0; !direct && d < from.D; ++d)
+        row[d * to.column_stride] = static_cast<T>(static_cast<compute_t<T>>(out[d]));
+    });
+  }
+  return dot / (from.u_factor * from.line_factor);
 }
 
 template <class C>
-void Engine<C>::read_dy(std::int64_t j, C* to) const {
-  for (std::int64_t d = 0; d < y_.D; ++d)
-    to[d] = dyt_.data()[j / y_.W * y_.panel() + d * y_.W + j % y_.W] * C(1 / factor_);
+double Engine<C>::write_dx(std::int64_t i, double weight, std::int64_t pair, const double* less, double scale,
+                           const MutableMatrix& to, std::int64_t to_row) const {
+  const Packed<C>& y = this->y();
+  const bool symmetric = sides_ == Sides::symmetric;
+  // With streamed columns there is no row of y to add.
+  const C* const other = y.natural && weight != 0 ? y.natural + pair * y.W : x_.natural + i * x_.W;
+  return write({x_.natural + i * x_.W, other, dx_.data() + i * x_.W, symmetric ? dy_.data() + i * x_.W : nullptr,
+                x_.natural_block(), weight != 0 ? y.natural_block() : x_.natural_block(), x_.padded_D / x_.W, x_.D,
+                factor_, symmetric ? factor_ : 1, unit_ ? x_.inverse_norm.data()[i] : 1},
+               weight, less, scale, to, to_row);
+}
+
+template <class C>
+double Engine<C>::write_dy(std::int64_t j, double weight, std::int64_t pair, const double* less, double scale,
+                           const MutableMatrix& to, std::int64_t to_row) const {
+  return write({y_.natural + j * y_.W, x_.natural + pair * x_.W, dy_.data() + j * y_.W, nullptr, y_.natural_block(),
+                x_.natural_block(), y_.padded_D / y_.W, y_.D, 1, factor_, unit_ ? y_.inverse_norm.data()[j] : 1},
+               weight, less, scale, to, to_row);
 }
 
 template <class C>
 double Engine<C>::t(std::int64_t i, std::int64_t j) const {
   const Packed<C>& y = this->y();
-  double sum = 0;
-  for (std::int64_t d = 0; d < x_.padded_D; d += x_.W) {
-    const C *const a = x_.natural + d * x_.padded_rows + i * x_.W, *const b = y.natural + d * y.padded_rows + j * y.W;
-    C part = 0;
-    for (int w = 0; w < x_.W; ++w) part += a[w] * b[w];
-    sum += static_cast<double>(part);
-  }
-  return sum;
+  double dot = 0;
+  over_row<DotRows, C>(static_cast<const C*>(x_.natural + i * x_.W), x_.natural_block(),
+                       static_cast<const C*>(y.natural + j * y.W), y.natural_block(), x_.padded_D / x_.W, &dot);
+  return dot;
 }
 
 template <class C>
@@ -341,7 +443,7 @@ std::int64_t Engine<C>::bytes() const {
   std::int64_t sum = 0;
   for (const Buffer<C>* b : {&x_.natural_memory, &x_.transposed_memory, &y_.natural_memory, &y_.transposed_memory,
                              &row_sum_, &row_max_, &column_sum_, &column_max_, &column_start_, &row_weight_,
-                             &column_weight_, &row_c_, &column_c_, &dx_, &dyt_, &kept_tiles_})
+                             &column_weight_, &row_c_, &column_c_, &dx_, &dyt_, &dy_, &kept_tiles_})
     sum += b->bytes();
   return sum + row_lse_.bytes() + column_lse_.bytes();
 }

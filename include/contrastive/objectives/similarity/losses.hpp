@@ -72,29 +72,6 @@ inline double log2_add(double a, double b) {
   return std::isinf(high) ? high : high + std::log2(1 + std::exp2(low - high));
 }
 
-/// Writes a row of a gradient: `d` (D) with respect to a row of unit length `u`, times `scale`; where rows were brought
-/// to unit length, with respect to the row as it was given. Returns u . d.
-template <class C>
-double write_row(const MutableMatrix& to, std::int64_t i, const C* u, const C* d, std::int64_t D, double scale,
-                 double inverse_norm) {
-  double along = 0;
-  for (std::int64_t k = 0; k < D; ++k) along += static_cast<double>(u[k]) * static_cast<double>(d[k]);
-  if (to.data)
-    visit(to, [&](auto* data) {
-      using T = std::remove_reference_t<decltype(*data)>;
-      T* const row = data + i * to.row_stride;
-      // A row of zeros has no direction; normalisation's floor makes it a constant divisor there.
-      const bool project = inverse_norm > 0 && inverse_norm < 1e12;
-      const double factor = scale * (inverse_norm > 0 ? inverse_norm : 1);
-      for (std::int64_t k = 0; k < D; ++k)
-        row[k * to.column_stride] = static_cast<T>(static_cast<compute_t<T>>(
-            factor * (static_cast<double>(d[k]) - (project ? along * static_cast<double>(u[k]) : 0))));
-    });
-  return along;
-}
-
-inline DType compute_dtype(const Matrix& a) { return a.dtype == DType::f64 ? DType::f64 : DType::f32; }
-
 }  // namespace detail
 
 /// Label smoothing moves a share of each target from the positive to all columns alike: by the mean of the columns, so
@@ -195,22 +172,15 @@ Value softmax_pairs(Workspace& work, const char* op, const Matrix& a, const Matr
   engine.gradient(w, w, A, B, true, symmetric || want_b);
   const double* const means = smoothing > 0 ? work.means.data() : nullptr;
   parallel_for(rows, grain_for(8 * D), [&](std::int64_t begin, std::int64_t end) {
-    thread_local Buffer<C> lines;
-    C *const u = lines.resize(3 * D), *const other = u + D, *const d = other + D;
+    thread_local Buffer<double> lines;
+    double* const less = means ? lines.resize(2 * D) : nullptr;
     for (std::int64_t i = begin; i < end; ++i) {
       const bool below = symmetric && i >= N;
-      engine.read_x(i, u);
-      engine.read_dx(i, d);
-      engine.read_y(symmetric ? (i + N) % rows : i, other);
-      for (std::int64_t k = 0; k < D; ++k) d[k] += C(pair[i]) * other[k];
-      for (std::int64_t k = 0; means && k < D; ++k) d[k] -= C(w[i] * means[k] + means[D + k]);
-      B[i] = detail::write_row(below ? db : da, below ? i - N : i, u, d, D, options.scale,
-                               options.unit ? engine.inverse_norm_x(i) : 0);
-      if (symmetric || !want_b) continue;
-      engine.read_dy(i, d);
-      for (std::int64_t k = 0; k < D; ++k) d[k] += C(pair[i]) * u[k];
-      for (std::int64_t k = 0; means && k < D; ++k) d[k] -= C(w[i] * means[2 * D + k] + means[3 * D + k]);
-      detail::write_row(db, i, other, d, D, options.scale, options.unit ? engine.inverse_norm_y(i) : 0);
+      for (std::int64_t k = 0; less && k < 2 * D; ++k)
+        less[k] = w[i] * means[k < D ? k : k + D] + means[k < D ? k + D : k + 2 * D];
+      B[i] = engine.write_dx(i, pair[i], symmetric ? (i + N) % rows : i, less, options.scale, below ? db : da,
+                             below ? i - N : i);
+      if (!symmetric && want_b) engine.write_dy(i, pair[i], i, less ? less + D : nullptr, options.scale, db, i);
     }
   });
   for (std::int64_t i = 0; i < rows; ++i) value.dlog_scale += options.scale * B[i] * (symmetric ? 0.5 : 1);
@@ -227,34 +197,42 @@ Value softmax_queue(Workspace& work, const char* op, const Matrix& q, const Matr
   require(k.rows == N && k.columns == D, "[", op, "] expected two matrices of one shape, got (", N, ", ", D, ") and (",
           k.rows, ", ", k.columns, ")");
   Engine<C>& engine = work.engine<C>();
-  engine.open(op, q, negatives, scale, Sides::rows, false, {}, Memory::recompute, tile);
   const bool want = dq.data || dk.data;
-  if (want)
-    engine.weighted();
-  else
+  if (want) {
+    engine.weighted(op, q, negatives, scale, tile);
+  } else {
+    engine.open(op, q, negatives, scale, Sides::rows, false, {}, Memory::recompute, tile);
     engine.sums();
+  }
   double *const loss = work.A.resize(N), *const along = work.B.resize(N);
   parallel_for(N, grain_for(8 * D), [&](std::int64_t begin, std::int64_t end) {
-    thread_local Buffer<C> lines;
-    C *const u = lines.resize(3 * D), *const key = u + D, *const d = key + D;
-    for (std::int64_t i = begin; i < end; ++i) {
-      engine.read_x(i, u);
-      visit(k, [&](const auto* data) {
-        for (std::int64_t j = 0; j < D; ++j)
-          key[j] = C(compute_t<std::remove_cvref_t<decltype(*data)>>(data[i * k.row_stride + j * k.column_stride]));
+    thread_local Buffer<double> lines;
+    double *const query = lines.resize(2 * D), *const key = query + D;
+    const auto read = [&](const Matrix& m, std::int64_t i, double* to) {
+      visit(m, [&](const auto* data) {
+        using T = std::remove_cvref_t<decltype(*data)>;
+        for (std::int64_t d = 0; d < D; ++d)
+          to[d] = static_cast<double>(compute_t<T>(data[i * m.row_stride + d * m.column_stride]));
       });
+    };
+    for (std::int64_t i = begin; i < end; ++i) {
+      read(q, i, query);
+      read(k, i, key);
       double positive = 0;
-      for (std::int64_t j = 0; j < D; ++j) positive += static_cast<double>(u[j]) * static_cast<double>(key[j]);
+      for (std::int64_t d = 0; d < D; ++d) positive += query[d] * key[d];
       positive *= scale / std::log(2.0);
       const double others = engine.row_lse()[i], all = detail::log2_add(others, positive);
       loss[i] = detail::softplus2(others - positive) / static_cast<double>(N);
       if (!want) continue;
       const double left = std::exp2(others - all) / static_cast<double>(N);  // (1 - p) w
-      engine.read_dx(i, d);
-      for (std::int64_t j = 0; j < D; ++j) d[j] = C(left) * (d[j] - key[j]);
-      along[i] = detail::write_row(dq, i, u, d, D, scale, 0);
-      for (std::int64_t j = 0; j < D; ++j) d[j] = C(-left) * u[j];
-      detail::write_row(dk, i, key, d, D, scale, 0);
+      along[i] = left * engine.write_dx(i, 0, 0, key, scale * left, dq, i);
+      if (dk.data)
+        visit(dk, [&](auto* data) {
+          using T = std::remove_reference_t<decltype(*data)>;
+          for (std::int64_t d = 0; d < D; ++d)
+            data[i * dk.row_stride + d * dk.column_stride] =
+                static_cast<T>(static_cast<compute_t<T>>(-scale * left * query[d]));
+        });
     }
   });
   Value value;
@@ -287,17 +265,9 @@ Value sigmoid_pairs(Workspace& work, const char* op, const Matrix& a, const Matr
     value.dbias += share * (engine.row_slope()[i] + slope[i]);
   }
   parallel_for(N, grain_for(8 * D), [&](std::int64_t begin, std::int64_t end) {
-    thread_local Buffer<C> lines;
-    C *const u = lines.resize(3 * D), *const other = u + D, *const d = other + D;
     for (std::int64_t i = begin; i < end; ++i) {
-      engine.read_x(i, u);
-      engine.read_y(i, other);
-      engine.read_dx(i, d);
-      for (std::int64_t k = 0; k < D; ++k) d[k] = C(share) * (d[k] + C(slope[i]) * other[k]);
-      along[i] = detail::write_row(da, i, u, d, D, scale, 0);
-      engine.read_dy(i, d);
-      for (std::int64_t k = 0; k < D; ++k) d[k] = C(share) * (d[k] + C(slope[i]) * u[k]);
-      detail::write_row(db, i, other, d, D, scale, 0);
+      along[i] = share * engine.write_dx(i, slope[i], i, nullptr, scale * share, da, i);
+      engine.write_dy(i, slope[i], i, nullptr, scale * share, db, i);
     }
   });
   for (std::int64_t i = 0; i < N; ++i) value.dlog_scale += scale * along[i];
@@ -353,14 +323,12 @@ Value softmax_classes(Workspace& work, const char* op, const Matrix& z, std::spa
   if (!dz.data) return value;
   engine.gradient(w, w, A, A);
   parallel_for(N, grain_for(8 * D), [&](std::int64_t begin, std::int64_t end) {
-    thread_local Buffer<C> lines;
-    C *const u = lines.resize(2 * D), *const d = u + D;
+    thread_local Buffer<double> lines;
+    double* const less = lines.resize(D);
     for (std::int64_t i = begin; i < end; ++i) {
       const double* const sum = sums + class_of(i) * D;
-      engine.read_x(i, u);
-      engine.read_dx(i, d);
-      for (std::int64_t k = 0; k < D; ++k) d[k] -= C(2 * part[i] * (sum[k] - static_cast<double>(u[k])));
-      along[i] = detail::write_row(dz, i, u, d, D, scale, unit ? engine.inverse_norm_x(i) : 0);
+      for (std::int64_t k = 0; k < D; ++k) less[k] = 2 * part[i] * sum[k];
+      along[i] = engine.write_dx(i, 2 * part[i], i, less, scale, dz, i);
     }
   });
   for (std::int64_t i = 0; i < N; ++i) value.dlog_scale += scale * along[i] * 0.5;

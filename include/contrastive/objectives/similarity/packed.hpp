@@ -11,6 +11,7 @@
 #include "contrastive/core/dtype.hpp"
 #include "contrastive/core/error.hpp"
 #include "contrastive/core/parallel.hpp"
+#include "contrastive/objectives/similarity/rows.hpp"
 
 namespace contrastive::similarity {
 
@@ -87,12 +88,42 @@ struct Packed {
   std::int64_t natural_block() const { return padded_rows * W; }  // between column blocks
   std::int64_t panel() const { return padded_D * W; }             // between panels of W rows
 
+  void shape(std::int64_t count, std::int64_t depth, int width) {
+    rows = count, D = depth, W = width;
+    padded_rows = round_up(rows, W), padded_D = round_up(D, W);
+  }
+
+  /// Shape and largest norm alone, for a matrix that is packed block by block as it is met.
+  void measure(const Matrix& m, int width, const char* op, const char* name) {
+    shape(m.rows, m.columns, width);
+    const std::int64_t chunk = 256, chunks = (rows + chunk - 1) / chunk;
+    double* const norm = norms_.resize(chunks);
+    visit(m, [&](const auto* data) {
+      using T = std::remove_cvref_t<decltype(*data)>;
+      parallel_for(rows, chunk, [&](std::int64_t begin, std::int64_t end) {
+        double largest = 0, poison = 0;
+        for (std::int64_t i = begin; i < end; ++i) {
+          C squares[16] = {};
+          for (std::int64_t d = 0; d < D; ++d) {
+            const C x = C(compute_t<T>(data[i * m.row_stride + d * m.column_stride]));
+            squares[d % 16] += x * x;
+          }
+          double square = 0;
+          for (C s : squares) square += static_cast<double>(s);
+          poison += square * 0;
+          largest = std::max(largest, square);
+        }
+        norm[begin / chunk] = std::sqrt(largest) + poison;
+      });
+    });
+    take_largest(norm, chunks, chunk, op, name);
+  }
+
   /// Takes `top` with `bottom` under it (no rows: none), all times `factor`; with `unit`, each row divided by its norm
   /// first. Throws where an element is not finite: `op` and `name` say whose.
   void pack(const Matrix& top, const Matrix& bottom, double factor, bool unit, int width, const char* op,
             const char* name) {
-    rows = top.rows + bottom.rows, D = top.columns, W = width;
-    padded_rows = round_up(rows, W), padded_D = round_up(D, W);
+    shape(top.rows + bottom.rows, top.columns, width);
     natural = natural_memory.resize(padded_rows * padded_D);
     transposed = transposed_memory.resize(padded_rows * padded_D);
     const std::int64_t groups = padded_rows / W;
@@ -101,67 +132,64 @@ struct Packed {
     parallel_for(groups, grain_for(W * padded_D), [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t g = begin; g < end; ++g) norm[g] = pack_group(top, bottom, factor, unit, g);
     });
+    take_largest(norm, groups, W, op, name);
+  }
+
+ private:
+  void take_largest(const double* norm, std::int64_t groups, std::int64_t size, const char* op, const char* name) {
     largest_norm = 0;
     for (std::int64_t g = 0; g < groups; ++g) {
-      require(std::isfinite(norm[g]), "[", op, "] rows ", g * W, " to ", std::min(rows, (g + 1) * W) - 1, " of ", name,
-              " hold a value that is not finite");
+      require(std::isfinite(norm[g]), "[", op, "] rows ", g * size, " to ", std::min(rows, (g + 1) * size) - 1, " of ",
+              name, " hold a value that is not finite");
       largest_norm = std::max(largest_norm, norm[g]);
     }
   }
 
- private:
   /// Rows g W to (g + 1) W in both forms; the largest norm, or NaN.
   double pack_group(const Matrix& top, const Matrix& bottom, double factor, bool unit, std::int64_t g) {
-    const std::int64_t first = g * W;
+    const std::int64_t first = g * W, blocks = padded_D / W;
     double largest = 0, poison = 0;
     for (std::int64_t i = first; i < first + W; ++i) {
-      const bool below = i >= top.rows;
+      C* const to = natural + i * W;
       double square = 0;
-      if (i < rows)
-        visit(below ? bottom : top, [&](const auto* data) {
-          const Matrix& m = below ? bottom : top;
-          square = pack_row(data + (below ? i - top.rows : i) * m.row_stride, m.column_stride, i);
-        });
-      else
-        for (std::int64_t d = 0; d < padded_D; d += W) std::fill_n(natural + (d / W * padded_rows + i) * W, W, C(0));
+      if (i < rows) {
+        const bool below = i >= top.rows;
+        square = take_row(below ? bottom : top, below ? i - top.rows : i, to);
+      } else {
+        for (std::int64_t n = 0; n < blocks; ++n) std::fill_n(to + n * natural_block(), W, C(0));
+      }
       poison += square * 0;  // NaN for infinities and NaN
       double scale = factor;
       if (unit) {
         inverse_norm.data()[i] = 1 / std::max(std::sqrt(square), 1e-12);  // torch.nn.functional.normalize's floor
         scale *= inverse_norm.data()[i];
       }
-      for (std::int64_t d = 0; d < padded_D; d += W) {
-        C* const at = natural + (d / W * padded_rows + i) * W;
-        for (int w = 0; w < W; ++w) at[w] *= C(scale);
-      }
+      if (scale != 1) over_row<ScaleRow, C>(to, natural_block(), blocks, C(scale));
       largest = std::max(largest, square * scale * scale);
     }
-    for (std::int64_t d0 = 0; d0 < padded_D; d0 += W) {
-      const C* const from = natural + (d0 / W * padded_rows + first) * W;
-      C* const to = transposed + g * panel() + d0 * W;
-      for (int d = 0; d < W; ++d)
-        for (int r = 0; r < W; ++r) to[d * W + r] = from[r * W + d];
-    }
+    over_row<TransposeBlocks, C>(static_cast<const C*>(natural + first * W), natural_block(), transposed + g * panel(),
+                                 static_cast<std::int64_t>(W) * W, blocks);
     return std::sqrt(largest) + poison;
   }
 
-  /// Row i as it is; returns the sum of squares.
-  template <class T>
-  double pack_row(const T* from, std::int64_t stride, std::int64_t i) {
-    C squares[4] = {};
-    for (std::int64_t d0 = 0; d0 < padded_D; d0 += W) {
-      C* const to = natural + (d0 / W * padded_rows + i) * W;
-      const int count = static_cast<int>(std::min<std::int64_t>(W, D - d0));
-      if (stride == 1)
-        for (int d = 0; d < count; ++d) to[d] = C(compute_t<T>(from[d0 + d]));
-      else
-        for (int d = 0; d < count; ++d) to[d] = C(compute_t<T>(from[(d0 + d) * stride]));
-      for (int d = count; d < W; ++d) to[d] = 0;
-      for (int d = 0; d < W; d += 4)
-        for (int k = 0; k < 4; ++k) squares[k] += to[d + k] * to[d + k];
-    }
-    return static_cast<double>(squares[0]) + static_cast<double>(squares[1]) + static_cast<double>(squares[2]) +
-           static_cast<double>(squares[3]);
+  /// Row i of m, widened, in blocks from `to`; returns the sum of its squares.
+  double take_row(const Matrix& m, std::int64_t i, C* to) {
+    double square = 0;
+    visit(m, [&](const auto* data) {
+      using T = std::remove_cvref_t<decltype(*data)>;
+      const T* const from = data + i * m.row_stride;
+      if constexpr (std::is_same_v<T, C>)
+        if (m.column_stride == 1) return over_row<TakeRow, C>(from, D, to, natural_block(), &square);
+      C line[64];
+      for (std::int64_t d0 = 0; d0 < D; d0 += W, to += natural_block()) {
+        const std::int64_t count = std::min<std::int64_t>(W, D - d0);
+        for (std::int64_t d = 0; d < count; ++d) line[d] = C(compute_t<T>(from[(d0 + d) * m.column_stride]));
+        double part = 0;
+        over_row<TakeRow, C>(static_cast<const C*>(line), count, to, std::int64_t{0}, &part);
+        square += part;
+      }
+    });
+    return square;
   }
 
   Buffer<double> norms_;
