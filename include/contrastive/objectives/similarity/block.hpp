@@ -62,10 +62,9 @@ CONTRASTIVE_INLINE bool touches(const Block<C>& b, std::int64_t i, std::int64_t 
 }
 
 /// Writes `value` where a pair of the tile at (i, j) is left out.
-template <class Isa, class C, class V = typename Tiling<Isa, C>::V>
-CONTRASTIVE_INLINE void leave_out(V (&s)[Tiling<Isa, C>::R][2], const Block<C>& b, std::int64_t i, std::int64_t j,
-                                  C value) {
-  constexpr int R = Tiling<Isa, C>::R, L = Tiling<Isa, C>::lanes, W = 2 * L;
+template <class Isa, class C, int R, class V>
+CONTRASTIVE_INLINE void leave_out(V (&s)[R][2], const Block<C>& b, std::int64_t i, std::int64_t j, C value) {
+  constexpr int L = Tiling<Isa, C>::lanes, W = 2 * L;
   C plain[R][W];
   for (int r = 0; r < R; ++r)
     for (int v = 0; v < 2; ++v) simd::store(plain[r] + v * L, s[r][v]);
@@ -90,137 +89,133 @@ struct BlockKernel {
   template <class Isa>
   CONTRASTIVE_INLINE static void run(const Block<C>* block) {
     using T = Tiling<Isa, C>;
-    using V = typename T::V;
-    constexpr int R = T::R, L = T::lanes, W = T::W;
     const Block<C>& b = *block;
-    const C low = C(-1e30);
-    // A panel of y over `turn` terms stays in the first-level cache while the rows pass.
-    constexpr std::int64_t turn = logit_turn;
-    const std::int64_t last = (P == Pass::gradient) && b.kept ? 0 : (b.D - 1) / turn * turn;
-    for (std::int64_t k = 0; k < last; k += turn)
-      for (std::int64_t p = 0; p < b.panels; ++p)
-        for (std::int64_t i = 0; i < b.rows; i += R) {
-          V s[R][2] = {};
-          C* const at = b.partial + (p * b.rows + i) * W;
-          if (k > 0) load_tile<Isa>(at, s);
-          multiply<Isa, C>(s, b.x + i * W + k / W * b.x_block, b.x_block, b.yt + p * b.yt_panel + k * W, turn);
-          store_tile<Isa>(at, s);
-        }
-    for (std::int64_t p = 0; p < b.panels; ++p)
-      for (std::int64_t i = 0; i < b.rows; i += R) {
-        const std::int64_t at = (p * b.rows + i) * W, column = p * W;
-        const bool some_out = detail::touches(b, b.first_row + i, b.first_column + column, R, W);
-        V s[R][2] = {};
-        if ((P == Pass::gradient) && b.kept) {
-          load_tile<Isa>(b.kept + at, s);
-        } else {
-          if (last > 0) load_tile<Isa>(b.partial + at, s);
-          multiply<Isa, C>(s, b.x + i * W + last / W * b.x_block, b.x_block, b.yt + p * b.yt_panel + last * W,
-                           b.D - last);
-#pragma GCC unroll 2
-          for (int v = 0; v < 2; ++v) {
-            const V start = simd::load<V>(b.column_start + column + v * L);
-#pragma GCC unroll 8
-            for (int r = 0; r < R; ++r) s[r][v] += start;
-          }
-          if constexpr (P == Pass::sums || P == Pass::gradient || P == Pass::weighted) {
-#pragma GCC unroll 8
-            for (int r = 0; r < R; ++r)
-#pragma GCC unroll 2
-              for (int v = 0; v < 2; ++v) s[r][v] = exp2(s[r][v]);
-          }
-        }
-        if constexpr (P == Pass::sums || P == Pass::weighted) {
-          if (some_out) detail::leave_out<Isa, C>(s, b, b.first_row + i, b.first_column + column, C(0));
-          add_to_rows<Isa>(b, i, s);
-        }
-        if constexpr (P == Pass::sums) {
-          if (b.column_sum) add_to_columns<Isa>(b, i, column, s);
-        }
-        if constexpr (P == Pass::sums_safe) {
-          if (some_out) detail::leave_out<Isa, C>(s, b, b.first_row + i, b.first_column + column, low);
-          running_rows<Isa>(b, i, s);
-          if (b.column_sum) running_columns<Isa>(b, i, column, s);
-        }
-        if constexpr (P == Pass::gradient) {
-#pragma GCC unroll 2
-          for (int v = 0; v < 2; ++v) {
-            const V weight = simd::load<V>(b.column_weight + column + v * L);
-#pragma GCC unroll 8
-            for (int r = 0; r < R; ++r) s[r][v] *= b.row_weight[i + r] + weight;
-          }
-        }
-        if constexpr (P == Pass::gradient_safe) {
-          const V high = simd::splat<V>(C(126));  // only the padding's rows come near it, and they count for nothing
-          for (int v = 0; v < 2; ++v) {
-            const V weight = simd::load<V>(b.column_weight + column + v * L);
-            const V lse = simd::load<V>(b.column_lse + column + v * L);
-            for (int r = 0; r < R; ++r)
-              s[r][v] = exp2(simd::min(s[r][v] - b.row_lse[i + r], high)) * b.row_weight[i + r] +
-                        exp2(simd::min(s[r][v] - lse, high)) * weight;
-          }
-        }
-        if constexpr (P == Pass::sigmoid) sigmoid<Isa>(b, i, column, s, some_out);
-        if constexpr (P == Pass::gradient || P == Pass::gradient_safe)
-          if (some_out) detail::leave_out<Isa, C>(s, b, b.first_row + i, b.first_column + column, C(0));
-        if (!is_sums(P) || b.tiles) store_tile<Isa>(b.tiles + at, s);
+    const std::int64_t last = (P == Pass::gradient) && b.kept ? 0 : (b.D - 1) / logit_turn * logit_turn;
+    const std::int64_t wide = T::wide_rows(b.rows);
+    // A panel of y over one turn's terms stays in the first-level cache while the rows pass.
+    for (std::int64_t k = 0; k < last; k += logit_turn)
+      for (std::int64_t p = 0; p < b.panels; ++p) {
+        for (std::int64_t i = 0; i < wide; i += T::wide) turn<Isa, T::wide>(b, k, p, i);
+        for (std::int64_t i = wide; i < b.rows; i += T::narrow) turn<Isa, T::narrow>(b, k, p, i);
       }
+    for (std::int64_t p = 0; p < b.panels; ++p) {
+      for (std::int64_t i = 0; i < wide; i += T::wide) tile<Isa, T::wide>(b, last, p, i);
+      for (std::int64_t i = wide; i < b.rows; i += T::narrow) tile<Isa, T::narrow>(b, last, p, i);
+    }
     if constexpr (!is_sums(P)) products<Isa>(b);
   }
 
  private:
-  template <class Isa, class V = typename Tiling<Isa, C>::V>
-  CONTRASTIVE_INLINE static void load_tile(const C* from, V (&s)[Tiling<Isa, C>::R][2]) {
-    constexpr int R = Tiling<Isa, C>::R, L = Tiling<Isa, C>::lanes;
-#pragma GCC unroll 8
-    for (int r = 0; r < R; ++r)
-      for (int v = 0; v < 2; ++v) s[r][v] = simd::load<V>(from + (r * 2 + v) * L);
+  /// Adds terms k to k + logit_turn to a tile of logits.
+  template <class Isa, int R>
+  CONTRASTIVE_INLINE static void turn(const Block<C>& b, std::int64_t k, std::int64_t p, std::int64_t i) {
+    constexpr int W = Tiling<Isa, C>::W;
+    typename Tiling<Isa, C>::V s[R][2] = {};
+    C* const at = b.partial + (p * b.rows + i) * W;
+    if (k > 0) load_tile<Isa, C>(s, static_cast<const C*>(at));
+    multiply<Isa, C>(s, b.x + i * W + k / W * b.x_block, b.x_block, b.yt + p * b.yt_panel + k * W, logit_turn);
+    store_tile<Isa, C>(at, s);
   }
-  template <class Isa, class V = typename Tiling<Isa, C>::V>
-  CONTRASTIVE_INLINE static void store_tile(C* to, V (&s)[Tiling<Isa, C>::R][2]) {
-    constexpr int R = Tiling<Isa, C>::R, L = Tiling<Isa, C>::lanes;
-#pragma GCC unroll 8
-    for (int r = 0; r < R; ++r)
-      for (int v = 0; v < 2; ++v) simd::store(to + (r * 2 + v) * L, s[r][v]);
+
+  /// A tile of logits from the last turn's terms, and what the pass makes of it.
+  template <class Isa, int R>
+  CONTRASTIVE_INLINE static void tile(const Block<C>& b, std::int64_t last, std::int64_t p, std::int64_t i) {
+    using T = Tiling<Isa, C>;
+    using V = typename T::V;
+    constexpr int L = T::lanes, W = T::W;
+    const C low = C(-1e30);
+    const std::int64_t at = (p * b.rows + i) * W, column = p * W;
+    const bool some_out = detail::touches(b, b.first_row + i, b.first_column + column, R, W);
+    V s[R][2] = {};
+    if ((P == Pass::gradient) && b.kept) {
+      load_tile<Isa, C>(s, b.kept + at);
+    } else {
+      if (last > 0) load_tile<Isa, C>(s, static_cast<const C*>(b.partial + at));
+      multiply<Isa, C>(s, b.x + i * W + last / W * b.x_block, b.x_block, b.yt + p * b.yt_panel + last * W, b.D - last);
+#pragma GCC unroll 2
+      for (int v = 0; v < 2; ++v) {
+        const V start = simd::load<V>(b.column_start + column + v * L);
+#pragma GCC unroll 12
+        for (int r = 0; r < R; ++r) s[r][v] += start;
+      }
+      if constexpr (P == Pass::sums || P == Pass::gradient || P == Pass::weighted) {
+#pragma GCC unroll 12
+        for (int r = 0; r < R; ++r)
+#pragma GCC unroll 2
+          for (int v = 0; v < 2; ++v) s[r][v] = exp2(s[r][v]);
+      }
+    }
+    if constexpr (P == Pass::sums || P == Pass::weighted) {
+      if (some_out) detail::leave_out<Isa, C>(s, b, b.first_row + i, b.first_column + column, C(0));
+      add_to_rows<Isa>(b, i, s);
+    }
+    if constexpr (P == Pass::sums) {
+      if (b.column_sum) add_to_columns<Isa>(b, i, column, s);
+    }
+    if constexpr (P == Pass::sums_safe) {
+      if (some_out) detail::leave_out<Isa, C>(s, b, b.first_row + i, b.first_column + column, low);
+      running_rows<Isa>(b, i, s);
+      if (b.column_sum) running_columns<Isa>(b, i, column, s);
+    }
+    if constexpr (P == Pass::gradient) {
+#pragma GCC unroll 2
+      for (int v = 0; v < 2; ++v) {
+        const V weight = simd::load<V>(b.column_weight + column + v * L);
+#pragma GCC unroll 12
+        for (int r = 0; r < R; ++r) s[r][v] *= b.row_weight[i + r] + weight;
+      }
+    }
+    if constexpr (P == Pass::gradient_safe) {
+      const V high = simd::splat<V>(C(126));  // only the padding's rows come near it, and they count for nothing
+      for (int v = 0; v < 2; ++v) {
+        const V weight = simd::load<V>(b.column_weight + column + v * L);
+        const V lse = simd::load<V>(b.column_lse + column + v * L);
+        for (int r = 0; r < R; ++r)
+          s[r][v] = exp2(simd::min(s[r][v] - b.row_lse[i + r], high)) * b.row_weight[i + r] +
+                    exp2(simd::min(s[r][v] - lse, high)) * weight;
+      }
+    }
+    if constexpr (P == Pass::sigmoid) sigmoid<Isa>(b, i, column, s, some_out);
+    if constexpr (P == Pass::gradient || P == Pass::gradient_safe)
+      if (some_out) detail::leave_out<Isa, C>(s, b, b.first_row + i, b.first_column + column, C(0));
+    if (!is_sums(P) || b.tiles) store_tile<Isa, C>(b.tiles + at, s);
   }
 
   /// dX += G Y and dY^T += X^T G.
   template <class Isa>
   CONTRASTIVE_INLINE static void products(const Block<C>& b) {
-    constexpr int R = Tiling<Isa, C>::R, W = Tiling<Isa, C>::W;
+    using T = Tiling<Isa, C>;
+    constexpr int W = T::W;
     if (b.dx)
       for (std::int64_t d = 0; d < b.D; d += W)
-        for (std::int64_t i = 0; i < b.rows; i += R)
-          accumulate<Isa, C>(b.dx + d / W * b.x_block + i * W, b.tiles + i * W, b.rows * W, b.y + d / W * b.y_block,
-                             b.panels * W);
+        accumulate<Isa, C>(b.dx + d / W * b.x_block, b.tiles, b.rows * W, b.y + d / W * b.y_block, b.panels * W,
+                           b.rows);
     if (b.dyt)
       for (std::int64_t p = 0; p < b.panels; ++p)
-        for (std::int64_t d = 0; d < b.D; d += R)
-          accumulate<Isa, C>(b.dyt + p * b.yt_panel + d * W, b.xt + d * W, b.xt_panel, b.tiles + p * b.rows * W,
-                             b.rows);
+        accumulate<Isa, C>(b.dyt + p * b.yt_panel, b.xt, b.xt_panel, b.tiles + p * b.rows * W, b.rows,
+                           (b.D + T::narrow - 1) / T::narrow * T::narrow);
   }
 
-  template <class Isa, class V = typename Tiling<Isa, C>::V>
-  CONTRASTIVE_INLINE static void add_to_rows(const Block<C>& b, std::int64_t i, V (&s)[Tiling<Isa, C>::R][2]) {
-    constexpr int R = Tiling<Isa, C>::R, L = Tiling<Isa, C>::lanes;
-#pragma GCC unroll 8
+  template <class Isa, int R, class V>
+  CONTRASTIVE_INLINE static void add_to_rows(const Block<C>& b, std::int64_t i, V (&s)[R][2]) {
+    constexpr int L = Tiling<Isa, C>::lanes;
+#pragma GCC unroll 12
     for (int r = 0; r < R; ++r) {
       C* const to = b.row_sum + (i + r) * L;
       simd::store(to, simd::load<V>(to) + (s[r][0] + s[r][1]));
     }
   }
 
-  template <class Isa, class V = typename Tiling<Isa, C>::V>
-  CONTRASTIVE_INLINE static void add_to_columns(const Block<C>& b, std::int64_t i, std::int64_t column,
-                                                V (&s)[Tiling<Isa, C>::R][2]) {
-    constexpr int R = Tiling<Isa, C>::R, L = Tiling<Isa, C>::lanes;
+  template <class Isa, int R, class V>
+  CONTRASTIVE_INLINE static void add_to_columns(const Block<C>& b, std::int64_t i, std::int64_t column, V (&s)[R][2]) {
+    constexpr int L = Tiling<Isa, C>::lanes;
     const int live = static_cast<int>(b.live_rows - i < R ? b.live_rows - i : R);
     for (int v = 0; v < 2; ++v) {
       C* const to = b.column_sum + column + v * L;
       V sum = simd::load<V>(to);
       if (live == R) {
         V part = s[0][v];
-#pragma GCC unroll 8
+#pragma GCC unroll 12
         for (int r = 1; r < R; ++r) part += s[r][v];
         sum += part;
       } else {
@@ -231,9 +226,9 @@ struct BlockKernel {
   }
 
   /// Running maxima and sums, lane by lane.
-  template <class Isa, class V = typename Tiling<Isa, C>::V>
-  CONTRASTIVE_INLINE static void running_rows(const Block<C>& b, std::int64_t i, V (&s)[Tiling<Isa, C>::R][2]) {
-    constexpr int R = Tiling<Isa, C>::R, L = Tiling<Isa, C>::lanes;
+  template <class Isa, int R, class V>
+  CONTRASTIVE_INLINE static void running_rows(const Block<C>& b, std::int64_t i, V (&s)[R][2]) {
+    constexpr int L = Tiling<Isa, C>::lanes;
     for (int r = 0; r < R; ++r) {
       C *const max = b.row_max + (i + r) * L, *const sum = b.row_sum + (i + r) * L;
       const V before = simd::load<V>(max), now = simd::max(simd::max(s[r][0], s[r][1]), before);
@@ -241,10 +236,9 @@ struct BlockKernel {
       simd::store(max, now);
     }
   }
-  template <class Isa, class V = typename Tiling<Isa, C>::V>
-  CONTRASTIVE_INLINE static void running_columns(const Block<C>& b, std::int64_t i, std::int64_t column,
-                                                 V (&s)[Tiling<Isa, C>::R][2]) {
-    constexpr int R = Tiling<Isa, C>::R, L = Tiling<Isa, C>::lanes;
+  template <class Isa, int R, class V>
+  CONTRASTIVE_INLINE static void running_columns(const Block<C>& b, std::int64_t i, std::int64_t column, V (&s)[R][2]) {
+    constexpr int L = Tiling<Isa, C>::lanes;
     const int live = static_cast<int>(b.live_rows - i < R ? b.live_rows - i : R);
     for (int v = 0; v < 2; ++v) {
       C *const max = b.column_max + column + v * L, *const sum = b.column_sum + column + v * L;
@@ -259,10 +253,10 @@ struct BlockKernel {
   }
 
   /// s becomes sigmoid(z); the row's softplus(z) and sigmoid(z) are added up.
-  template <class Isa, class V = typename Tiling<Isa, C>::V>
-  CONTRASTIVE_INLINE static void sigmoid(const Block<C>& b, std::int64_t i, std::int64_t column,
-                                         V (&s)[Tiling<Isa, C>::R][2], bool some_out) {
-    constexpr int R = Tiling<Isa, C>::R, L = Tiling<Isa, C>::lanes;
+  template <class Isa, int R, class V>
+  CONTRASTIVE_INLINE static void sigmoid(const Block<C>& b, std::int64_t i, std::int64_t column, V (&s)[R][2],
+                                         bool some_out) {
+    constexpr int L = Tiling<Isa, C>::lanes;
     if (some_out) detail::leave_out<Isa, C>(s, b, b.first_row + i, b.first_column + column, C(-1e30));
     const V none{};
     for (int r = 0; r < R; ++r) {

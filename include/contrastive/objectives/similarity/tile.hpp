@@ -15,11 +15,16 @@
 /// transposed or packed between the three products.
 namespace contrastive::similarity {
 
-/// Rows R and columns W of the register tile: R x 2 accumulators, two columns and one broadcast fill the registers.
+/// Columns W and rows of the register tile. `wide` rows x 2 accumulators, two columns and one broadcast fill the
+/// registers; `narrow` ones take what is left, so that any multiple of `narrow` is covered.
 template <class Isa, class C>
 struct Tiling {
-  static constexpr int lanes = simd::lanes<Isa, C>, W = 2 * lanes, R = Isa::registers == 32 ? 8 : 4;
+  static constexpr int lanes = simd::lanes<Isa, C>, W = 2 * lanes;
+  static constexpr int wide = Isa::registers == 32 ? 12 : 6, narrow = Isa::registers == 32 ? 8 : 4;
   using V = simd::vec<C, lanes>;
+
+  /// How many of n rows (a multiple of `narrow`) wide tiles take.
+  static constexpr std::int64_t wide_rows(std::int64_t n) { return n / wide / 2 * 2 * wide; }
 };
 
 /// W of the instruction set in use; f64 takes the plain path.
@@ -34,15 +39,14 @@ int tile_width() {
 }
 
 /// sum (R, W) += A (R, K) B (K, W). `a` points at row 0 of the first column block, blocks lie `a_block` apart.
-template <class Isa, class C, class V = typename Tiling<Isa, C>::V>
-CONTRASTIVE_INLINE void multiply(V (&sum)[Tiling<Isa, C>::R][2], const C* a, std::int64_t a_block, const C* b,
-                                 std::int64_t K) {
-  constexpr int R = Tiling<Isa, C>::R, L = Tiling<Isa, C>::lanes, W = 2 * L;
+template <class Isa, class C, int R, class V>
+CONTRASTIVE_INLINE void multiply(V (&sum)[R][2], const C* a, std::int64_t a_block, const C* b, std::int64_t K) {
+  constexpr int L = Tiling<Isa, C>::lanes, W = 2 * L;
   for (std::int64_t k0 = 0; k0 < K; k0 += W, a += a_block) {
     const int count = static_cast<int>(K - k0 < W ? K - k0 : W);
     for (int k = 0; k < count; ++k, b += W) {
       const V b0 = simd::load<V>(b), b1 = simd::load<V>(b + L);
-#pragma GCC unroll 8
+#pragma GCC unroll 12
       for (int r = 0; r < R; ++r) {
         sum[r][0] += a[r * W + k] * b0;
         sum[r][1] += a[r * W + k] * b1;
@@ -51,19 +55,40 @@ CONTRASTIVE_INLINE void multiply(V (&sum)[Tiling<Isa, C>::R][2], const C* a, std
   }
 }
 
+template <class Isa, class C, int R, class V>
+CONTRASTIVE_INLINE void load_tile(V (&s)[R][2], const C* from) {
+#pragma GCC unroll 12
+  for (int r = 0; r < R; ++r)
+#pragma GCC unroll 2
+    for (int v = 0; v < 2; ++v) s[r][v] = simd::load<V>(from + (r * 2 + v) * Tiling<Isa, C>::lanes);
+}
+template <class Isa, class C, int R, class V>
+CONTRASTIVE_INLINE void store_tile(C* to, V (&s)[R][2]) {
+#pragma GCC unroll 12
+  for (int r = 0; r < R; ++r)
+#pragma GCC unroll 2
+    for (int v = 0; v < 2; ++v) simd::store(to + (r * 2 + v) * Tiling<Isa, C>::lanes, s[r][v]);
+}
+
 /// to (R, W) += A (R, K) B (K, W).
-template <class Isa, class C>
-CONTRASTIVE_INLINE void accumulate(C* to, const C* a, std::int64_t a_block, const C* b, std::int64_t K) {
-  using T = Tiling<Isa, C>;
-  using V = typename T::V;
-  V sum[T::R][2];
-#pragma GCC unroll 8
-  for (int r = 0; r < T::R; ++r)
-    for (int v = 0; v < 2; ++v) sum[r][v] = simd::load<V>(to + r * T::W + v * T::lanes);
+template <class Isa, class C, int R>
+CONTRASTIVE_INLINE void accumulate_tile(C* to, const C* a, std::int64_t a_block, const C* b, std::int64_t K) {
+  typename Tiling<Isa, C>::V sum[R][2];
+  load_tile<Isa, C>(sum, static_cast<const C*>(to));
   multiply<Isa, C>(sum, a, a_block, b, K);
-#pragma GCC unroll 8
-  for (int r = 0; r < T::R; ++r)
-    for (int v = 0; v < 2; ++v) simd::store(to + r * T::W + v * T::lanes, sum[r][v]);
+  store_tile<Isa, C>(to, sum);
+}
+
+/// The same for `rows` rows, a multiple of `narrow`.
+template <class Isa, class C>
+CONTRASTIVE_INLINE void accumulate(C* to, const C* a, std::int64_t a_block, const C* b, std::int64_t K,
+                                   std::int64_t rows) {
+  using T = Tiling<Isa, C>;
+  const std::int64_t wide = T::wide_rows(rows);
+  for (std::int64_t r = 0; r < wide; r += T::wide)
+    accumulate_tile<Isa, C, T::wide>(to + r * T::W, a + r * T::W, a_block, b, K);
+  for (std::int64_t r = wide; r < rows; r += T::narrow)
+    accumulate_tile<Isa, C, T::narrow>(to + r * T::W, a + r * T::W, a_block, b, K);
 }
 
 /// 2^t for t <= 127, 1 unit in the last place; below -126 it stays at 2^-126, which no sum here feels.
