@@ -53,9 +53,13 @@ void evaluate(Json& summary, const Settings& s, const Sets& sets, const AnyAugme
     return std::pair(train, test);
   };
   std::printf("\n  %-18s %10s %10s %10s\n", "", "kNN", "linear", "10 labels");
-  const auto [train, test] = measure("trained encoder", "", trained);
-  const ImageEncoder untrained = encoder_for(s, Rng(s.seed) / "encoder");
-  measure("untrained encoder", "_random_init", untrained);
+  const auto features = [device = device_of(s)](const ImageEncoder& encoder) {
+    return [device, &encoder](const Tensor& x) { return encoder(x.to(device)); };
+  };
+  const auto [train, test] = measure("trained encoder", "", features(trained));
+  ImageEncoder untrained = encoder_for(s, Rng(s.seed) / "encoder");
+  move_to(untrained, device_of(s));
+  measure("untrained encoder", "_random_init", features(untrained));
   measure("raw pixels", "_pixels", [](const Tensor& x) { return x.reshape({x.size(0), -1}); });
   report.neighbours = neighbour_rows(bank, train, sets.test, test);
   report.map = embedding_map(sets.test, test);
@@ -128,7 +132,7 @@ Sets open_sets(const Settings& s, const std::string& train_split) {
 
 Sets prepare(const Settings& s) {
   check_settings(s);
-  if (s.device == "cuda") use_cuda();
+  if (device_of(s) == Device::cuda) use_cuda();
   set_threads(static_cast<int>(s.threads));
   set_deterministic(s.deterministic);
   Sets sets = open_sets(s, s.data == "stl10" ? "unlabeled" : "train");

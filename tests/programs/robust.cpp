@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include "contrastive/kernels/cuda.hpp"
 #include "programs/support.hpp"
 #include "support/catch.hpp"
 
@@ -53,7 +54,7 @@ TEST_CASE("data that is not there or not right is one sentence naming it") {
   check_refused(simclr("--data cifar10 --root " + (folder / "cifar")), 1, "data_batch_1.bin");
   check_refused(simclr("--data shapes --batch 100000"), 1, "--batch 100000");
   check_refused(simclr("--data shapes --encoder resnet19"), 1, "resnet19");
-  check_refused(simclr("--data shapes --device cuda"), 1, "[cuda]");
+  if (!contrastive::cuda_available()) check_refused(simclr("--data shapes --device cuda"), 1, "[cuda]");
 }
 
 TEST_CASE("an output folder that cannot be written is named before any work is done") {
@@ -127,6 +128,27 @@ TEST_CASE("a run leaves its files, and the companions read them") {
   CHECK_THAT(run(program("linear_probe") + " " + (folder / "run")).text, Contains("linear probe"));
   CHECK(run(program("embed") + " " + (folder / "run") + " --out " + (folder / "f.npy")).status == 0);
   CHECK(contents(folder / "f.npy").substr(1, 5) == "NUMPY");
+}
+
+TEST_CASE("a run on the GPU leaves what the companions and a run on the CPU read") {
+  if (!contrastive::cuda_available()) {
+    std::puts("SKIPPED: no CUDA device here; no program was run with --device cuda.");
+    return;
+  }
+  Folder folder;
+  for (const char* method : {"simclr", "moco_v2", "byol", "simsiam"}) {
+    const std::string flags =
+        program(method) + " --data shapes --image-size 12 --batch 128 --queue 512 --resume --out " + (folder / method);
+    const Outcome there = run(flags + " --epochs 1 --device cuda");
+    INFO(there.text);
+    REQUIRE(there.status == 0);
+    CHECK_THAT(contents(folder / (std::string(method) + "/summary.json")), Contains("knn_top1"));
+    CHECK_THAT(run(program("knn") + " " + (folder / method)).text, Contains("top-1"));
+    const Outcome here = run(flags + " --epochs 2 --no-evaluation");
+    INFO(here.text);
+    CHECK(here.status == 0);
+    CHECK_THAT(here.text, Contains("resuming after step"));
+  }
 }
 
 TEST_CASE("the README's program trains") {

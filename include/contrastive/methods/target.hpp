@@ -28,8 +28,9 @@ void momentum_update(M& target, M& online, double keep) {
   each_parameter(online, [&](const std::string&, Parameter& p) { sources.push_back(p); });
   std::size_t i = 0;
   each_parameter(target, [&](const std::string&, Parameter& p) {
-    const Tensor weight = Tensor::full({1}, keep, p.dtype(), p.device());
-    p.kernels().lerp(p.view(), sources[i++].view(), weight.view());
+    const Tensor weight = Tensor::full({1}, keep, p.dtype(), p.device()), &source = sources[i++];
+    check_devices("momentum_update", {&p, &source});
+    p.kernels().lerp(p.view(), source.view(), weight.view());
   });
 }
 

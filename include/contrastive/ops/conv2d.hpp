@@ -20,6 +20,7 @@ inline Shape window_shape(const char* op, const Shape& x, std::int64_t channels,
 inline Tensor conv2d(const Tensor& x, const Tensor& w, WindowSpec spec) {
   require(x.rank() == 4 && w.rank() == 4 && x.size(3) == w.size(3) && w.size(1) == w.size(2),
           "[conv2d] expected x (N, H, W, C) and w (O, k, k, C), got ", x.shape(), " and ", w.shape());
+  check_devices("conv2d", {&x, &w});
   spec.kernel = static_cast<int>(w.size(1));
   const Tensor y(detail::window_shape("conv2d", x.shape(), w.size(0), spec), x.dtype(), x.device());
   x.kernels().conv2d(x.view(), w.view(), y.view(), spec);

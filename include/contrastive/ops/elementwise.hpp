@@ -57,8 +57,7 @@ namespace detail {
 template <class F>
 Tensor zip(const char* op, const Tensor& a, const Tensor& b) {
   require(a.dtype() == b.dtype(), "[", op, "] dtypes differ: ", to_string(a.dtype()), " and ", to_string(b.dtype()));
-  require(a.device() == b.device(), "[", op, "] devices differ: ", to_string(a.device()), " and ",
-          to_string(b.device()));
+  check_devices(op, {&a, &b});
   const Tensor y(broadcast(op, a.shape(), b.shape()), a.dtype(), a.device());
   a.kernels().zip[functors::Binary::index_of<F>()](a.view(), b.view(), y.view());
   return y;

@@ -13,6 +13,7 @@ namespace contrastive {
 inline Tensor gather(const Tensor& x, const Tensor& index) {
   require(x.rank() >= 1 && index.rank() == 1 && index.dtype() == DType::i64, "[gather] expected i64 indices (M), got ",
           index.shape(), " ", to_string(index.dtype()));
+  check_devices("gather", {&x, &index});
   Shape shape = x.shape();
   shape[0] = index.size(0);
   const Tensor y(shape, x.dtype(), x.device());
@@ -107,6 +108,7 @@ inline Tensor concat(std::span<const Tensor> parts, int axis = 0) {
     Shape like = part.shape();
     require(like.rank == shape.rank && part.dtype() == parts[0].dtype(), "[concat] ", part.shape(), " does not join ",
             parts[0].shape());
+    check_devices("concat", {&parts[0], &part});
     const std::int64_t size = like[axis];
     like[axis] = shape[axis];
     require(like == shape, "[concat] ", part.shape(), " does not join ", parts[0].shape(), " along axis ", axis);

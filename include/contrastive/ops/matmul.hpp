@@ -26,7 +26,7 @@ inline Tensor matmul(const Tensor& a, const Tensor& b, bool transpose_a = false,
           transpose_b ? "^T" : "");
   require((a.dtype() == DType::f64) == (b.dtype() == DType::f64), "[matmul] f64 meets only f64, got ",
           to_string(a.dtype()), " and ", to_string(b.dtype()));
-  require(a.device() == b.device(), "[matmul] devices differ: ", to_string(a.device()), " and ", to_string(b.device()));
+  check_devices("matmul", {&a, &b});
   const Tensor y = detail::product(a, b, transpose_a, transpose_b, alpha, a.dtype());
   if (!recording({&a, &b})) return y;
   return record(y, [da = Grad(a), db = Grad(b), a = a.detach(), b = b.detach(), transpose_a, transpose_b,

@@ -34,6 +34,7 @@ inline Tensor batch_norm(const Tensor& x, const Tensor& mean, const Tensor& var,
           "[batch_norm] expected statistics (G, ", x.size(-1), "), got ", mean.shape(), " and ", var.shape());
   require(!with.residual.defined() || with.residual.shape() == x.shape(), "[batch_norm] the residual ",
           with.residual.shape(), " is not like ", x.shape());
+  check_devices("batch_norm", {&x, &mean, &var, &with.weight, &with.bias, &with.residual});
   const Tensor y(x.shape(), x.dtype(), x.device());
   x.kernels().batch_norm(x.view(), mean.view(), var.view(), with.eps, with.weight.view(), with.bias.view(),
                          with.residual.view(), with.relu, y.view());

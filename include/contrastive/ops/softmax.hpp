@@ -34,6 +34,7 @@ inline Tensor cross_entropy_rows(const Tensor& logits, const Tensor& targets) {
   require(logits.rank() == 2 && targets.shape() == Shape{logits.size(0)} && targets.dtype() == DType::i64,
           "[cross_entropy] expected logits (N, C) and i64 targets (N), got ", logits.shape(), " and ", targets.shape(),
           " ", to_string(targets.dtype()));
+  check_devices("cross_entropy", {&logits, &targets});
   if (targets.device() == Device::cpu)
     for (std::int64_t target : targets.span<std::int64_t>())
       require(target >= 0 && target < logits.size(1), "[cross_entropy] target ", target, " is outside ", logits.size(1),

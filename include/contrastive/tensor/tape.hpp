@@ -113,6 +113,17 @@ inline bool recording(std::initializer_list<const Tensor*> inputs) {
   return false;
 }
 
+/// Throws unless the tensors that are there live on one device.
+inline void check_devices(const char* op, std::initializer_list<const Tensor*> inputs) {
+  const Tensor* first = nullptr;
+  for (const Tensor* x : inputs) {
+    if (!x->defined()) continue;
+    if (!first) first = x;
+    require(x->device() == first->device(), "[", op, "] devices differ: ", to_string(first->device()), " and ",
+            to_string(x->device()));
+  }
+}
+
 /// Marks `y` as computed and records how to go back. `backward(dy)` is called at most once.
 template <class F>
 Tensor record(Tensor y, F&& backward) {

@@ -21,7 +21,8 @@ struct FeatureSet {
   std::vector<std::int64_t> labels, samples;
 };
 
-/// Encodes the first `limit` pictures of a set (0: all) in evaluation mode. `encode` maps (N, H, W, C) to (N, D).
+/// Encodes the first `limit` pictures of a set (0: all) in evaluation mode. `encode` maps (N, H, W, C) on the CPU to
+/// (N, D) on any device; the features come back to the CPU.
 template <Augment A, class Encode>
 FeatureSet encode_set(const AnyDataset& set, const A& transform, Encode&& encode, std::size_t limit = 0,
                       std::size_t batch = 256, bool strict = false) {

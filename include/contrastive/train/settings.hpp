@@ -6,6 +6,7 @@
 #include <string>
 #include <type_traits>
 
+#include "contrastive/core/device.hpp"
 #include "contrastive/io/json.hpp"
 
 namespace contrastive {
@@ -105,6 +106,9 @@ inline void settings_from_json(const Json& json, Settings& settings, const std::
     require(known, "[config] ", file, ": unknown setting \"", member.name, "\"");
   }
 }
+
+/// Where the run computes; the kernels of that device must have been registered.
+inline Device device_of(const Settings& s) { return s.device == "cuda" ? Device::cuda : Device::cpu; }
 
 /// Throws one sentence naming the flag that cannot be.
 inline void check_settings(const Settings& s) {

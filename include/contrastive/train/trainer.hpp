@@ -81,13 +81,15 @@ struct TrainResult {
 template <class M>
 class Trainer {
  public:
-  /// `transform` is the evaluation view; `test` may be empty: then there is no kNN check.
+  /// `transform` is the evaluation view; `test` may be empty: then there is no kNN check. The method is moved to the
+  /// device of the settings: handles on its parameters taken earlier stay behind.
   Trainer(M& method, const Settings& settings, AnyDataset train, AnyDataset test, AnyAugment transform, std::string out)
       : method_(method),
         settings_(settings),
         test_(std::move(test)),
         transform_(std::move(transform)),
         out_(std::move(out)),
+        device_(device_of(settings)),
         loader_(std::move(train), method.augment,
                 {.batch = static_cast<std::size_t>(settings.batch),
                  .seed = settings.seed,
@@ -122,6 +124,7 @@ class Trainer {
         const auto before = Clock::now();
         std::optional<Batch> batch = loader_.next();
         if (!batch) break;
+        for (Tensor& view : batch->views.view) view = view.to(device_);
         const double lr = rate(state_.step, steps);
         const double loss = step(batch->views, {state_.step, steps}, lr);
         ++state_.step;
@@ -170,7 +173,9 @@ class Trainer {
     return std::chrono::duration<double>(Clock::now() - start).count();
   }
 
+  /// Moves the method first: the optimiser holds what is trained.
   std::vector<ParameterGroup> groups() {
+    if (device_ != Device::cpu) move_to(method_, device_);
     const ParameterGroupOptions options{.weight_decay = settings_.weight_decay,
                                         .exclude_norm_and_bias = settings_.exclude_norm_and_bias};
     std::vector<ParameterGroup> all = parameter_groups(method_.online, options);
@@ -211,7 +216,7 @@ class Trainer {
     {
       const KeepStatistics keep;
       const Embeddings z = method_.embed(views, false);
-      const CollapseWatch watch = collapse_watch(z.online[0].to(Device::cpu));
+      const CollapseWatch watch = collapse_watch(z.online[0]);
       row.push_back({"spread", watch.spread});
       row.push_back({"effective_rank", watch.rank});
       result.effective_rank = watch.rank;
@@ -220,7 +225,7 @@ class Trainer {
                      watch.spread, " of 1, effective rank ", watch.rank, ")"));
     }
     if (!test_.defined() || !test_.has_labels() || settings_.knn_every <= 0 || epoch % settings_.knn_every != 0) return;
-    const auto encode = [&](const Tensor& x) { return method_.encoder()(x); };
+    const auto encode = [&](const Tensor& x) { return method_.encoder()(x.to(device_)); };
     const std::size_t limit = settings_.eval_limit > 0 ? static_cast<std::size_t>(settings_.eval_limit) : 10000;
     const FeatureSet train = encode_set(loader_.dataset(), transform_, encode, limit);
     const FeatureSet test = encode_set(test_, transform_, encode, std::max<std::size_t>(1, limit / 5));
@@ -239,6 +244,7 @@ class Trainer {
   AnyDataset test_;
   AnyAugment transform_;
   std::string out_;
+  Device device_;
   Loader<AnyAugment> loader_;
   std::size_t predictor_groups_ = 0;
   Optimizer optimizer_;

@@ -30,6 +30,7 @@ struct Queue {
     require(batch.rank() == 2 && batch.size(1) == keys.size(1), "[queue] expected keys (N, ", keys.size(1), "), got ",
             batch.shape());
     require(N > 0 && K % N == 0, "[queue] the batch must divide the queue: ", N, " does not divide ", K);
+    check_devices("queue", {&keys, &batch});
     std::int64_t& at = *pointer.data<std::int64_t>();
     keys.kernels().place(batch.view(), keys.view(), 0, at);
     at = (at + N) % K;

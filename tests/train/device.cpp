@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: MIT
+
+// A run on another device is the run on the CPU, bit for bit, where both have the same kernels; what is read on the
+// host without having been brought there crashes.
+
+#include <cstring>
+
+#include "contrastive/augment/recipes.hpp"
+#include "contrastive/data/shapes.hpp"
+#include "contrastive/encoders/image_encoder.hpp"
+#include "contrastive/methods/byol.hpp"
+#include "contrastive/methods/moco_v2.hpp"
+#include "contrastive/methods/simclr.hpp"
+#include "contrastive/train/trainer.hpp"
+#include "io/support.hpp"
+#include "support/catch.hpp"
+#include "support/far_device.hpp"
+
+using namespace contrastive;
+
+namespace {
+
+Settings tiny(const std::string& device, const std::string& optimizer) {
+  Settings s;
+  s.method = "test";
+  s.data = "shapes";
+  s.device = device;
+  s.optimizer = optimizer;
+  s.image_size = 8;
+  s.batch = 16;
+  s.lr = 0.05;
+  s.clip = 1;
+  s.exclude_norm_and_bias = true;
+  return s;
+}
+
+AnyAugment views() { return simclr_cifar(8); }
+ImageEncoder encoder(Rng rng) { return ConvNet(3, {8, 8}, rng); }
+AnyDataset shapes(const char* split) { return Shapes(48, 8, "shape", 0, split); }
+
+/// Trains an epoch, then another one from the checkpoint in new hands.
+template <class Make>
+void train(const std::string& out, Settings s, Make&& make) {
+  for (s.epochs = 1; s.epochs <= 2; ++s.epochs) {
+    auto method = make();
+    Trainer trainer(method, s, shapes("train"), shapes("test"), center_view(8, 8, {}, 3), out);
+    each_parameter(method, [&](const std::string&, Parameter& p) { REQUIRE(p.device() == device_of(s)); });
+    REQUIRE(trainer.resume() == (s.epochs == 2));
+    const TrainResult result = trainer.run();
+    CHECK(std::isfinite(result.loss));
+    CHECK(result.effective_rank > 1);
+  }
+}
+
+void check_same(const std::string& near, const std::string& far) {
+  const Safetensors want = load_safetensors(checkpoint_path(near)), got = load_safetensors(checkpoint_path(far));
+  REQUIRE(want.tensors.size() == got.tensors.size());
+  for (const auto& [name, tensor] : want.tensors) {
+    INFO(name);
+    const Tensor other = got.tensors.at(name);
+    REQUIRE(other.shape() == tensor.shape());
+    REQUIRE(other.dtype() == tensor.dtype());
+    CHECK(std::memcmp(other.view().data, tensor.view().data,
+                      static_cast<std::size_t>(tensor.count()) * size_of(tensor.dtype())) == 0);
+  }
+  const MetricsTable a = load_metrics(near + "/metrics.csv"), b = load_metrics(far + "/metrics.csv");
+  for (const char* column : {"loss", "spread", "effective_rank", "knn_top1"}) {
+    INFO(column);
+    const auto &x = *a.find(column), &y = *b.find(column);
+    REQUIRE(x.size() == y.size());
+    CHECK(std::memcmp(x.data(), y.data(), x.size() * sizeof(double)) == 0);
+  }
+}
+
+template <class Make>
+void compare(Settings s, Make&& make) {
+  const Scratch near, far;
+  train(near.str(), s, make);
+  s.device = to_string(Device::cuda);
+  const far_device::Installed installed;
+  train(far.str(), s, make);
+  check_same(near.str(), far.str());
+
+  // What was trained there goes on here.
+  auto method = make();
+  s.device = to_string(Device::cpu);
+  s.epochs = 3;
+  Trainer here(method, s, shapes("train"), {}, center_view(8, 8, {}, 3), far.str());
+  REQUIRE(here.resume());
+  CHECK(std::isfinite(here.run().loss));
+}
+
+}  // namespace
+
+TEST_CASE("a run on another device: SimCLR by SGD, in chunks too", "[device]") {
+  const auto make = [] { return simclr(encoder(Rng(1)), views(), {.dimension = 8}, Rng(2)); };
+  compare(tiny("cpu", "sgd"), make);
+  Settings chunks = tiny("cpu", "lars");
+  chunks.accumulate = 2;
+  compare(chunks, make);
+}
+
+TEST_CASE("a run on another device: MoCo's queue and momentum encoder by AdamW", "[device]") {
+  compare(tiny("cpu", "adamw"),
+          [] { return moco_v2(encoder(Rng(1)), views(), {.queue = 64, .dimension = 8}, Rng(2)); });
+}
+
+TEST_CASE("a run on another device: BYOL, in bf16", "[device]") {
+  Settings s = tiny("cpu", "sgd");
+  s.precision = "bf16";
+  compare(s,
+          [] { return byol([](Rng rng) { return encoder(rng); }, views(), {.hidden = 16, .dimension = 8}, Rng(2)); });
+}
+
+TEST_CASE("operations say that their tensors are on two devices", "[device]") {
+  const far_device::Installed installed;
+  const Tensor here = Tensor::full({4, 2, 2, 2}, 1), there = here.to(Device::cuda);
+  CHECK_THROWS_WITH(conv2d(here, there, {}), Contains("[conv2d] devices differ: cpu and cuda"));
+  CHECK_THROWS_WITH(concat({there, here}), Contains("[concat] devices differ: cuda and cpu"));
+  CHECK_THROWS_WITH(here + there, Contains("[add] devices differ"));
+  CHECK_THROWS_WITH(gather(there, Tensor::zeros({1}, DType::i64)), Contains("[gather] devices differ"));
+  CHECK_THROWS_WITH(there.data<float>(), Contains("call to(Device::cpu)"));
+  Queue queue(4, 2, Rng(0));
+  CHECK_THROWS_WITH(queue.enqueue(Tensor::zeros({2, 2}).to(Device::cuda)), Contains("[queue] devices differ"));
+}
