@@ -147,6 +147,44 @@ TEST_CASE("a picture that cannot be read gives its place to the next", "[loader]
   CHECK_THROWS_WITH(run(hopeless, 0, 1), Contains("none of the 3 pictures"));
 }
 
+namespace {
+/// `Numbers` that counts how often a bad picture was tried. Picture 5 is damaged below its first row.
+struct Counted : Numbers {
+  std::shared_ptr<std::atomic<int>> tries = std::make_shared<std::atomic<int>>(0);
+  Image image(std::size_t i, const CropPlan& plan = {}) const {
+    if (i == 5 && (!plan || plan(4, 4).height > 1)) ++*tries, fail("[decode] number-5.png: damaged");
+    if (std::find(bad.begin(), bad.end(), i) != bad.end()) ++*tries;
+    return Numbers::image(i);
+  }
+};
+}  // namespace
+
+TEST_CASE("a picture that no plan can read is tried in the first epoch only", "[loader]") {
+  const Counted counted{{20, {3, 4, 19}}};
+  const AnyDataset set(counted);
+  const LoaderOptions options{.batch = 5, .seed = 1, .threads = 0};
+  Loader loader(set, Probe{}, options);
+  const auto records = run(loader, 0, 1);
+  // Each of 3, 4 and 19 once and once more with the smallest plan; 5 for itself, for 3 and for 4, and the plan reads.
+  CHECK(*counted.tries == 3 * 2 + 3);
+  const auto later = run(loader, 1, 4);
+  CHECK(*counted.tries == 3 * 2 + 3 + 3 * 3);
+  CHECK(loader.unreadable() == 4);
+  // What is remembered changes nothing: a run that starts in the middle takes the same pictures.
+  Loader resumed(AnyDataset(Counted{{20, {3, 4, 19}}}), Probe{}, options);
+  CHECK(run(resumed, 2, 4, 2) == std::vector<Record>(later.begin() + 6, later.end()));
+  // A part of the set shares what is known, and what is counted.
+  const int before = *counted.tries;
+  const AnyDataset part = take(set, 5);
+  CHECK_FALSE(part.image_or_report(3).has_value());
+  CHECK(part.image_or_report(2).has_value());
+  CHECK(*counted.tries == before);
+  CHECK(part.unreadable() == 4);
+  // The damaged one is read where its damage is not looked at.
+  CHECK(set.image_or_report(5, [](int, int) { return Region{0, 0, 1, 4}; }).has_value());
+  CHECK_FALSE(set.image_or_report(5).has_value());
+}
+
 TEST_CASE("loaders stop at once, wherever they are", "[loader]") {
   for (int round = 0; round < 20; ++round) {
     Loader loader(AnyDataset(Numbers{}), Probe{}, {.batch = 10, .threads = 3, .prefetch = 4});

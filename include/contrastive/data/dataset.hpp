@@ -4,10 +4,10 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdio>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <set>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -23,8 +23,8 @@ namespace contrastive {
 ///   image(i)       the picture, RGB or grey; throws `Error` naming the file when it cannot be read
 ///   label(i)       its class in [0, class_names().size()), -1 where there is none
 ///   name()         for messages: "cifar10 train"
-/// Two members are optional: `image(i, plan)` decodes no more than the plan asks for, and `describe(i)` names the
-/// picture in messages (its file).
+/// Two members are optional: `image(i, plan)` decodes no more than the plan asks for, where every plan reads at least
+/// what the one for the top left pixel reads, and `describe(i)` names the picture in messages (its file).
 template <class D>
 concept Dataset = requires(const D& set, std::size_t i) {
   { set.size() } -> std::convertible_to<std::size_t>;
@@ -55,35 +55,26 @@ class AnyDataset {
   bool has_labels() const { return size() > 0 && !class_names().empty(); }
 
   /// The picture, or nothing where it cannot be read: the reason is then written to stderr, once for each picture of
-  /// the set, and counted.
+  /// the set, and counted. One that no plan can read is not tried again. One that is damaged further down is: what is
+  /// above the damage stays readable, so that the answer depends on (i, plan) alone and not on what was asked before.
   std::optional<Image> image_or_report(std::size_t i, const CropPlan& plan = {}) const {
-    try {
-      return image(i, plan);
-    } catch (const Error& error) {
-      const std::lock_guard hold(self_->lock);
-      if (self_->unreadable.insert(i).second) std::fprintf(stderr, "skipped: %s\n", error.what());
-      return std::nullopt;
-    }
+    return self_->image_or_report(i, plan);
   }
 
-  /// How many pictures could not be read so far.
-  std::size_t unreadable() const {
-    const std::lock_guard hold(self_->lock);
-    return self_->unreadable.size();
-  }
+  /// How many pictures could not be read so far; for a part of a set, how many of the whole.
+  std::size_t unreadable() const { return self_->unreadable(); }
 
  private:
   struct Interface {
     virtual ~Interface() = default;
+    virtual std::optional<Image> image_or_report(std::size_t i, const CropPlan& plan) = 0;
+    virtual std::size_t unreadable() = 0;
     virtual std::size_t size() const = 0;
     virtual Image image(std::size_t i, const CropPlan& plan) const = 0;
     virtual int label(std::size_t i) const = 0;
     virtual std::vector<std::string> class_names() const = 0;
     virtual std::string name() const = 0;
     virtual std::string describe(std::size_t i) const = 0;
-
-    std::mutex lock;
-    std::set<std::size_t> unreadable;
   };
 
   template <class D>
@@ -105,7 +96,51 @@ class AnyDataset {
       else
         return join("picture ", i, " of ", set.name());
     }
+    std::optional<Image> image_or_report(std::size_t i, const CropPlan& plan) override {
+      if constexpr (requires { set.image_or_report(i, plan); }) {
+        return set.image_or_report(i, plan);
+      } else {
+        if (hopeless(i)) return std::nullopt;
+        try {
+          return image(i, plan);
+        } catch (const Error& error) {
+          note(i, error);
+          return std::nullopt;
+        }
+      }
+    }
+    std::size_t unreadable() override {
+      if constexpr (requires { set.unreadable(); }) {
+        return set.unreadable();
+      } else {
+        const std::lock_guard hold(lock);
+        return failures.size();
+      }
+    }
+
+    bool hopeless(std::size_t i) {
+      const std::lock_guard hold(lock);
+      const auto known = failures.find(i);
+      return known != failures.end() && known->second;
+    }
+    void note(std::size_t i, const Error& error) {
+      {
+        const std::lock_guard hold(lock);
+        if (failures.contains(i)) return;
+      }
+      bool top_is_readable = true;
+      try {
+        image(i, [](int, int) { return Region{0, 0, 1, 1}; });
+      } catch (const Error&) {
+        top_is_readable = false;
+      }
+      const std::lock_guard hold(lock);
+      if (failures.emplace(i, !top_is_readable).second) std::fprintf(stderr, "skipped: %s\n", error.what());
+    }
+
     D set;
+    std::mutex lock;
+    std::map<std::size_t, bool> failures;  // whether no plan can read the picture
   };
 
   std::shared_ptr<Interface> self_;
@@ -122,6 +157,10 @@ struct Subset {
   std::vector<std::string> class_names() const { return set.class_names(); }
   std::string name() const { return set.name(); }
   std::string describe(std::size_t i) const { return set.describe(indices.at(i)); }
+  std::optional<Image> image_or_report(std::size_t i, const CropPlan& plan) const {
+    return set.image_or_report(indices.at(i), plan);
+  }
+  std::size_t unreadable() const { return set.unreadable(); }
 };
 
 /// The first `count` pictures, or all where there are fewer.
