@@ -246,23 +246,29 @@ TEST_CASE("a batch in chunks has the gradients of the whole") {
   CHECK_THROWS_WITH(backward_in_chunks(odd, views, {0, 10}, 3), Contains("3 chunks do not divide a batch of 8"));
 }
 
-TEST_CASE("in chunks, running statistics advance once a chunk and see what they would have seen") {
+TEST_CASE("in chunks, running statistics of both branches move once a chunk, as in one pass over the chunks") {
   Views views;
   for (std::uint64_t v = 0; v < 2; ++v) views.view.push_back(init::normal({8, 6}, 1, Rng(v)));
   views.globals = 2;
-  auto whole = simclr(TanhBody{}, noisy_views(), {.dimension = 4}, Rng(1));
-  auto parts = clone(whole);
-  for (std::int64_t c = 0; c < 2; ++c) {
-    const NoGrad no_grad;
-    whole.embed(detail::chunk_of(views, c * 4, c * 4 + 4));
-  }
-  backward_in_chunks(parts, views, {0, 10}, 2);
-  std::vector<Tensor> want;
-  each_buffer(whole, [&](const std::string&, Buffer& b) { want.push_back(b); });
-  std::size_t i = 0;
-  each_buffer(parts, [&](const std::string& name, Buffer& b) {
-    INFO(name);
-    CHECK(distance(b, want[i++]) == 0);
-  });
-  CHECK(i == 6);
+  const auto check = [&](auto whole, int buffers) {
+    auto parts = clone(whole);
+    for (std::int64_t c = 0; c < 2; ++c) {
+      const NoGrad no_grad;
+      whole.embed(detail::chunk_of(views, c * 4, c * 4 + 4));
+    }
+    backward_in_chunks(parts, views, {0, 10}, 2);
+    std::vector<Tensor> want;
+    each_buffer(whole, [&](const std::string&, Buffer& b) { want.push_back(b); });
+    std::size_t i = 0;
+    each_buffer(parts, [&](const std::string& name, Buffer& b) {
+      INFO(name);
+      CHECK(distance(b, want[i++]) == 0);
+      // SimCLR takes both views in one pass, BYOL one after the other.
+      if (name.ends_with("num_batches_tracked")) CHECK(b.item() == (whole.views_together ? 2 : 4));
+    });
+    CHECK(i == static_cast<std::size_t>(buffers));
+  };
+  check(simclr(TanhBody{}, noisy_views(), {.dimension = 4}, Rng(1)), 2 * 3);
+  // Projector and predictor, and the target's projector.
+  check(byol([](Rng) { return TanhBody{}; }, noisy_views(), {.hidden = 7, .dimension = 4}, Rng(1)), 3 * 3);
 }

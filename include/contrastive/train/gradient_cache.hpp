@@ -31,7 +31,11 @@ inline Tensor joined(const std::vector<Embeddings>& parts, std::vector<Tensor> E
 /// Computes the loss of a batch and collects its gradients with activations of only `1 / chunks` of it in memory (Gao
 /// et al. 2021, arXiv:2101.06983). Splitting a contrastive batch and adding gradients would be another loss, with
 /// fewer negatives; here a first pass without gradients embeds all chunks, the objective sees the whole batch, and a
-/// second pass sends its gradient back chunk by chunk. Batch norm sees a chunk at a time. Returns the loss.
+/// second pass sends its gradient back chunk by chunk. Returns the loss.
+///
+/// Loss and gradients are those of the whole batch, except through batch norm: it normalises each chunk by the chunk's
+/// own statistics, where one big batch would be normalised by its own. Running statistics of both branches move in
+/// the first pass alone: one update a chunk, so `chunks` updates from smaller samples where one big batch makes one.
 template <class M>
 Tensor backward_in_chunks(M& method, const Views& views, Progress progress, std::int64_t chunks) {
   method.before_step(progress);
@@ -46,7 +50,6 @@ Tensor backward_in_chunks(M& method, const Views& views, Progress progress, std:
   std::vector<Embeddings> parts;
   {
     const NoGrad no_grad;
-    const KeepStatistics keep;
     for (std::int64_t c = 0; c < chunks; ++c)
       parts.push_back(method.embed(detail::chunk_of(views, c * size, (c + 1) * size)));
   }
@@ -60,6 +63,7 @@ Tensor backward_in_chunks(M& method, const Views& views, Progress progress, std:
     whole.target.push_back(detail::joined(parts, &Embeddings::target, v));
   const Tensor loss = method.objective(whole);
   loss.backward();
+  const KeepStatistics keep;  // they have moved in the first pass
   for (std::int64_t c = 0; c < chunks; ++c) {
     const Embeddings part = method.embed(detail::chunk_of(views, c * size, (c + 1) * size), false);
     Tensor pull;  // sum of z . dz, whose gradient at z is dz
