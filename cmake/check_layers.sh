@@ -15,8 +15,7 @@ nn                core kernels tensor ops
 encoders          core kernels tensor ops nn
 data/image.hpp    core
 io/format         core
-train/log           core io/format io
-io/report         core tensor io io/format data/image.hpp train/log
+io/report         core tensor io io/format data/image.hpp
 io                core tensor io/format data/image.hpp
 augment           core kernels tensor data/image.hpp
 data              core kernels tensor io io/format data/image.hpp augment
@@ -25,7 +24,7 @@ objectives        core kernels tensor ops nn
 methods           core kernels tensor ops nn encoders augment data/image.hpp optim objectives
 dist              core kernels tensor ops nn
 eval              core kernels tensor ops nn encoders augment data data/image.hpp optim objectives io io/format
-train             core kernels tensor ops nn encoders augment data data/image.hpp optim objectives methods dist eval io io/format train/log io/report
+train             core kernels tensor ops nn encoders augment data data/image.hpp optim objectives methods dist eval io io/format io/report
 interop           core tensor
 '
 
@@ -47,7 +46,6 @@ find include/contrastive \( -name '*.hpp' -o -name '*.cuh' \) -print0 | sort -z 
     function layer(path) {
       if (path in known) return path
       if (path in format) return "io/format"
-      if (path == "train/metrics.hpp" || path == "train/event_file.hpp") return "train/log"
       if (path ~ /^io\/report/) return "io/report"
       if (path !~ /\//) return ""  # contrastive.hpp, fwd.hpp: the umbrella
       sub(/\/.*/, "", path)

@@ -30,10 +30,10 @@
 
 #include "contrastive/io/atomic_file.hpp"
 #include "contrastive/io/file.hpp"
+#include "contrastive/io/metrics.hpp"
 #include "contrastive/io/report/data.hpp"
 #include "contrastive/io/report/sections.hpp"
 #include "contrastive/io/report/style.hpp"
-#include "contrastive/train/metrics.hpp"
 
 namespace contrastive {
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "contrastive/train/metrics.hpp"
+#include "contrastive/io/metrics.hpp"
 
 #include <cmath>
 

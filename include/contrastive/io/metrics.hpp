@@ -13,9 +13,9 @@
 #include <vector>
 
 #include "contrastive/io/atomic_file.hpp"
+#include "contrastive/io/event_file.hpp"
 #include "contrastive/io/file.hpp"
 #include "contrastive/io/json.hpp"
-#include "contrastive/train/event_file.hpp"
 
 namespace contrastive {
 
