@@ -174,6 +174,9 @@ TEST_CASE("a queue wraps where batches end and refuses what does not divide it")
   CHECK(queue.keys.data<float>()[0] == 3);
   CHECK(queue.keys.data<float>()[4] == 1);
   CHECK_THROWS_WITH(queue.enqueue(Tensor::full({4, 2}, 0)), Contains("4 does not divide 6"));
+  // As a damaged checkpoint would leave it.
+  queue.pointer.copy_from(Tensor::full({}, -3, DType::i64));
+  CHECK_THROWS_WITH(queue.enqueue(Tensor::full({2, 2}, 0)), Contains("2 keys do not fit at row -3 of 6"));
 }
 
 TEST_CASE("split batch norm equals lightly's, whose groups are every G-th image") {

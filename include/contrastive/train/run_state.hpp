@@ -35,15 +35,20 @@ inline std::string exact(double value) {
   return text;
 }
 
-/// A file that was already checked for being whole; throws naming what is wrong with it.
-inline Safetensors read_checkpoint(const std::string& path) {
-  Safetensors file = load_safetensors(path);
+/// Throws, naming the file, unless it says all that a checkpoint says.
+inline void check_checkpoint(const Safetensors& file, const std::string& path) {
   const auto format = file.metadata.find("format");
   require(format != file.metadata.end() && format->second == "contrastive-checkpoint-1", "[checkpoint] ", path,
           " is not a checkpoint of this library");
   for (const char* key : {"settings", "step", "steps_per_epoch", "loss_sum", "loss_last_epoch"})
     require(file.metadata.contains(key), "[checkpoint] ", path, " lacks ", key);
-  return file;
+}
+
+inline Settings settings_in(const Safetensors& file, const std::string& path) {
+  check_checkpoint(file, path);
+  Settings settings;
+  settings_from_json(Json::parse(file.metadata.at("settings"), path), settings, path);
+  return settings;
 }
 
 inline std::int64_t whole_number(const std::string& path, const std::string& text) {
@@ -51,6 +56,32 @@ inline std::int64_t whole_number(const std::string& path, const std::string& tex
   const long long value = std::strtoll(text.c_str(), &end, 10);
   require(end != text.c_str() && *end == 0 && value >= 0, "[checkpoint] ", path, ": \"", text, "\" is no step");
   return value;
+}
+
+/// Puts a checkpoint's contents in place; `path` is for messages.
+template <class M>
+void restore(const Safetensors& file, const std::string& path, M& method, Optimizer& optimizer,
+             const Settings& settings, RunState& state) {
+  const Settings was = settings_in(file, path);
+  require(was.method == settings.method && was.encoder == settings.encoder, "[checkpoint] ", path, " is of ",
+          was.method, " with encoder ", was.encoder, ", this run is ", settings.method, " with encoder ",
+          settings.encoder);
+  const std::int64_t per_epoch = whole_number(path, file.metadata.at("steps_per_epoch"));
+  require(per_epoch == state.steps_per_epoch && was.batch == settings.batch, "[checkpoint] ", path,
+          " was made with batch ", was.batch, " and ", per_epoch, " steps an epoch, this run has batch ",
+          settings.batch, " and ", state.steps_per_epoch);
+  const LoadReport report = load_state(method, file.tensors, "model.");
+  require(report.ok(), "[checkpoint] ", path, " does not fit this run: ", to_string(report));
+  optimizer.each_state([&](const std::string& name, Tensor& tensor) {
+    const auto found = file.tensors.find("optimizer." + name);
+    require(found != file.tensors.end() && found->second.shape() == tensor.shape() &&
+                found->second.dtype() == tensor.dtype(),
+            "[checkpoint] ", path, " has no fitting optimizer state ", name, " (was --optimizer another?)");
+    tensor.copy_from(found->second);
+  });
+  state.step = whole_number(path, file.metadata.at("step"));
+  state.loss_sum = std::strtod(file.metadata.at("loss_sum").c_str(), nullptr);
+  state.loss_last_epoch = std::strtod(file.metadata.at("loss_last_epoch").c_str(), nullptr);
 }
 
 }  // namespace detail
@@ -79,9 +110,7 @@ void save_checkpoint(const std::string& run, M& method, Optimizer& optimizer, co
 
 /// The settings that a checkpoint was made with.
 inline Settings checkpoint_settings(const std::string& path) {
-  Settings settings;
-  settings_from_json(Json::parse(detail::read_checkpoint(path).metadata.at("settings"), path), settings, path);
-  return settings;
+  return detail::settings_in(load_safetensors(path), path);
 }
 
 /// The newest checkpoint of a run; empty when there is none.
@@ -98,27 +127,7 @@ bool load_checkpoint(const std::string& run, M& method, Optimizer& optimizer, co
                      RunState& state) {
   const std::string path = newest_checkpoint(run);
   if (path.empty()) return false;
-  const Safetensors file = detail::read_checkpoint(path);
-  const Settings was = checkpoint_settings(path);
-  require(was.method == settings.method && was.encoder == settings.encoder, "[checkpoint] ", path, " is of ",
-          was.method, " with encoder ", was.encoder, ", this run is ", settings.method, " with encoder ",
-          settings.encoder);
-  const std::int64_t per_epoch = detail::whole_number(path, file.metadata.at("steps_per_epoch"));
-  require(per_epoch == state.steps_per_epoch && was.batch == settings.batch, "[checkpoint] ", path,
-          " was made with batch ", was.batch, " and ", per_epoch, " steps an epoch, this run has batch ",
-          settings.batch, " and ", state.steps_per_epoch);
-  const LoadReport report = load_state(method, file.tensors, "model.");
-  require(report.ok(), "[checkpoint] ", path, " does not fit this run: ", to_string(report));
-  optimizer.each_state([&](const std::string& name, Tensor& tensor) {
-    const auto found = file.tensors.find("optimizer." + name);
-    require(found != file.tensors.end() && found->second.shape() == tensor.shape() &&
-                found->second.dtype() == tensor.dtype(),
-            "[checkpoint] ", path, " has no fitting optimizer state ", name, " (was --optimizer another?)");
-    tensor.copy_from(found->second);
-  });
-  state.step = detail::whole_number(path, file.metadata.at("step"));
-  state.loss_sum = std::strtod(file.metadata.at("loss_sum").c_str(), nullptr);
-  state.loss_last_epoch = std::strtod(file.metadata.at("loss_last_epoch").c_str(), nullptr);
+  detail::restore(load_safetensors(path), path, method, optimizer, settings, state);
   return true;
 }
 

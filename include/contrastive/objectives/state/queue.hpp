@@ -32,6 +32,7 @@ struct Queue {
     require(N > 0 && K % N == 0, "[queue] the batch must divide the queue: ", N, " does not divide ", K);
     check_devices("queue", {&keys, &batch});
     std::int64_t& at = *pointer.data<std::int64_t>();
+    require(at >= 0 && at <= K - N, "[queue] ", N, " keys do not fit at row ", at, " of ", K);
     keys.kernels().place(batch.view(), keys.view(), 0, at);
     at = (at + N) % K;
   }
