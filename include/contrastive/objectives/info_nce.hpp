@@ -18,6 +18,7 @@ inline void check_temperature(const char* op, double temperature) {
 inline void check_pairs(const char* op, const Tensor& a, const Tensor& b) {
   require(a.rank() == 2 && a.shape() == b.shape() && a.size(0) > 0, "[", op,
           "] expected two tensors of the same (N, D) with N > 0, got ", a.shape(), " and ", b.shape());
+  check_devices(op, {&a, &b});
 }
 
 /// info_nce for the engine: `options` may say more (label smoothing, weights, ids).

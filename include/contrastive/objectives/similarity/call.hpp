@@ -25,13 +25,16 @@ Value in_compute_type(const Matrix& m, F&& f) {
   return m.dtype == DType::f64 ? f.template operator()<double>() : f.template operator()<float>();
 }
 
-inline Matrix borrow_rows(const Tensor& t) { return {t.view().data, t.dtype(), t.size(0), t.size(1), t.size(1), 1}; }
+/// Whether the engine takes these tensors; other devices have dense forms (objectives/dense.hpp).
+inline bool takes(const Tensor& t) { return t.device() == Device::cpu; }
+
+inline Matrix borrow_rows(const Tensor& t) {
+  require(takes(t), "[losses] runs on the CPU, got a tensor on ", to_string(t.device()));
+  return {t.view().data, t.dtype(), t.size(0), t.size(1), t.size(1), 1};
+}
 inline MutableMatrix borrow_rows_to_write(const Tensor& t) {
   return {t.view().data, t.dtype(), t.size(0), t.size(1), t.size(1), 1};
 }
-
-/// Whether the engine takes these tensors; other devices have dense forms (objectives/dense.hpp).
-inline bool takes(const Tensor& t) { return t.device() == Device::cpu; }
 
 /// A loss of tensors whose gradients are found with its value. `f.operator()<C>(work, a, b, da, db)` gives the Value;
 /// da and db have no data where no gradient is wanted. `log_scale` and `bias`, where given, get theirs.
