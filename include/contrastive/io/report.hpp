@@ -32,6 +32,7 @@
 #include "contrastive/io/file.hpp"
 #include "contrastive/io/metrics.hpp"
 #include "contrastive/io/report/data.hpp"
+#include "contrastive/io/report/map.hpp"
 #include "contrastive/io/report/sections.hpp"
 #include "contrastive/io/report/style.hpp"
 
