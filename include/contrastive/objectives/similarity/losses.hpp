@@ -59,20 +59,17 @@ struct SoftmaxOptions {
   std::int64_t tile = 0;
 };
 
-namespace detail {
-
 /// log(1 + e^(ln 2 x)).
 inline double softplus2(double x) {
   const double z = x * std::log(2.0);
   return std::max(z, 0.0) + std::log1p(std::exp(-std::abs(z)));
 }
 
+/// log2(2^a + 2^b).
 inline double log2_add(double a, double b) {
   const double high = std::max(a, b), low = std::min(a, b);
   return std::isinf(high) ? high : high + std::log2(1 + std::exp2(low - high));
 }
-
-}  // namespace detail
 
 /// Label smoothing moves a share of each target from the positive to all columns alike: by the mean of the columns, so
 /// in O((N + M) D). Returns what it adds to the loss, adds to the pairs' weights, and leaves in `work.means` the four
@@ -153,9 +150,9 @@ Value softmax_pairs(Workspace& work, const char* op, const Matrix& a, const Matr
   Value value;
   /// Adds a side's part of row i, whose negatives sum to `others`: the sum with its positive goes to `all`.
   const auto add_side = [&](std::int64_t i, double positive, double others, double& all) {
-    all = options.decoupled ? others : detail::log2_add(others, positive);
+    all = options.decoupled ? others : log2_add(others, positive);
     const double weight = positive_weight.empty() ? 1 : positive_weight[i % N];
-    value.loss += w[i] * (options.decoupled ? ln2 * (all - weight * positive) : detail::softplus2(others - positive));
+    value.loss += w[i] * (options.decoupled ? ln2 * (all - weight * positive) : softplus2(others - positive));
     pair[i] -= w[i] * (options.decoupled ? weight : std::exp2(others - all));  // 1 - p
   };
   for (std::int64_t i = 0; i < rows; ++i) w[i] = share * (options.weights.empty() ? 1 : options.weights[i % N]);
@@ -221,8 +218,8 @@ Value softmax_queue(Workspace& work, const char* op, const Matrix& q, const Matr
       double positive = 0;
       for (std::int64_t d = 0; d < D; ++d) positive += query[d] * key[d];
       positive *= scale / std::log(2.0);
-      const double others = engine.row_lse()[i], all = detail::log2_add(others, positive);
-      loss[i] = detail::softplus2(others - positive) / static_cast<double>(N);
+      const double others = engine.row_lse()[i], all = log2_add(others, positive);
+      loss[i] = softplus2(others - positive) / static_cast<double>(N);
       if (!want) continue;
       const double left = std::exp2(others - all) / static_cast<double>(N);  // (1 - p) w
       along[i] = left * engine.write_dx(i, 0, 0, key, scale * left, dq, i);
@@ -261,7 +258,7 @@ Value sigmoid_pairs(Workspace& work, const char* op, const Matrix& a, const Matr
   for (std::int64_t i = 0; i < N; ++i) {
     const double z = std::log(2.0) * engine.t(i, i) + bias;
     slope[i] = -1 / (1 + std::exp(z));
-    value.loss += share * (engine.row_loss()[i] + detail::softplus2(-z / std::log(2.0)));
+    value.loss += share * (engine.row_loss()[i] + softplus2(-z / std::log(2.0)));
     value.dbias += share * (engine.row_slope()[i] + slope[i]);
   }
   parallel_for(N, grain_for(8 * D), [&](std::int64_t begin, std::int64_t end) {
