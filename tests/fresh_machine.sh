@@ -85,7 +85,7 @@ inside() {
 }
 
 inside "apt-get update -q"
-inside 'apt-get install -s -q --no-install-recommends $(bash cmake/dependencies.sh list run dev) | tail -1'
+inside 'apt-get install -s -qq --no-install-recommends $(bash cmake/dependencies.sh list run dev) >/dev/null'
 echo "fresh_machine: $suite made, every package name resolves ($((SECONDS - start)) s)"
 [[ $only_packages == no ]] || exit 0
 

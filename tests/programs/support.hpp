@@ -20,7 +20,7 @@ struct Outcome {
   std::string text;  // stdout and stderr
 };
 
-inline std::string program(const std::string& name) { return std::string(CONTRASTIVE_EXAMPLES_DIR) + "/" + name; }
+inline std::string program(const std::string& name) { return CONTRASTIVE_EXAMPLES_DIR "/" + name; }
 
 inline Outcome run(const std::string& command) {
   Outcome outcome;

@@ -12,7 +12,7 @@
 #endif
 
 /// Path of a file below tests/golden.
-inline std::string golden_path(const std::string& name) { return std::string(CONTRASTIVE_GOLDEN_DIR) + "/" + name; }
+inline std::string golden_path(const std::string& name) { return CONTRASTIVE_GOLDEN_DIR "/" + name; }
 
 /// One case of frozen numbers: tensors by name, and strings that say how they were made.
 class Golden {

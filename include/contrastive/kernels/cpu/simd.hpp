@@ -19,7 +19,7 @@
 /// threads stay outside: call `dispatch` from inside the chunk.
 namespace contrastive::simd {
 
-#if defined(__GNUC__) && !defined(__clang__)
+#if defined(__GNUC__)                     // clang too
 #pragma GCC diagnostic ignored "-Wpsabi"  // a note on passing wide vectors in calls; ours are all inlined
 #endif
 
