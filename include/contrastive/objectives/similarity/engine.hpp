@@ -97,6 +97,7 @@ class Engine {
   void run(Block<C> b) const;
   template <Pass P>
   void over(bool kept, bool want_dx, bool want_dy);
+  void start_columns(double with);
   void prepare_sums(bool safe);
   bool finish_sums(bool safe);
   void turn_dy();

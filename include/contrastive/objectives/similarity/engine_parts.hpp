@@ -147,12 +147,18 @@ void Engine<C>::over(bool kept, bool want_dx, bool want_dy) {
       });
 }
 
+/// What is added to the logits of each column; in the padding, so much that nothing comes of them.
+template <class C>
+void Engine<C>::start_columns(double with) {
+  C* const start = column_start_.resize(y().padded_rows);
+  std::fill(start, start + y().rows, C(with));
+  std::fill(start + y().rows, start + y().padded_rows, C(-1e30));
+}
+
 template <class C>
 void Engine<C>::prepare_sums(bool safe) {
   const std::int64_t N = x_.padded_rows, M = y().padded_rows;
-  C* const start = column_start_.resize(M);
-  std::fill(start, start + y().rows, C(safe ? 0 : -reference_));
-  std::fill(start + y().rows, start + M, C(-1e30));
+  start_columns(safe ? 0 : -reference_);
   row_sum_.zeros(N * lanes_);
   if (sides_ != Sides::rows) column_sum_.zeros(M);
   if (!safe) return;
@@ -224,6 +230,13 @@ void Engine<C>::gradient(const double* a, const double* b, const double* row_ref
   const std::int64_t N = x_.padded_rows, M = y().padded_rows;
   if (sides_ == Sides::symmetric) b = a, column_reference = row_reference;
   if (sides_ == Sides::rows) b = nullptr;
+  // References may come from an earlier pass: where one is out of the fast way's reach, take the safe one.
+  const double least = std::log2(detail::smallest_sum<C>) + reference_;
+  const auto low = [&](const double* reference, std::int64_t count) {
+    return reference && std::any_of(reference, reference + count, [&](double r) { return r < least; });
+  };
+  if (low(a ? row_reference : nullptr, x_.rows) || low(b ? column_reference : nullptr, y().rows)) safe_ = true;
+  start_columns(safe_ ? 0 : -reference_);
   const auto fill = [&](Buffer<C>& weight, Buffer<C>& lse, const double* w, const double* reference, std::int64_t live,
                         std::int64_t padded) {
     C *const to = weight.resize(padded), *const at = lse.resize(padded);
@@ -329,9 +342,7 @@ void Engine<C>::weighted(const char* op, const Matrix& x, const Matrix& y, doubl
 template <class C>
 void Engine<C>::sigmoid(double bias) {
   const std::int64_t N = x_.padded_rows, M = y().padded_rows;
-  C* const start = column_start_.resize(M);
-  std::fill(start, start + y().rows, C(bias / std::log(2.0)));
-  std::fill(start + y().rows, start + M, C(-1e30));
+  start_columns(bias / std::log(2.0));
   row_sum_.zeros(N * lanes_);
   row_max_.zeros(N * lanes_);
   column_sum_.resize(M);

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cmath>
+#include <vector>
+
+#include "contrastive/objectives/similarity/call.hpp"
+#include "contrastive/objectives/similarity/rows.hpp"
+#include "contrastive/objectives/similarity/sampled.hpp"
+#include "contrastive/objectives/state/memory_bank.hpp"
+
+namespace contrastive {
+
+struct NceConfig {
+  double temperature = 0.07;
+  double epsilon = 1e-7;
+};
+
+namespace detail {
+
+/// Scores of N rows against drawn rows of a bank, and a loss of them: `loss(scores, slopes)` is given a row's K + 1
+/// scores in double and gives its part of the loss, with the slopes where `slopes` is not null.
+template <class Loss>
+Tensor sampled_loss(const char* op, const Tensor& features, const Tensor& bank, const Tensor& sampled,
+                    double temperature, Loss&& loss_of) {
+  require(std::isfinite(temperature) && temperature > 0, "[", op, "] the temperature must be above 0, got ",
+          temperature);
+  require(features.rank() == 2 && bank.rank() == 2 && bank.size(1) == features.size(1), "[", op,
+          "] expected features (N, D) and a bank (n, D), got ", features.shape(), " and ", bank.shape());
+  require(sampled.rank() == 2 && sampled.dtype() == DType::i64 && sampled.size(0) == features.size(0) &&
+              sampled.size(1) > 1,
+          "[", op, "] expected drawn rows (", features.size(0), ", K + 1) as i64, got ", sampled.shape(), " ",
+          to_string(sampled.dtype()));
+  for (const std::int64_t row : sampled.span<std::int64_t>())
+    require(row >= 0 && row < bank.size(0), "[", op, "] row ", row, " is outside a bank of ", bank.size(0));
+  const std::int64_t N = features.size(0), D = features.size(1), count = sampled.size(1);
+  const bool wanted = recording({&features});
+  const DType dtype = features.dtype() == DType::f64 ? DType::f64 : DType::f32;
+  const Tensor f = features.detach().to(dtype), table = bank.detach().to(dtype), df({N, D}, dtype);
+  std::vector<double> losses(static_cast<std::size_t>(N));
+  const auto run = [&]<class C>(C) {
+    parallel_for(N, 1, [&](std::int64_t i, std::int64_t) {
+      thread_local similarity::Buffer<C> plain;
+      thread_local similarity::Buffer<double> wide;
+      C* const scores = plain.resize(count);
+      double *const logits = wide.resize(2 * count), *const slopes = logits + count;
+      const std::int64_t* const drawn = sampled.data<std::int64_t>() + i * count;
+      const C *const row = f.data<C>() + i * D, *const rows = table.data<C>();
+      similarity::over_row<similarity::ScoreDrawn, C>(row, rows, drawn, count, D, scores);
+      for (std::int64_t k = 0; k < count; ++k) logits[k] = static_cast<double>(scores[k]) / temperature;
+      losses[static_cast<std::size_t>(i)] = loss_of(logits, count, slopes) / static_cast<double>(N);
+      if (!wanted) return;
+      for (std::int64_t k = 0; k < count; ++k) scores[k] = C(slopes[k] / (temperature * static_cast<double>(N)));
+      similarity::over_row<similarity::AddDrawn, C>(static_cast<const C*>(scores), rows, drawn, count, D,
+                                                    df.data<C>() + i * D);
+    });
+  };
+  if (dtype == DType::f64)
+    run(0.0);
+  else
+    run(0.f);
+  double total = 0;
+  for (const double loss : losses) total += loss;
+  const Tensor loss = Tensor::full({}, total, dtype);
+  if (!wanted) return loss;
+  return record(loss, [slot = Grad(features), df](const Tensor& dy) { slot.add(df * dy.item()); });
+}
+
+}  // namespace detail
+
+/// Noise-contrastive estimation against drawn rows of a memory bank (Wu et al. 2018, arXiv:1805.01978, eq. 5 to 7;
+/// zhirongw/lemniscate.pytorch, lib/NCEAverage.py and NCECriterion.py; CMC scores against the other view's bank):
+///
+///     P_k = exp(f . v_k / t) / Z,   c = K / n
+///     L = - 1/N sum_i ( ln P_0 / (P_0 + c + e) + sum_k ln c / (P_k + c + e) )
+///
+/// features (N, D) of unit rows; `sampled` (N, K + 1), the first of a row its own, as `MemoryBank::draw` gives. `bank.Z`
+/// is fixed by the first batch, n times the mean of exp, and kept. No gradient flows to the bank. First step about
+/// ln(K + 1) + 1. Update the bank afterwards.
+inline Tensor nce(const Tensor& features, MemoryBank& bank, const Tensor& sampled, const NceConfig& config = {}) {
+  double& Z = *bank.Z.data<double>();
+  const double n = static_cast<double>(bank.size());
+  if (Z <= 0) {
+    const NoGrad no_grad;
+    const Tensor mean_exp = detail::sampled_loss("nce", features, bank.rows, sampled, config.temperature,
+                                                 [](const double* logits, std::int64_t count, double*) {
+                                                   double sum = 0;
+                                                   for (std::int64_t k = 0; k < count; ++k) sum += std::exp(logits[k]);
+                                                   return sum / static_cast<double>(count);
+                                                 });
+    Z = mean_exp.item() * n;
+    require(std::isfinite(Z) && Z > 0, "[nce] the first batch gives Z = ", Z, ": are the features finite?");
+  }
+  return detail::sampled_loss("nce", features, bank.rows, sampled, config.temperature,
+                              [&](const double* logits, std::int64_t count, double* slopes) {
+                                const double c = static_cast<double>(count - 1) / n;
+                                double loss = 0;
+                                for (std::int64_t k = 0; k < count; ++k) {
+                                  const double P = std::exp(logits[k]) / Z, all = P + c + config.epsilon;
+                                  loss -= std::log((k == 0 ? P : c) / all);
+                                  slopes[k] = k == 0 ? -(c + config.epsilon) / all : P / all;
+                                }
+                                return loss;
+                              });
+}
+
+/// The softmax over the same drawn rows: cross entropy with the first as target (HobbitLong/CMC, NCE/NCECriterion.py,
+/// NCESoftmaxLoss). First step about ln(K + 1).
+inline Tensor sampled_softmax(const Tensor& features, const MemoryBank& bank, const Tensor& sampled,
+                              double temperature = 0.07) {
+  return detail::sampled_loss("sampled_softmax", features, bank.rows, sampled, temperature,
+                              [](const double* logits, std::int64_t count, double* slopes) {
+                                double top = logits[0], others = 0;
+                                for (std::int64_t k = 1; k < count; ++k) top = std::max(top, logits[k]);
+                                for (std::int64_t k = 0; k < count; ++k) {
+                                  slopes[k] = std::exp(logits[k] - top);
+                                  if (k > 0) others += slopes[k];
+                                }
+                                const double all = slopes[0] + others;
+                                for (std::int64_t k = 0; k < count; ++k) slopes[k] /= all;
+                                slopes[0] = -others / all;
+                                return top - logits[0] + std::log(all);
+                              });
+}
+
+}  // namespace contrastive
