@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
+#include <limits>
 #include <optional>
 #include <string>
 #include <utility>
@@ -16,6 +17,7 @@
 #include "contrastive/data/loader.hpp"
 #include "contrastive/eval/spectrum.hpp"
 #include "contrastive/io/metrics.hpp"
+#include "contrastive/objectives/similarity/packed.hpp"
 #include "contrastive/optim/clip.hpp"
 #include "contrastive/optim/optimizer.hpp"
 #include "contrastive/train/evaluate.hpp"
@@ -195,10 +197,15 @@ class Trainer {
   }
 
   double step(const Views& views, contrastive::Progress progress, double lr) {
-    const Tensor loss = backward_in_chunks(method_, views, progress, settings_.accumulate);
-    const double value = loss.item();
+    double value = std::numeric_limits<double>::quiet_NaN();
+    std::string why;
+    try {
+      value = backward_in_chunks(method_, views, progress, settings_.accumulate).item();
+    } catch (const similarity::NotFinite& error) {
+      why = join(" (", error.what(), ")");
+    }
     if (!std::isfinite(value))
-      fail("[train] the loss is ", value, " at step ", progress.step, " (learning rate ", lr, ", temperature ",
+      fail("[train] the loss is ", value, why, " at step ", progress.step, " (learning rate ", lr, ", temperature ",
            settings_.temperature, "): try a smaller --lr or --clip; the last checkpoint in ", out_, " is kept");
     if (settings_.clip > 0) clip_grad_norm(optimizer_.groups(), settings_.clip);
     if (settings_.fix_predictor_lr && lr > 0)

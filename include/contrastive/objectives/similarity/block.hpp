@@ -24,11 +24,11 @@ enum class Pass {
   sigmoid,        // G = sigmoid(z), softplus(z) by row, for z = ln 2 (t + c), and its products
 };
 
-/// Terms of a logit that are summed in one turn: 128 columns of a panel are 16 KiB.
-constexpr std::int64_t logit_turn = 128;
-
 constexpr bool is_sums(Pass p) { return p == Pass::sums || p == Pass::sums_safe; }
 constexpr bool is_safe(Pass p) { return p == Pass::sums_safe || p == Pass::gradient_safe; }
+
+/// Terms of a logit that are summed in one turn: 128 columns of a panel are 16 KiB.
+constexpr std::int64_t logit_turn = 128;
 
 /// A block of logits and what it meets. Null pointers stand for what is not wanted.
 template <class C>
@@ -47,6 +47,9 @@ struct Block {
   const C *row_weight = nullptr, *column_weight = nullptr, *row_lse = nullptr, *column_lse = nullptr;
   C *dx = nullptr, *dyt = nullptr;  // natural, at the first row; transposed, at the first column
   Exclude exclude;
+
+  /// Terms that `FirstTerms` sums, all but the last turn's.
+  std::int64_t first_terms() const { return kept ? 0 : (D - 1) / logit_turn * logit_turn; }
 };
 
 namespace detail {
@@ -83,26 +86,20 @@ CONTRASTIVE_INLINE void leave_out(V (&s)[R][2], const Block<C>& b, std::int64_t 
 
 }  // namespace detail
 
-/// One block: logits, what the pass makes of them while they are in registers, and the products with G.
-template <class C, Pass P>
-struct BlockKernel {
+/// Logits over all but the last turn's terms: a panel of y over one turn stays in the first-level cache while the rows
+/// pass.
+template <class C>
+struct FirstTerms {
   template <class Isa>
   CONTRASTIVE_INLINE static void run(const Block<C>* block) {
     using T = Tiling<Isa, C>;
     const Block<C>& b = *block;
-    const std::int64_t last = (P == Pass::gradient) && b.kept ? 0 : (b.D - 1) / logit_turn * logit_turn;
     const std::int64_t wide = T::wide_rows(b.rows);
-    // A panel of y over one turn's terms stays in the first-level cache while the rows pass.
-    for (std::int64_t k = 0; k < last; k += logit_turn)
+    for (std::int64_t k = 0; k < b.first_terms(); k += logit_turn)
       for (std::int64_t p = 0; p < b.panels; ++p) {
         for (std::int64_t i = 0; i < wide; i += T::wide) turn<Isa, T::wide>(b, k, p, i);
         for (std::int64_t i = wide; i < b.rows; i += T::narrow) turn<Isa, T::narrow>(b, k, p, i);
       }
-    for (std::int64_t p = 0; p < b.panels; ++p) {
-      for (std::int64_t i = 0; i < wide; i += T::wide) tile<Isa, T::wide>(b, last, p, i);
-      for (std::int64_t i = wide; i < b.rows; i += T::narrow) tile<Isa, T::narrow>(b, last, p, i);
-    }
-    if constexpr (!is_sums(P)) products<Isa>(b);
   }
 
  private:
@@ -116,14 +113,49 @@ struct BlockKernel {
     multiply<Isa, C>(s, b.x + i * W + k / W * b.x_block, b.x_block, b.yt + p * b.yt_panel + k * W, logit_turn);
     store_tile<Isa, C>(at, s);
   }
+};
 
-  /// A tile of logits from the last turn's terms, and what the pass makes of it.
+/// dX += G Y and dY^T += X^T G.
+template <class C>
+struct Products {
+  template <class Isa>
+  CONTRASTIVE_INLINE static void run(const Block<C>* block) {
+    const Block<C>& b = *block;
+    using T = Tiling<Isa, C>;
+    constexpr int W = T::W;
+    if (b.dx)
+      for (std::int64_t d = 0; d < b.D; d += W)
+        accumulate<Isa, C>(b.dx + d / W * b.x_block, b.tiles, b.rows * W, b.y + d / W * b.y_block, b.panels * W,
+                           b.rows);
+    if (b.dyt)
+      for (std::int64_t p = 0; p < b.panels; ++p)
+        accumulate<Isa, C>(b.dyt + p * b.yt_panel, b.xt, b.xt_panel, b.tiles + p * b.rows * W, b.rows,
+                           (b.D + T::narrow - 1) / T::narrow * T::narrow);
+  }
+};
+
+/// The tiles of a block: logits over the last terms, and what the pass makes of them while they are in registers.
+template <class C, Pass P>
+struct BlockKernel {
+  template <class Isa>
+  CONTRASTIVE_INLINE static void run(const Block<C>* block) {
+    using T = Tiling<Isa, C>;
+    const Block<C>& b = *block;
+    const std::int64_t wide = T::wide_rows(b.rows);
+    for (std::int64_t p = 0; p < b.panels; ++p) {
+      for (std::int64_t i = 0; i < wide; i += T::wide) tile<Isa, T::wide>(b, p, i);
+      for (std::int64_t i = wide; i < b.rows; i += T::narrow) tile<Isa, T::narrow>(b, p, i);
+    }
+  }
+
+ private:
   template <class Isa, int R>
-  CONTRASTIVE_INLINE static void tile(const Block<C>& b, std::int64_t last, std::int64_t p, std::int64_t i) {
+  CONTRASTIVE_INLINE static void tile(const Block<C>& b, std::int64_t p, std::int64_t i) {
     using T = Tiling<Isa, C>;
     using V = typename T::V;
     constexpr int L = T::lanes, W = T::W;
     const C low = C(-1e30);
+    const std::int64_t last = b.first_terms();
     const std::int64_t at = (p * b.rows + i) * W, column = p * W;
     const bool some_out = detail::touches(b, b.first_row + i, b.first_column + column, R, W);
     V s[R][2] = {};
@@ -179,21 +211,6 @@ struct BlockKernel {
     if constexpr (P == Pass::gradient || P == Pass::gradient_safe)
       if (some_out) detail::leave_out<Isa, C>(s, b, b.first_row + i, b.first_column + column, C(0));
     if (!is_sums(P) || b.tiles) store_tile<Isa, C>(b.tiles + at, s);
-  }
-
-  /// dX += G Y and dY^T += X^T G.
-  template <class Isa>
-  CONTRASTIVE_INLINE static void products(const Block<C>& b) {
-    using T = Tiling<Isa, C>;
-    constexpr int W = T::W;
-    if (b.dx)
-      for (std::int64_t d = 0; d < b.D; d += W)
-        accumulate<Isa, C>(b.dx + d / W * b.x_block, b.tiles, b.rows * W, b.y + d / W * b.y_block, b.panels * W,
-                           b.rows);
-    if (b.dyt)
-      for (std::int64_t p = 0; p < b.panels; ++p)
-        accumulate<Isa, C>(b.dyt + p * b.yt_panel, b.xt, b.xt_panel, b.tiles + p * b.rows * W, b.rows,
-                           (b.D + T::narrow - 1) / T::narrow * T::narrow);
   }
 
   template <class Isa, int R, class V>

@@ -118,10 +118,15 @@ template <class C>
 template <Pass P>
 void Engine<C>::run(Block<C> b) const {
   const Block<C>* const task = &b;
-  if constexpr (std::is_same_v<C, double>)
-    simd::plain<BlockKernel<C, P>>(task);
-  else
-    simd::dispatch<BlockKernel<C, P>>(task);
+  const auto each = [&]<class Kernel>(Kernel) {
+    if constexpr (std::is_same_v<C, double>)
+      simd::plain<Kernel>(task);
+    else
+      simd::dispatch<Kernel>(task);
+  };
+  if (b.first_terms() > 0) each(FirstTerms<C>{});
+  each(BlockKernel<C, P>{});
+  if constexpr (!is_sums(P)) each(Products<C>{});
 }
 
 template <class C>
@@ -273,183 +278,6 @@ void Engine<C>::turn_dy() {
 }
 
 template <class C>
-void Engine<C>::weighted(const char* op, const Matrix& x, const Matrix& y, double scale, std::int64_t tile) {
-  const int W = tile_width<C>();
-  require(x.rows > 0 && y.rows > 0 && x.columns > 0 && x.columns == y.columns, "[", op,
-          "] expected two matrices of the same width, got (", x.rows, ", ", x.columns, ") and (", y.rows, ", ",
-          y.columns, ")");
-  require(std::isfinite(scale) && scale > 0, "[", op, "] the scale must be above 0 and finite, got ", scale);
-  sides_ = Sides::rows;
-  unit_ = false;
-  exclude_ = {};
-  factor_ = scale / std::log(2.0);
-  x_.pack(x, {}, factor_, false, W, op, "the first input");
-  y_.measure(y, W, op, "the second input");
-  choose_blocks(Memory::recompute, tile);
-  // Strips of columns, so that a few rows against many columns occupy all threads; each keeps sums of its own.
-  const std::int64_t N = x_.padded_rows, size = N * x_.padded_D;
-  const std::int64_t strips = std::min<std::int64_t>(32, column_blocks());
-  prepare_sums(false);
-  C* const row_sum = row_sum_.zeros(strips * N * lanes_);
-  C* const dx = dx_.zeros(strips * size);
-  parallel_for(strips, 1, [&](std::int64_t strip, std::int64_t) {
-    thread_local Buffer<C> scratch;
-    thread_local Packed<C> part;
-    C* const own = scratch.resize(2 * rows_ * columns_);
-    for (std::int64_t J = column_blocks() * strip / strips; J < column_blocks() * (strip + 1) / strips; ++J) {
-      Matrix some = y;
-      const std::int64_t first = J * columns_;
-      some.rows = std::min(columns_, y.rows - first);
-      some.data = static_cast<const char*>(y.data) + static_cast<std::size_t>(first * y.row_stride) * size_of(y.dtype);
-      part.pack(some, {}, 1, false, W, op, "the second input");
-      for (std::int64_t I = 0; I < row_blocks(); ++I) {
-        Block<C> b = block(I, J);
-        b.y = part.natural;
-        b.y_block = part.natural_block();
-        b.yt = part.transposed;
-        b.tiles = own;
-        b.partial = own + rows_ * columns_;
-        b.row_sum += strip * N * lanes_;
-        b.dx = dx + strip * size + I * rows_ * x_.W;
-        run<Pass::weighted>(b);
-      }
-    }
-  });
-  const auto join = [&](C* parts, std::int64_t count) {
-    parallel_for(count, 1 << 12, [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t strip = 1; strip < strips; ++strip)
-        for (std::int64_t i = begin; i < end; ++i) parts[i] += parts[strip * count + i];
-    });
-  };
-  join(row_sum, N * lanes_);
-  join(dx, size);
-  safe_ = !finish_sums(false);
-  if (safe_) {
-    y_.pack(y, {}, 1, false, W, op, "the second input");
-    prepare_sums(true);
-    over<Pass::sums_safe>(false, false, false);
-    finish_sums(true);
-    std::fill_n(ones_.resize(x_.rows), x_.rows, 1.0);
-    return gradient(ones_.data(), nullptr, row_lse_.data(), nullptr, true, false);
-  }
-  for (std::int64_t i = 0; i < x_.rows; ++i) {
-    const C by = C(std::exp2(reference_ - row_lse_.data()[i]));
-    for (std::int64_t d = 0; d < x_.padded_D; d += x_.W)
-      for (int w = 0; w < x_.W; ++w) dx[d * x_.padded_rows + i * x_.W + w] *= by;
-  }
-}
-
-template <class C>
-void Engine<C>::sigmoid(double bias) {
-  const std::int64_t N = x_.padded_rows, M = y().padded_rows;
-  start_columns(bias / std::log(2.0));
-  row_sum_.zeros(N * lanes_);
-  row_max_.zeros(N * lanes_);
-  column_sum_.resize(M);
-  dx_.zeros(x_.padded_rows * x_.padded_D);
-  dyt_.zeros(y().padded_rows * y().padded_D);
-  over<Pass::sigmoid>(false, true, true);
-  turn_dy();
-  double *const loss = row_lse_.resize(x_.rows), *const slope = column_lse_.resize(x_.rows);
-  for (std::int64_t i = 0; i < x_.rows; ++i) {
-    loss[i] = slope[i] = 0;
-    for (int l = 0; l < lanes_; ++l) {
-      loss[i] += static_cast<double>(row_sum_.data()[i * lanes_ + l]);
-      slope[i] += static_cast<double>(row_max_.data()[i * lanes_ + l]);
-    }
-  }
-}
-
-template <class C>
-void Engine<C>::read_x(std::int64_t i, C* to) const {
-  const C back = C(1 / factor_);
-  for (std::int64_t d = 0; d < x_.D; d += x_.W)
-    for (std::int64_t w = 0; w < std::min<std::int64_t>(x_.W, x_.D - d); ++w)
-      to[d + w] = x_.natural[d * x_.padded_rows + i * x_.W + w] * back;
-}
-
-template <class C>
-void Engine<C>::read_y(std::int64_t j, C* to) const {
-  if (sides_ == Sides::symmetric) return read_x(j, to);
-  for (std::int64_t d = 0; d < y_.D; d += y_.W)
-    for (std::int64_t w = 0; w < std::min<std::int64_t>(y_.W, y_.D - d); ++w)
-      to[d + w] = y_.natural[d * y_.padded_rows + j * y_.W + w];
-}
-
-/// A row of a gradient as the engine keeps it: `line_factor` times the true one, beside `u`, `u_factor` times its row.
-template <class C>
-struct Engine<C>::RowOf {
-  const C *u, *other, *d, *e;
-  std::int64_t u_block, other_block, blocks, D;
-  double u_factor, line_factor, inverse_norm;
-};
-
-template <class C>
-double Engine<C>::write(const RowOf& from, double weight, const double* less, double scale, const MutableMatrix& to,
-                        std::int64_t to_row) const {
-  thread_local Buffer<C> lines;
-  const std::int64_t padded = from.blocks * x_.W;
-  C *const line = lines.resize(2 * padded), *const out = line + padded;
-  double dot = 0;
-  const JoinRow<C> task{from.u,       from.other,  from.d,    from.e, from.u_block, from.other_block,
-                        from.u_block, from.blocks, C(weight), line,   &dot};
-  over_row<JoinRow, C>(&task);
-  if (less) {
-    dot = 0;
-    for (std::int64_t d = 0; d < from.D; ++d) {
-      line[d] -= C(less[d] * from.line_factor);
-      dot += static_cast<double>(line[d]) * static_cast<double>(from.u[d / x_.W * from.u_block + d % x_.W]);
-    }
-  }
-  if (to.data) {
-    // A row of zeros has no direction; normalisation's floor is a constant divisor there.
-    const bool project = unit_ && from.inverse_norm < 1e12;
-    const C along = C(project ? dot / (from.u_factor * from.u_factor) : 0);
-    const C by = C(scale / from.line_factor * (unit_ ? from.inverse_norm : 1));
-    visit(to, [&](auto* data) {
-      using T = std::remove_reference_t<decltype(*data)>;
-      T* const row = data + to_row * to.row_stride;
-      const bool direct = std::is_same_v<T, C> && to.column_stride == 1;
-      C* const target = direct ? reinterpret_cast<C*>(row) : out;
-      over_row<ProjectRow, C>(static_cast<const C*>(line), from.u, from.u_block, from.D, along, by, target);
-      for (std::int64_t d = 0; !direct && d < from.D; ++d)
-        row[d * to.column_stride] = static_cast<T>(static_cast<compute_t<T>>(out[d]));
-    });
-  }
-  return dot / (from.u_factor * from.line_factor);
-}
-
-template <class C>
-double Engine<C>::write_dx(std::int64_t i, double weight, std::int64_t pair, const double* less, double scale,
-                           const MutableMatrix& to, std::int64_t to_row) const {
-  const Packed<C>& y = this->y();
-  const bool symmetric = sides_ == Sides::symmetric;
-  // With streamed columns there is no row of y to add.
-  const C* const other = y.natural && weight != 0 ? y.natural + pair * y.W : x_.natural + i * x_.W;
-  return write({x_.natural + i * x_.W, other, dx_.data() + i * x_.W, symmetric ? dy_.data() + i * x_.W : nullptr,
-                x_.natural_block(), weight != 0 ? y.natural_block() : x_.natural_block(), x_.padded_D / x_.W, x_.D,
-                factor_, symmetric ? factor_ : 1, unit_ ? x_.inverse_norm.data()[i] : 1},
-               weight, less, scale, to, to_row);
-}
-
-template <class C>
-double Engine<C>::write_dy(std::int64_t j, double weight, std::int64_t pair, const double* less, double scale,
-                           const MutableMatrix& to, std::int64_t to_row) const {
-  return write({y_.natural + j * y_.W, x_.natural + pair * x_.W, dy_.data() + j * y_.W, nullptr, y_.natural_block(),
-                x_.natural_block(), y_.padded_D / y_.W, y_.D, 1, factor_, unit_ ? y_.inverse_norm.data()[j] : 1},
-               weight, less, scale, to, to_row);
-}
-
-template <class C>
-double Engine<C>::t(std::int64_t i, std::int64_t j) const {
-  const Packed<C>& y = this->y();
-  double dot = 0;
-  over_row<DotRows, C>(static_cast<const C*>(x_.natural + i * x_.W), x_.natural_block(),
-                       static_cast<const C*>(y.natural + j * y.W), y.natural_block(), x_.padded_D / x_.W, &dot);
-  return dot;
-}
-
-template <class C>
 std::int64_t Engine<C>::bytes() const {
   std::int64_t sum = 0;
   for (const Buffer<C>* b : {&x_.natural_memory, &x_.transposed_memory, &y_.natural_memory, &y_.transposed_memory,
@@ -460,3 +288,6 @@ std::int64_t Engine<C>::bytes() const {
 }
 
 }  // namespace contrastive::similarity
+
+#include "contrastive/objectives/similarity/engine_one_look.hpp"  // IWYU pragma: export
+#include "contrastive/objectives/similarity/engine_rows.hpp"      // IWYU pragma: export

@@ -15,6 +15,11 @@
 
 namespace contrastive::similarity {
 
+/// What a loss throws whose input is not finite: a run that diverged, where its step and rate are known.
+class NotFinite : public Error {
+  using Error::Error;
+};
+
 /// A borrowed matrix: element (i, j) at data[i * row_stride + j * column_stride], f32, f64 or bf16.
 struct Matrix {
   const void* data = nullptr;
@@ -139,8 +144,9 @@ struct Packed {
   void take_largest(const double* norm, std::int64_t groups, std::int64_t size, const char* op, const char* name) {
     largest_norm = 0;
     for (std::int64_t g = 0; g < groups; ++g) {
-      require(std::isfinite(norm[g]), "[", op, "] rows ", g * size, " to ", std::min(rows, (g + 1) * size) - 1, " of ",
-              name, " hold a value that is not finite");
+      if (!std::isfinite(norm[g]))
+        throw NotFinite(join("[", op, "] rows ", g * size, " to ", std::min(rows, (g + 1) * size) - 1, " of ", name,
+                             " hold a value that is not finite"));
       largest_norm = std::max(largest_norm, norm[g]);
     }
   }

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+
+#include "contrastive/objectives/similarity/workspace.hpp"
+
+namespace contrastive::similarity {
+
+/// One positive a row and shared negatives without gradient (a queue): one look, no second.
+///
+///     L = sum_i w (log(e^s_i + sum_j e^(scale q_i . n_j)) - s_i),  s_i = scale q_i . k_i, w = 1 / N
+template <class C>
+Value softmax_queue(Workspace& work, const char* op, const Matrix& q, const Matrix& k, const Matrix& negatives,
+                    double scale, const MutableMatrix& dq, const MutableMatrix& dk, std::int64_t tile = 0) {
+  const std::int64_t N = q.rows, D = q.columns;
+  require(k.rows == N && k.columns == D, "[", op, "] expected two matrices of one shape, got (", N, ", ", D, ") and (",
+          k.rows, ", ", k.columns, ")");
+  Engine<C>& engine = work.engine<C>();
+  const bool want = dq.data || dk.data;
+  if (want) {
+    engine.weighted(op, q, negatives, scale, tile);
+  } else {
+    engine.open(op, q, negatives, scale, Sides::rows, false, {}, Memory::recompute, tile);
+    engine.sums();
+  }
+  double *const loss = work.A.resize(N), *const along = work.B.resize(N);
+  parallel_for(N, grain_for(8 * D), [&](std::int64_t begin, std::int64_t end) {
+    thread_local Buffer<double> lines;
+    double *const query = lines.resize(2 * D), *const key = query + D;
+    const auto read = [&](const Matrix& m, std::int64_t i, double* to) {
+      visit(m, [&](const auto* data) {
+        using T = std::remove_cvref_t<decltype(*data)>;
+        for (std::int64_t d = 0; d < D; ++d)
+          to[d] = static_cast<double>(compute_t<T>(data[i * m.row_stride + d * m.column_stride]));
+      });
+    };
+    for (std::int64_t i = begin; i < end; ++i) {
+      read(q, i, query);
+      read(k, i, key);
+      double positive = 0;
+      for (std::int64_t d = 0; d < D; ++d) positive += query[d] * key[d];
+      positive *= scale / std::log(2.0);
+      const double others = engine.row_lse()[i], all = log2_add(others, positive);
+      loss[i] = softplus2(others - positive) / static_cast<double>(N);
+      if (!want) continue;
+      const double left = std::exp2(others - all) / static_cast<double>(N);  // (1 - p) w
+      along[i] = left * engine.write_dx(i, 0, 0, key, scale * left, dq, i);
+      if (dk.data)
+        visit(dk, [&](auto* data) {
+          using T = std::remove_reference_t<decltype(*data)>;
+          for (std::int64_t d = 0; d < D; ++d)
+            data[i * dk.row_stride + d * dk.column_stride] =
+                static_cast<T>(static_cast<compute_t<T>>(-scale * left * query[d]));
+        });
+    }
+  });
+  Value value;
+  for (std::int64_t i = 0; i < N; ++i) {
+    value.loss += loss[i];
+    value.dlog_scale += want ? scale * along[i] : 0;
+  }
+  return value;
+}
+
+/// The sigmoid of all pairs (Zhai et al. 2023): L = 1/N (sum_i softplus(-z_ii) + sum_{i != j} softplus(z_ij)),
+/// z = scale a . b + bias. One look, no sums to wait for.
+template <class C>
+Value sigmoid_pairs(Workspace& work, const char* op, const Matrix& a, const Matrix& b, double scale, double bias,
+                    const MutableMatrix& da, const MutableMatrix& db, std::int64_t tile = 0) {
+  const std::int64_t N = a.rows, D = a.columns;
+  require(b.rows == N && b.columns == D, "[", op, "] expected two matrices of one shape, got (", N, ", ", D, ") and (",
+          b.rows, ", ", b.columns, ")");
+  require(std::isfinite(bias), "[", op, "] the bias must be finite, got ", bias);
+  Engine<C>& engine = work.engine<C>();
+  engine.open(op, a, b, scale, Sides::both, false, {.count = 1}, Memory::recompute, tile);
+  engine.sigmoid(bias);
+  const double share = 1 / static_cast<double>(N);
+  double *const slope = work.A.resize(N), *const along = work.B.resize(N);
+  Value value;
+  for (std::int64_t i = 0; i < N; ++i) {
+    const double z = std::log(2.0) * engine.t(i, i) + bias;
+    slope[i] = -1 / (1 + std::exp(z));
+    value.loss += share * (engine.row_loss()[i] + softplus2(-z / std::log(2.0)));
+    value.dbias += share * (engine.row_slope()[i] + slope[i]);
+  }
+  parallel_for(N, grain_for(8 * D), [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) {
+      along[i] = share * engine.write_dx(i, slope[i], i, nullptr, scale * share, da, i);
+      engine.write_dy(i, slope[i], i, nullptr, scale * share, db, i);
+    }
+  });
+  for (std::int64_t i = 0; i < N; ++i) value.dlog_scale += scale * along[i];
+  return value;
+}
+
+}  // namespace contrastive::similarity

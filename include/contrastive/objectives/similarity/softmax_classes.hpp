@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "contrastive/objectives/similarity/workspace.hpp"
+
+namespace contrastive::similarity {
+
+/// All rows of one class are each other's positives (Khosla et al. 2020, L_out; HobbitLong/SupContrast, losses.py):
+///
+///     L = factor / N sum_i (log sum_{j != i} e^s_ij - 1/|P(i)| sum_{p in P(i)} s_ip),  s = scale z . z
+///
+/// The second sum is a row times the sum of its class: O(N D). A row alone in its class counts 0.
+template <class C>
+Value softmax_classes(Workspace& work, const char* op, const Matrix& z, std::span<const std::int32_t> labels,
+                      double scale, double factor, bool unit, const MutableMatrix& dz,
+                      Memory memory = Memory::automatic, std::int64_t tile = 0) {
+  const std::int64_t N = z.rows, D = z.columns;
+  require(static_cast<std::int64_t>(labels.size()) == N, "[", op, "] expected a label for each of ", N, " rows, got ",
+          labels.size());
+  Engine<C>& engine = work.engine<C>();
+  engine.open(op, z, {}, scale, Sides::symmetric, unit, {.count = 1}, memory, tile);
+  engine.sums();
+  std::vector<std::int32_t> classes(labels.begin(), labels.end());
+  std::sort(classes.begin(), classes.end());
+  classes.erase(std::unique(classes.begin(), classes.end()), classes.end());
+  const auto class_of = [&](std::int64_t i) {
+    return std::lower_bound(classes.begin(), classes.end(), labels[i]) - classes.begin();
+  };
+  std::vector<std::int64_t> members(classes.size());
+  double* const sums = work.means.zeros(static_cast<std::int64_t>(classes.size()) * D);
+  C* const line = work.line<C>(D);
+  for (std::int64_t i = 0; i < N; ++i) {
+    const auto c = class_of(i);
+    ++members[c];
+    engine.read_x(i, line);
+    for (std::int64_t k = 0; k < D; ++k) sums[c * D + k] += static_cast<double>(line[k]);
+  }
+  double *const w = work.a.resize(N), *const A = work.A.resize(N), *const along = work.B.resize(N),
+                *const part = work.pair.resize(N);
+  const double share = factor / static_cast<double>(N);
+  Value value;
+  for (std::int64_t i = 0; i < N; ++i) {
+    const auto c = class_of(i);
+    A[i] = engine.row_lse()[i];
+    w[i] = members[c] > 1 ? share : 0;
+    part[i] = members[c] > 1 ? share / static_cast<double>(members[c] - 1) : 0;
+    if (members[c] < 2) continue;
+    engine.read_x(i, line);
+    double dot = 0;
+    for (std::int64_t k = 0; k < D; ++k)
+      dot += static_cast<double>(line[k]) * (sums[c * D + k] - static_cast<double>(line[k]));
+    value.loss += share * std::log(2.0) * A[i] - part[i] * scale * dot;
+  }
+  if (!dz.data) return value;
+  engine.gradient(w, w, A, A);
+  parallel_for(N, grain_for(8 * D), [&](std::int64_t begin, std::int64_t end) {
+    thread_local Buffer<double> lines;
+    double* const less = lines.resize(D);
+    for (std::int64_t i = begin; i < end; ++i) {
+      const double* const sum = sums + class_of(i) * D;
+      for (std::int64_t k = 0; k < D; ++k) less[k] = 2 * part[i] * sum[k];
+      along[i] = engine.write_dx(i, 2 * part[i], i, less, scale, dz, i);
+    }
+  });
+  for (std::int64_t i = 0; i < N; ++i) value.dlog_scale += scale * along[i] * 0.5;
+  return value;
+}
+
+}  // namespace contrastive::similarity

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "contrastive/objectives/similarity/workspace.hpp"
+
+namespace contrastive::similarity {
+
+/// What varies between the softmax losses.
+struct SoftmaxOptions {
+  Sides sides = Sides::both;
+  double scale = 1;            // 1 / temperature
+  bool unit = false;           // bring rows to unit length first
+  bool decoupled = false;      // leave the positive out of the denominator (Yeh et al. 2021)
+  double von_mises_sigma = 0;  // decoupled: > 0 weighs each positive by 2 - N softmax(cos / sigma)
+  double label_smoothing = 0;
+  std::span<const double> weights = {};    // (N) one a pair; the loss is divided by N all the same
+  std::span<const std::int32_t> ids = {};  // (N) other pairs of equal ids are no negatives
+  Memory memory = Memory::automatic;
+  std::int64_t tile = 0;
+};
+
+/// Label smoothing moves a share of each target from the positive to all columns alike: by the mean of the columns, so
+/// in O((N + M) D). Returns what it adds to the loss, adds to the pairs' weights, and leaves in `work.means` the four
+/// rows that the gradients of a row and of a column lose: (w_i mean_y + sum_y, w_j mean_x + sum_x).
+template <class C>
+double smooth(Workspace& work, Engine<C>& engine, const SoftmaxOptions& options, const double* w, double* pair) {
+  const std::int64_t N = engine.rows(), D = engine.depth();
+  const bool both = options.sides == Sides::both;
+  const double share = options.label_smoothing / static_cast<double>(N);
+  double *const means = work.means.zeros(6 * D), *const all_x = means + 4 * D, *const all_y = means + 5 * D;
+  C* const line = work.line<C>(D);
+  for (std::int64_t i = 0; i < N; ++i) {
+    engine.read_x(i, line);
+    for (std::int64_t k = 0; k < D; ++k) {
+      all_x[k] += static_cast<double>(line[k]);
+      means[3 * D + k] += share * w[i] * static_cast<double>(line[k]);
+    }
+    engine.read_y(i, line);
+    for (std::int64_t k = 0; k < D; ++k) {
+      all_y[k] += static_cast<double>(line[k]);
+      if (both) means[D + k] += share * w[i] * static_cast<double>(line[k]);
+    }
+  }
+  for (std::int64_t k = 0; k < D; ++k) {
+    means[k] = share * all_y[k];
+    means[2 * D + k] = both ? share * all_x[k] : 0;
+  }
+  double loss = 0;
+  for (std::int64_t k = 0; k < D; ++k) loss -= options.scale * (means[3 * D + k] * all_y[k] + means[D + k] * all_x[k]);
+  for (std::int64_t i = 0; i < N; ++i) {
+    const double moved = options.label_smoothing * w[i] * (both ? 2 : 1);
+    loss += moved * std::log(2.0) * engine.t(i, i);
+    pair[i] += moved;
+  }
+  return loss;
+}
+
+/// Rows i of a and b are each other's positives, everything else is negative:
+///
+///     L = sum_i w_i / (k N) sum over sides (log(e^s_ip + sum_j e^s_ij) - s_ip),  s = scale a . b, k sides
+///
+/// `rows`: a against b. `both`: and b against a. `symmetric`: all 2N rows of [a; b] against each other but themselves.
+/// da, db: (N, D), or without data.
+template <class C>
+Value softmax_pairs(Workspace& work, const char* op, const Matrix& a, const Matrix& b, const SoftmaxOptions& options,
+                    const MutableMatrix& da, const MutableMatrix& db) {
+  require(a.rows == b.rows && a.columns == b.columns, "[", op, "] expected two matrices of one shape, got (", a.rows,
+          ", ", a.columns, ") and (", b.rows, ", ", b.columns, ")");
+  require(options.weights.empty() || static_cast<std::int64_t>(options.weights.size()) == a.rows, "[", op,
+          "] expected a weight for each of ", a.rows, " pairs, got ", options.weights.size());
+  require(options.ids.empty() || static_cast<std::int64_t>(options.ids.size()) == a.rows, "[", op,
+          "] expected an id for each of ", a.rows, " pairs, got ", options.ids.size());
+  require(options.ids.empty() || options.sides != Sides::symmetric, "[", op, "] ids are for pairs of two matrices");
+  require(options.label_smoothing == 0 || (options.sides != Sides::symmetric && options.ids.empty()), "[", op,
+          "] label smoothing is for pairs of two matrices, without ids");
+  const bool symmetric = options.sides == Sides::symmetric, rows_only = options.sides == Sides::rows;
+  const std::int64_t N = a.rows, rows = symmetric ? 2 * N : N, D = a.columns;
+  Exclude exclude{.count = 1};
+  if (symmetric) exclude = {.count = 3, .offset = {0, N, -N}};
+  if (!options.ids.empty()) exclude.row_ids = exclude.column_ids = options.ids.data();
+  Engine<C>& engine = work.engine<C>();
+  engine.open(op, a, b, options.scale, options.sides, options.unit, exclude, options.memory, options.tile);
+  engine.sums();
+
+  const double ln2 = std::log(2.0), smoothing = options.label_smoothing;
+  const double share = 1 / (static_cast<double>(N) * (rows_only ? 1 : 2));
+  double *const w = work.a.resize(rows), *const A = work.A.resize(rows), *const B = work.B.resize(rows),
+                *const pair = work.pair.zeros(rows);
+  std::vector<double> positive_weight;  // of a constant: no gradient flows through it
+  if (options.von_mises_sigma > 0) {
+    double sum = 0;
+    positive_weight.resize(static_cast<std::size_t>(N));
+    for (std::int64_t i = 0; i < N; ++i)
+      sum += positive_weight[i] =
+          std::exp((engine.t(i, symmetric ? i + N : i) * ln2 / options.scale - 1) / options.von_mises_sigma);
+    for (double& p : positive_weight) p = 2 - static_cast<double>(N) * p / sum;
+  }
+  Value value;
+  /// Adds a side's part of row i, whose negatives sum to `others`: the sum with its positive goes to `all`.
+  const auto add_side = [&](std::int64_t i, double positive, double others, double& all) {
+    all = options.decoupled ? others : log2_add(others, positive);
+    const double weight = positive_weight.empty() ? 1 : positive_weight[i % N];
+    value.loss += w[i] * (options.decoupled ? ln2 * (all - weight * positive) : softplus2(others - positive));
+    pair[i] -= w[i] * (options.decoupled ? weight : std::exp2(others - all));  // 1 - p
+  };
+  for (std::int64_t i = 0; i < rows; ++i) w[i] = share * (options.weights.empty() ? 1 : options.weights[i % N]);
+  for (std::int64_t i = 0; i < rows; ++i) {
+    const double positive = engine.t(i, symmetric ? (i + N) % rows : i);
+    add_side(i, positive, engine.row_lse()[i], A[i]);
+    if (options.sides == Sides::both) add_side(i, positive, engine.column_lse()[i], B[i]);
+  }
+  if (smoothing > 0) value.loss += smooth(work, engine, options, w, pair);
+  const bool want_a = da.data != nullptr, want_b = db.data != nullptr;
+  if (!want_a && !want_b) return value;
+  if (symmetric)  // a pair meets from either end
+    for (std::int64_t i = 0; i < N; ++i) pair[i] = pair[i + N] = pair[i] + pair[i + N];
+  engine.gradient(w, w, A, B, true, symmetric || want_b);
+  const double* const means = smoothing > 0 ? work.means.data() : nullptr;
+  parallel_for(rows, grain_for(8 * D), [&](std::int64_t begin, std::int64_t end) {
+    thread_local Buffer<double> lines;
+    double* const less = means ? lines.resize(2 * D) : nullptr;
+    for (std::int64_t i = begin; i < end; ++i) {
+      const bool below = symmetric && i >= N;
+      for (std::int64_t k = 0; less && k < 2 * D; ++k)
+        less[k] = w[i] * means[k < D ? k : k + D] + means[k < D ? k + D : k + 2 * D];
+      B[i] = engine.write_dx(i, pair[i], symmetric ? (i + N) % rows : i, less, options.scale, below ? db : da,
+                             below ? i - N : i);
+      if (!symmetric && want_b) engine.write_dy(i, pair[i], i, less ? less + D : nullptr, options.scale, db, i);
+    }
+  });
+  for (std::int64_t i = 0; i < rows; ++i) value.dlog_scale += options.scale * B[i] * (symmetric ? 0.5 : 1);
+  return value;
+}
+
+}  // namespace contrastive::similarity

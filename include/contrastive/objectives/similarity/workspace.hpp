@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <type_traits>
+
+#include "contrastive/objectives/similarity/engine.hpp"
+
+namespace contrastive::similarity {
+
+/// What a call needs beside its inputs; keep one and pass it again, and nothing is allocated.
+struct Workspace {
+  Engine<float> f32, f32_extra;
+  Engine<double> f64, f64_extra;
+  Buffer<double> a, A, B, pair, means;
+  Buffer<float> line_f32;
+  Buffer<double> line_f64;
+
+  template <class C>
+  Engine<C>& engine(bool extra = false) {
+    if constexpr (std::is_same_v<C, double>)
+      return extra ? f64_extra : f64;
+    else
+      return extra ? f32_extra : f32;
+  }
+  template <class C>
+  C* line(std::int64_t count) {
+    if constexpr (std::is_same_v<C, double>)
+      return line_f64.resize(count);
+    else
+      return line_f32.resize(count);
+  }
+  std::int64_t bytes() const { return f32.bytes() + f32_extra.bytes() + f64.bytes() + f64_extra.bytes(); }
+};
+
+/// Loss and gradients with respect to the two scalars; those of matrices go to the caller's memory.
+struct Value {
+  double loss = 0, dlog_scale = 0, dbias = 0;
+};
+
+/// log(1 + e^(ln 2 x)).
+inline double softplus2(double x) {
+  const double z = x * std::log(2.0);
+  return std::max(z, 0.0) + std::log1p(std::exp(-std::abs(z)));
+}
+
+/// log2(2^a + 2^b).
+inline double log2_add(double a, double b) {
+  const double high = std::max(a, b), low = std::min(a, b);
+  return std::isinf(high) ? high : high + std::log2(1 + std::exp2(low - high));
+}
+
+}  // namespace contrastive::similarity
