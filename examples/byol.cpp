@@ -7,20 +7,34 @@
 
 #include "contrastive/methods/byol.hpp"
 
-#include "support/run.hpp"
+#include "support/methods.hpp"
 
-int main(int argc, char** argv) {
-  using namespace contrastive;
-  Settings recipe;
+namespace {
+
+app::Settings recipe() {
+  app::Settings recipe;
   recipe.method = "byol";
   recipe.lr = 0.06;
   recipe.warmup_epochs = 0.2;
   recipe.target_momentum = 0.97;
   recipe.exclude_norm_and_bias = true;
-  return app::trainer_main(argc, argv, recipe, "BYOL (Grill et al. 2020)", [](const Settings& s, Rng rng) {
-    const AnyAugment views = app::training_views(s, [](int size) { return size < 96 ? byol_cifar(size) : byol(size); });
-    const ByolConfig config{.hidden = s.hidden, .dimension = s.dimension, .momentum = s.target_momentum};
-    return app::Composition{byol([&](Rng stream) { return app::encoder_for(s, stream); }, views, config, rng),
-                            app::evaluation_view(s, app::normalization_of(s))};
-  });
+  return recipe;
 }
+
+app::Composition compose(const app::Settings& s, std::int64_t, contrastive::Rng rng) {
+  using namespace contrastive;
+  const AnyAugment views = app::training_views(s, [](int size) { return size < 96 ? byol_cifar(size) : byol(size); });
+  const ByolConfig config{.hidden = s.hidden, .dimension = s.dimension, .momentum = s.target_momentum};
+  return {byol([&](Rng stream) { return app::encoder_for(s, stream); }, views, config, rng),
+          app::evaluation_view(s, app::normalization_of(s))};
+}
+
+}  // namespace
+
+const app::Program app::methods::byol{"BYOL",
+                                      "Grill et al. 2020",
+                                      "2006.07733",
+                                      "a prediction and a moving average of itself",
+                                      "predictor and momentum",
+                                      recipe(),
+                                      compose};

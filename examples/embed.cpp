@@ -22,7 +22,7 @@ int main(int argc, char** argv) {
         const Settings& s = trained.settings;
         const AnyDataset set = open_dataset(s.data, s.root, options.split,
                                             {.label = s.label, .image_size = static_cast<int>(s.image_size)});
-        const FeatureSet result = encode_set(set, trained.view, trained.encoder);
+        const FeatureSet result = encode_set(set, trained.view(), trained);
         save_npy(options.out, result.features);
         std::printf("%s: %lld features of %lld images\n", options.out.c_str(),
                     static_cast<long long>(result.features.size(1)), static_cast<long long>(result.features.size(0)));

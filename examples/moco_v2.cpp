@@ -7,28 +7,41 @@
 
 #include "contrastive/methods/moco_v2.hpp"
 
-#include "support/run.hpp"
+#include "support/methods.hpp"
 
-int main(int argc, char** argv) {
-  using namespace contrastive;
-  Settings recipe;
+namespace {
+
+app::Settings recipe() {
+  app::Settings recipe;
   recipe.method = "moco_v2";
   recipe.lr = 0.03;
   recipe.temperature = 0.1;
   recipe.target_momentum = 0.99;
   recipe.groups = 8;
-  return app::trainer_main(argc, argv, recipe, "MoCo v2 (Chen et al. 2020)", [](const Settings& s, Rng rng) {
-    const AnyAugment views =
-        app::training_views(s, [](int size) { return size < 96 ? moco_v2_cifar(size) : moco_v2(size); });
-    require(s.queue % s.batch == 0, "[settings] --queue must be a multiple of --batch, got ", s.queue, " and ",
-            s.batch);
-    require(s.batch / s.accumulate % s.groups == 0, "[settings] --groups must divide --batch, got ", s.groups);
-    const MocoConfig config{.temperature = s.temperature,
-                            .momentum = s.target_momentum,
-                            .queue = s.queue,
-                            .dimension = s.dimension,
-                            .groups = s.groups};
-    return app::Composition{moco_v2(app::encoder_for(s, rng / "encoder"), views, config, rng),
-                            app::evaluation_view(s, app::normalization_of(s))};
-  });
+  return recipe;
 }
+
+app::Composition compose(const app::Settings& s, std::int64_t, contrastive::Rng rng) {
+  using namespace contrastive;
+  const AnyAugment views =
+      app::training_views(s, [](int size) { return size < 96 ? moco_v2_cifar(size) : moco_v2(size); });
+  require(s.queue % s.batch == 0, "[settings] --queue must be a multiple of --batch, got ", s.queue, " and ", s.batch);
+  require(s.batch / s.accumulate % s.groups == 0, "[settings] --groups must divide --batch, got ", s.groups);
+  const MocoConfig config{.temperature = s.temperature,
+                          .momentum = s.target_momentum,
+                          .queue = s.queue,
+                          .dimension = s.dimension,
+                          .groups = s.groups};
+  return {moco_v2(app::encoder_for(s, rng / "encoder"), views, config, rng),
+          app::evaluation_view(s, app::normalization_of(s))};
+}
+
+}  // namespace
+
+const app::Program app::methods::moco_v2{"MoCo v2",
+                                         "Chen et al. 2020",
+                                         "2003.04297",
+                                         "a query and a momentum encoder's key",
+                                         "a queue of past keys",
+                                         recipe(),
+                                         compose};

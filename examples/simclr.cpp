@@ -8,20 +8,30 @@
 
 #include "contrastive/methods/simclr.hpp"
 
-#include "support/run.hpp"
+#include "support/methods.hpp"
 
-int main(int argc, char** argv) {
-  using namespace contrastive;
-  Settings recipe;
+namespace {
+
+app::Settings recipe() {
+  app::Settings recipe;
   recipe.method = "simclr";
   recipe.lr = 0.1;
   recipe.warmup_epochs = 0.2;
   recipe.temperature = 0.2;
-  return app::trainer_main(argc, argv, recipe, "SimCLR (Chen et al. 2020)", [](const Settings& s, Rng rng) {
-    const AnyAugment views =
-        app::training_views(s, [](int size) { return size < 96 ? simclr_cifar(size) : simclr(size); });
-    const SimclrConfig config{
-        .temperature = s.temperature, .head_layers = static_cast<int>(s.head_layers), .dimension = s.dimension};
-    return app::Composition{simclr(app::encoder_for(s, rng / "encoder"), views, config, rng), app::evaluation_view(s)};
-  });
+  return recipe;
 }
+
+app::Composition compose(const app::Settings& s, std::int64_t, contrastive::Rng rng) {
+  using namespace contrastive;
+  const AnyAugment views =
+      app::training_views(s, [](int size) { return size < 96 ? simclr_cifar(size) : simclr(size); });
+  const SimclrConfig config{
+      .temperature = s.temperature, .head_layers = static_cast<int>(s.head_layers), .dimension = s.dimension};
+  return {simclr(app::encoder_for(s, rng / "encoder"), views, config, rng), app::evaluation_view(s)};
+}
+
+}  // namespace
+
+const app::Program app::methods::simclr{
+    "SimCLR", "Chen et al. 2020", "2002.05709", "two views of one pass", "every other row of the batch", recipe(),
+    compose};

@@ -7,22 +7,36 @@
 
 #include "contrastive/methods/simsiam.hpp"
 
-#include "support/run.hpp"
+#include "support/methods.hpp"
 
-int main(int argc, char** argv) {
-  using namespace contrastive;
-  Settings recipe;
+namespace {
+
+app::Settings recipe() {
+  app::Settings recipe;
   recipe.method = "simsiam";
   recipe.lr = 0.03;
   recipe.dimension = 512;
   recipe.hidden = 128;
   recipe.fix_predictor_lr = true;
-  return app::trainer_main(argc, argv, recipe, "SimSiam (Chen and He 2021)", [](const Settings& s, Rng rng) {
-    const AnyAugment views =
-        app::training_views(s, [](int size) { return size < 96 ? simsiam_cifar(size) : simsiam(size); });
-    const SimsiamConfig config{
-        .dimension = s.dimension, .bottleneck = s.hidden, .projector_layers = static_cast<int>(s.head_layers)};
-    return app::Composition{simsiam(app::encoder_for(s, rng / "encoder"), views, config, rng),
-                            app::evaluation_view(s, app::normalization_of(s))};
-  });
+  return recipe;
 }
+
+app::Composition compose(const app::Settings& s, std::int64_t, contrastive::Rng rng) {
+  using namespace contrastive;
+  const AnyAugment views =
+      app::training_views(s, [](int size) { return size < 96 ? simsiam_cifar(size) : simsiam(size); });
+  const SimsiamConfig config{
+      .dimension = s.dimension, .bottleneck = s.hidden, .projector_layers = static_cast<int>(s.head_layers)};
+  return {simsiam(app::encoder_for(s, rng / "encoder"), views, config, rng),
+          app::evaluation_view(s, app::normalization_of(s))};
+}
+
+}  // namespace
+
+const app::Program app::methods::simsiam{"SimSiam",
+                                         "Chen and He 2021",
+                                         "2011.10566",
+                                         "a prediction and the other view",
+                                         "predictor and stop-gradient",
+                                         recipe(),
+                                         compose};

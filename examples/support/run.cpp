@@ -1,19 +1,25 @@
 // SPDX-License-Identifier: MIT
-#include "support/run.hpp"
-
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include <CLI/CLI.hpp>
 
-#include "contrastive/data/open.hpp"
 #include "contrastive/kernels/cuda.hpp"
 #include "contrastive/train/results.hpp"
-
-template class contrastive::Loader<contrastive::AnyAugment>;
+#include "contrastive/train/trainer.hpp"
+#include "support/sets.hpp"
 
 namespace app {
 
 namespace {
+
+struct RunOptions {
+  Settings settings;
+  std::string out = "runs/latest";
+  std::string config;
+  bool resume = false;
+  bool no_evaluation = false;
+};
 
 /// Adds a flag for each setting, with the recipe's value as its default.
 void add_flags(CLI::App& cli, RunOptions& options) {
@@ -39,12 +45,13 @@ void make_folders(const std::string& path) {
 }
 
 /// Trained encoder, untrained encoder and raw pixels by the same three measures, printed as a table.
-void evaluate(Json& summary, const Settings& s, const Sets& sets, const AnyAugment& transform,
-              const ImageEncoder& trained, ReportData& report) {
+void evaluate(Json& summary, const Settings& s, const Sets& sets, const Composition& trained,
+              const Composition& untrained, ReportData& report) {
   const AnyDataset bank = s.data == "stl10" ? open_sets(s).train : sets.train;
-  const auto measure = [&](const char* name, const std::string& suffix, auto&& encode) {
-    const FeatureSet train = encode_set(bank, transform, encode, 0, 256, s.strict);
-    const FeatureSet test = encode_set(sets.test, transform, encode, 0, 256, s.strict);
+  using Encode = std::function<Tensor(const Tensor&)>;
+  const auto measure = [&](const char* name, const std::string& suffix, const Encode& encode) {
+    const FeatureSet train = encode_set(bank, trained.evaluation, encode, 0, 256, s.strict);
+    const FeatureSet test = encode_set(sets.test, trained.evaluation, encode, 0, 256, s.strict);
     const Scores scores = score(train, test, s.seed);
     add_scores(summary, scores, suffix);
     std::printf("  %-18s %8.1f %% %8.1f %% %8.1f %%\n", name, 100 * scores.knn_top1, 100 * scores.linear_top1,
@@ -53,20 +60,19 @@ void evaluate(Json& summary, const Settings& s, const Sets& sets, const AnyAugme
     return std::pair(train, test);
   };
   std::printf("\n  %-18s %10s %10s %10s\n", "", "kNN", "linear", "10 labels");
-  const auto features = [device = device_of(s)](const ImageEncoder& encoder) {
-    return [device, &encoder](const Tensor& x) { return encoder(x.to(device)); };
+  const auto features = [device = device_of(s)](const Composition& composition) -> Encode {
+    return [device, &composition](const Tensor& x) { return composition.method.encode(x.to(device)); };
   };
   const auto [train, test] = measure("trained encoder", "", features(trained));
-  ImageEncoder untrained = encoder_for(s, Rng(s.seed) / "encoder");
-  move_to(untrained, device_of(s));
+  untrained.method.move_to(device_of(s));
   measure("untrained encoder", "_random_init", features(untrained));
   measure("raw pixels", "_pixels", [](const Tensor& x) { return x.reshape({x.size(0), -1}); });
   report.neighbours = neighbour_rows(bank, train, sets.test, test);
   report.map = embedding_map(sets.test, test);
 }
 
-}  // namespace
-
+/// Flags over --config over the recipe. Returns false when there is nothing to run; `status` is then the exit status:
+/// 0 after --help, 2 for wrong usage.
 bool parse(int argc, char** argv, RunOptions& options, const std::string& description, int& status) {
   const contrastive::Settings recipe = options.settings;
   const auto attempt = [&](RunOptions& into) {
@@ -102,6 +108,82 @@ bool parse(int argc, char** argv, RunOptions& options, const std::string& descri
   return true;
 }
 
+Sets prepare(const Settings& s) {
+  check_settings(s);
+  if (device_of(s) == Device::cuda) use_cuda();
+  set_threads(static_cast<int>(s.threads));
+  set_deterministic(s.deterministic);
+  Sets sets = open_sets(s, s.data == "stl10" ? "unlabeled" : "train");
+  require(static_cast<std::size_t>(s.batch) <= sets.train.size(), "[train] --batch ", s.batch, " is larger than ",
+          sets.train.name(), " with its ", sets.train.size(), " pictures");
+  return sets;
+}
+
+/// Makes the run folder and says what is about to be trained.
+void announce(const RunOptions& options, const Sets& sets, const AnyMethod& method) {
+  const Settings& s = options.settings;
+  make_folders(options.out);
+  write_file(options.out + "/config.json", settings_to_json(s).dump(2) + "\n");
+  std::int64_t parameters = 0;
+  std::size_t groups = 0;
+  for (const ParameterGroup& group : method.parameter_groups({}, groups))
+    for (const Tensor& parameter : group.parameters) parameters += parameter.count();
+  std::printf("%s on %s: %zu pictures, encoder %s, %lld parameters, %d threads, %s, %s\n", s.method.c_str(),
+              sets.train.name().c_str(), sets.train.size(), s.encoder.c_str(), static_cast<long long>(parameters),
+              threads(), simd::isa_name(), s.precision.c_str());
+  std::fflush(stdout);
+}
+
+/// Scores of the trained encoder, the untrained one and raw pixels; summary.json, report data and the page.
+void finish(const RunOptions& options, const Sets& sets, const Composition& trained, const Composition& untrained,
+            const TrainResult& result) {
+  const Settings& s = options.settings;
+  rusage usage{};
+  ::getrusage(RUSAGE_SELF, &usage);
+  Json summary = Json::object();
+  for (const auto& [name, value] : {std::pair("method", s.method), {"encoder", s.encoder}, {"dataset", s.data}})
+    summary[name] = Json(value);
+  summary["epochs"] = Json(s.epochs);
+  summary["images_per_second"] = Json(result.images_per_second);
+  summary["seconds"] = Json(result.seconds);
+  summary["peak_memory_mb"] = Json(static_cast<double>(usage.ru_maxrss) / 1024);
+  summary["loss_final"] = Json(result.loss);
+  summary["effective_rank"] = Json(result.effective_rank);
+  summary["embedding_dimensions"] = Json(s.dimension);
+  ReportData report;
+  report.galleries.push_back(view_gallery(sets.train, trained.method.augment(), s.seed));
+  if (sets.test.defined() && sets.test.has_labels())
+    evaluate(summary, s, sets, trained, untrained, report);
+  else
+    std::printf("no scores: evaluation needs a test part with labels (a folder for each class)\n");
+  write_file(options.out + "/summary.json", summary.dump(2) + "\n");
+  save_report_data(options.out, report);
+  std::printf("\n  %.0f images/s, %.0f s of training, loss %.3f\n  %s\n", result.images_per_second, result.seconds,
+              result.loss, report_from_run(options.out).c_str());
+}
+
+/// Trains and evaluates; returns the exit status.
+int train_and_report(const RunOptions& options, const Program& program) {
+  const Settings& s = options.settings;
+  const Sets sets = prepare(s);
+  const auto compose = [&] { return program.compose(s, static_cast<std::int64_t>(sets.train.size()), Rng(s.seed)); };
+  const Composition composition = compose();
+  announce(options, sets, composition.method);
+  Trainer trainer(composition.method, s, sets.train, sets.test, composition.evaluation, options.out);
+  if (options.resume) {
+    if (trainer.resume())
+      std::printf("resuming after step %lld\n", static_cast<long long>(trainer.state().step));
+    else
+      std::printf("no checkpoint in %s yet: starting afresh\n", options.out.c_str());
+  }
+  const TrainResult result = trainer.run();
+  if (result.signal) return 128 + result.signal;
+  if (!options.no_evaluation) finish(options, sets, composition, compose(), result);
+  return 0;
+}
+
+}  // namespace
+
 int channels_of(const Settings& s) { return s.data == "fashion" || s.data == "idx" ? 1 : 3; }
 
 ImageEncoder encoder_for(const Settings& s, Rng rng) {
@@ -130,49 +212,19 @@ Sets open_sets(const Settings& s, const std::string& train_split) {
   return sets;
 }
 
-Sets prepare(const Settings& s) {
-  check_settings(s);
-  if (device_of(s) == Device::cuda) use_cuda();
-  set_threads(static_cast<int>(s.threads));
-  set_deterministic(s.deterministic);
-  Sets sets = open_sets(s, s.data == "stl10" ? "unlabeled" : "train");
-  require(static_cast<std::size_t>(s.batch) <= sets.train.size(), "[train] --batch ", s.batch, " is larger than ",
-          sets.train.name(), " with its ", sets.train.size(), " pictures");
-  return sets;
-}
-
-void announce(const RunOptions& options, const Sets& sets, std::int64_t parameters) {
-  const Settings& s = options.settings;
-  make_folders(options.out);
-  write_file(options.out + "/config.json", settings_to_json(s).dump(2) + "\n");
-  std::printf("%s on %s: %zu pictures, encoder %s (%lld parameters), %d threads, %s, %s\n", s.method.c_str(),
-              sets.train.name().c_str(), sets.train.size(), s.encoder.c_str(), static_cast<long long>(parameters),
-              threads(), simd::isa_name(), s.precision.c_str());
-  std::fflush(stdout);
-}
-
-void finish(const RunOptions& options, const Sets& sets, const AnyAugment& training, const AnyAugment& evaluation,
-            const ImageEncoder& encoder, const TrainResult& result) {
-  const Settings& s = options.settings;
-  Json summary = Json::object();
-  for (const auto& [name, value] : {std::pair("method", s.method), {"encoder", s.encoder}, {"dataset", s.data}})
-    summary[name] = Json(value);
-  summary["epochs"] = Json(s.epochs);
-  summary["images_per_second"] = Json(result.images_per_second);
-  summary["seconds"] = Json(result.seconds);
-  summary["loss_final"] = Json(result.loss);
-  summary["effective_rank"] = Json(result.effective_rank);
-  summary["embedding_dimensions"] = Json(s.dimension);
-  ReportData report;
-  report.galleries.push_back(view_gallery(sets.train, training, s.seed));
-  if (sets.test.defined() && sets.test.has_labels())
-    evaluate(summary, s, sets, evaluation, encoder, report);
-  else
-    std::printf("no scores: evaluation needs a test part with labels (a folder for each class)\n");
-  write_file(options.out + "/summary.json", summary.dump(2) + "\n");
-  save_report_data(options.out, report);
-  std::printf("\n  %.0f images/s, %.0f s of training, loss %.3f\n  %s\n", result.images_per_second, result.seconds,
-              result.loss, report_from_run(options.out).c_str());
+int run_program(int argc, char** argv, const Program& program) {
+  try {
+    RunOptions options;
+    options.settings = program.recipe;
+    int status = 0;
+    const std::string description = join(program.title, " (", program.paper, ", arXiv:", program.arxiv, ")");
+    if (!parse(argc, argv, options, description, status)) return status;
+    return train_and_report(options, program);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "%s\n", error.what());
+    const std::string_view text = error.what();
+    return text.starts_with("[settings]") || text.starts_with("[config]") ? 2 : 1;
+  }
 }
 
 }  // namespace app

@@ -7,31 +7,34 @@
 #include <string>
 #include <utility>
 
-#include "contrastive/data/open.hpp"
 #include "contrastive/train/evaluate.hpp"
-#include "support/run.hpp"
+#include "contrastive/train/run_state.hpp"
+#include "support/methods.hpp"
+#include "support/sets.hpp"
 
 /// What the companion programs share: an encoder from a checkpoint and the sets to look at with it.
 namespace app {
 
 struct Trained {
   Settings settings;
-  ImageEncoder encoder;
-  AnyAugment view;
+  Composition composition;
+
+  Tensor operator()(const Tensor& pictures) const { return composition.method.encode(pictures); }
+  const AnyAugment& view() const { return composition.evaluation; }
 };
 
-/// The encoder of a run folder or a checkpoint file.
+/// The method of a run folder or a checkpoint file as it was saved.
 inline Trained load_trained(const std::string& where) {
   struct stat info {};
   const bool folder = ::stat(where.c_str(), &info) == 0 && S_ISDIR(info.st_mode);
   const std::string path = folder ? newest_checkpoint(where) : where;
   require(!path.empty(), "[checkpoint] ", where, " holds no checkpoint");
-  const Settings s = checkpoint_settings(path);
-  ImageEncoder encoder = encoder_for(s, Rng(s.seed) / "encoder");
   const Safetensors file = load_safetensors(path);
-  const LoadReport report = load_state(encoder, file.tensors, "model.encoder.");
-  require(report.ok(), "[checkpoint] ", path, " does not fit its encoder: ", to_string(report));
-  return {s, std::move(encoder), evaluation_view(s, s.method == "simclr" ? Normalize{} : normalization_of(s))};
+  const auto [s, samples] = checkpoint_settings(file, path);
+  Composition composition = method_named(s.method).compose(s, samples, Rng(s.seed));
+  const LoadReport report = load_state(composition.method.state(), file.tensors, "model.");
+  require(report.ok(), "[checkpoint] ", path, " does not fit its method: ", to_string(report));
+  return {s, std::move(composition)};
 }
 
 struct CompanionOptions {
@@ -74,7 +77,7 @@ inline std::pair<FeatureSet, FeatureSet> labelled_features(const Trained& traine
   const Sets sets = open_sets(trained.settings);
   require(sets.test.defined() && sets.test.has_labels() && sets.train.has_labels(), "[evaluate] ", sets.train.name(),
           ": evaluation needs labels (a folder for each class, and a test part)");
-  return {encode_set(sets.train, trained.view, trained.encoder), encode_set(sets.test, trained.view, trained.encoder)};
+  return {encode_set(sets.train, trained.view(), trained), encode_set(sets.test, trained.view(), trained)};
 }
 
 }  // namespace app

@@ -41,7 +41,7 @@ struct Record {
 };
 
 Record record(const Batch& batch) {
-  Record r{batch.epoch, batch.step, batch.views.sample, batch.labels, {}};
+  Record r{batch.epoch, batch.step, batch.views.sample, batch.views.label, {}};
   for (const Tensor& view : batch.views.view) {
     const auto values = view.span<float>();
     r.values.insert(r.values.end(), values.begin(), values.end());

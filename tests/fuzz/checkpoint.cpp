@@ -32,7 +32,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   RunState state{.steps_per_epoch = 4};
   try {
     const Safetensors file = parse_safetensors({reinterpret_cast<const std::byte*>(data), size}, "fuzz");
-    detail::restore(file, "fuzz", method, optimizer, settings, state);
+    detail::restore(file, "fuzz", AnyMethod::refer(method), optimizer, settings, state);
     if (state.step < 0) __builtin_trap();
     method.objective.queue.enqueue(Tensor::zeros({2, 2}));
     optimizer.step(0.1);

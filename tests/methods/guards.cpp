@@ -29,7 +29,7 @@ CollapseWatch train_on_shapes(M& method, double lr, int steps) {
     for (loader.start(epoch); auto batch = loader.next(); ++step) {
       if (step == steps) {
         const NoGrad no_grad;
-        return collapse_watch(method.embed(batch->views, false).online[0]);
+        return collapse_watch(method.embed(batch->views, {}, false).online[0]);
       }
       method.loss(batch->views, {step, steps}).backward();
       optimizer.step(lr);

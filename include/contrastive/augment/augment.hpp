@@ -49,7 +49,8 @@ concept PlannedAugment = Augment<A> && requires(const A& a, const Image& image, 
 struct Views {
   std::vector<Tensor> view;
   std::size_t globals = 0;
-  std::vector<std::int64_t> sample;
+  std::vector<std::int64_t> sample;  // index of each picture in the set
+  std::vector<std::int64_t> label;   // -1 where there is none
   std::vector<std::vector<Drawn>> drawn;
 };
 

@@ -17,10 +17,9 @@
 
 namespace contrastive {
 
-/// One step's worth of views. `views.sample` holds the index of each picture in the set.
+/// One step's worth of views.
 struct Batch {
   Views views;
-  std::vector<std::int64_t> labels;  // -1 where there is none
   std::int64_t epoch = 0;
   std::int64_t step = 0;  // within the epoch
 };
@@ -32,6 +31,7 @@ template <Augment A>
 Views room_for(const A& augment, std::size_t count) {
   Views views = allocate_views(augment, static_cast<std::int64_t>(count));
   views.sample.assign(count, -1);
+  views.label.assign(count, -1);
   views.drawn.assign(count, std::vector<Drawn>(views.view.size()));
   return views;
 }

@@ -163,7 +163,6 @@ class Loader {
     slot.first = static_cast<std::size_t>(slot.batch.step) * options_.batch;
     const std::size_t count = std::min(options_.batch, set_.size() - slot.first);
     slot.batch.views = detail::room_for(augment_, count);
-    slot.batch.labels.assign(count, -1);
     slot.count = count;
   }
 
@@ -177,7 +176,7 @@ class Loader {
       });
       if (!read) continue;
       slot.batch.views.sample[k] = static_cast<std::int64_t>(chosen);
-      slot.batch.labels[k] = set_.label(chosen);
+      slot.batch.views.label[k] = set_.label(chosen);
       return;
     }
     fail("[loader] ", set_.name(), ": none of the ", set_.size(), " pictures can be read");

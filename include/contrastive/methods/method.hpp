@@ -4,6 +4,7 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -17,8 +18,16 @@ namespace contrastive {
 /// `target` from the other branch (none with `Shared`). Views that the objective does not want are empty.
 struct Embeddings {
   std::vector<Tensor> online, target;
+  std::vector<Tensor> picture;       // the views themselves, (N, H, W, C)
   std::vector<std::int64_t> sample;  // index of each row's picture in the data set
+  std::vector<std::int64_t> label;   // -1 where there is none
+  Progress progress;
 };
+
+/// What is known of a batch before it is encoded.
+inline Embeddings rows_of(const Views& views, Progress progress) {
+  return {{}, {}, views.view, views.sample, views.label, progress};
+}
 
 /// A loss over embeddings: `Tensor operator()(const Embeddings&)`, a scalar. It may hold state (a queue), listed by
 /// `members`, and may say which views it wants: `static bool wants_online(std::size_t view)`, `wants_target(view)`.
@@ -27,6 +36,22 @@ concept Objective = requires(O& objective, const Embeddings& z) {
   { objective(z) } -> std::convertible_to<Tensor>;
 };
 
+namespace detail {
+/// A projector that looks into the encoder: `Tensor through(const Encoder&, const Views&, std::size_t view) const`, for
+/// what is not encoder then head (CPC's patches and context, MAE's mask and decoder).
+template <class Projector, class Encoder>
+concept LooksThrough = requires(const Projector& p, const Encoder& e, const Views& views) {
+  { p.through(e, views, std::size_t{}) } -> std::convertible_to<Tensor>;
+};
+
+/// Consecutive views of one shape: [first, last) of the list.
+inline std::size_t end_of_equal(const std::vector<Tensor>& views, std::size_t first) {
+  std::size_t last = first + 1;
+  while (last < views.size() && views[last].shape() == views[first].shape()) ++last;
+  return last;
+}
+}  // namespace detail
+
 /// Encoder and projector in one.
 template <class Encoder, class Projector>
 struct Tower {
@@ -34,6 +59,36 @@ struct Tower {
   Projector projector;
 
   Tensor operator()(const Tensor& view) const { return projector(encoder(view)); }
+
+  /// The projections of the views for which `wanted(v)`, empty tensors for the others. One view after the other; or
+  /// `together`: views of equal size in one pass of the encoder, and one pass of the projector over all rows.
+  template <class Wanted>
+  std::vector<Tensor> project(const Views& views, Wanted&& wanted, bool together) const {
+    std::vector<Tensor> z(views.view.size());
+    if constexpr (detail::LooksThrough<Projector, Encoder>) {
+      for (std::size_t v = 0; v < z.size(); ++v)
+        if (wanted(v)) z[v] = projector.through(encoder, views, v);
+    } else if (!together) {
+      for (std::size_t v = 0; v < z.size(); ++v)
+        if (wanted(v)) z[v] = (*this)(views.view[v]);
+    } else {
+      std::vector<Tensor> chosen, features;
+      for (std::size_t v = 0; v < z.size(); ++v)
+        if (wanted(v)) chosen.push_back(views.view[v]);
+      for (std::size_t first = 0, last; first < chosen.size(); first = last) {
+        last = detail::end_of_equal(chosen, first);
+        features.push_back(encoder(concat(std::span<const Tensor>(chosen).subspan(first, last - first))));
+      }
+      const Tensor all = chosen.empty() ? Tensor() : projector(features.size() == 1 ? features[0] : concat(features));
+      std::int64_t row = 0;
+      for (std::size_t v = 0; v < z.size(); ++v) {
+        if (!wanted(v)) continue;
+        z[v] = all.slice(row, row + views.view[v].size(0));
+        row += views.view[v].size(0);
+      }
+    }
+    return z;
+  }
 
   template <class F>
   void members(F&& f) {
@@ -81,7 +136,7 @@ class Method {
   Augmentation augment;
   using Branch = typename Target::template Branch<Online>;
   Branch target;
-  /// All views in one pass, so that batch norm sees them together (SimCLR's code), or one after the other.
+  /// Views of equal size in one pass, so that batch norm sees them together (SimCLR, SwAV, DINO), or one after the other.
   bool views_together = false;
   /// What the encoder and the heads compute in; embeddings reach the objective in f32 or wider.
   DType precision = DType::f32;
@@ -92,36 +147,39 @@ class Method {
   void before_step(Progress progress) { target.before_keys(online, progress); }
 
   /// The embeddings of a batch; `with_target` false leaves the other branch out.
-  Embeddings embed(const Views& views, bool with_target = true) const {
-    Embeddings z;
-    z.sample = views.sample;
-    z.online.resize(views.view.size());
-    std::vector<Tensor> input, projection(views.view.size());
-    for (const Tensor& view : views.view) input.push_back(precision == DType::bf16 ? view.to(precision) : view);
-    if (views_together) {
-      const Tensor all = online(concat(input));
-      std::int64_t row = 0;
-      for (std::size_t v = 0; v < input.size(); ++v) {
-        projection[v] = all.slice(row, row + input[v].size(0));
-        row += input[v].size(0);
-      }
+  Embeddings embed(const Views& views, Progress progress = {}, bool with_target = true) const {
+    Embeddings z = rows_of(views, progress);
+    Views input;
+    input.globals = views.globals;
+    for (const Tensor& view : views.view) input.view.push_back(precision == DType::bf16 ? view.to(precision) : view);
+    const std::vector<Tensor> projection = online.project(input, wants_online, views_together);
+    for (const Tensor& p : projection) z.online.push_back(p.defined() ? widened(predictor(p)) : Tensor());
+    if constexpr (Branch::present) {
+      if (!with_target) return z;
+      const auto wanted = [&](std::size_t v) { return v < views.globals && wants_target(v); };
+      z.target = target(input, projection, wanted, views_together);
+      z.target.resize(views.globals);
+      for (Tensor& t : z.target) t = t.defined() ? widened(t) : t;
     }
-    for (std::size_t v = 0; v < input.size(); ++v) {
-      if (!wants_online(v)) continue;
-      if (!projection[v].defined()) projection[v] = online(input[v]);
-      z.online[v] = widened(predictor(projection[v]));
-    }
-    if (!with_target || !Branch::present) return z;
-    z.target.resize(views.globals);
-    for (std::size_t v = 0; v < views.globals; ++v)
-      if (wants_target(v)) z.target[v] = widened(target(input[v], projection[v]));
     return z;
   }
 
   /// The loss of a batch, ready for `backward`.
   Tensor loss(const Views& views, Progress progress = {}) {
     before_step(progress);
-    return objective(embed(views));
+    return objective(embed(views, progress));
+  }
+
+  /// To be called between `backward` and the optimiser's step: parts with `before_update(progress)` may take gradients
+  /// away (SwAV's prototypes and DINO's last layer stand still at first).
+  void before_update(Progress progress) {
+    const auto tell = [&](auto& part) {
+      if constexpr (requires { part.before_update(progress); }) part.before_update(progress);
+    };
+    tell(online.encoder);
+    tell(online.projector);
+    tell(predictor);
+    tell(objective);
   }
 
   /// To be called once the optimiser has moved the parameters.

@@ -17,7 +17,12 @@ namespace contrastive {
 struct Progress {
   std::int64_t step = 0;
   std::int64_t steps = 1;
+  std::int64_t steps_per_epoch = 1;
   double fraction() const { return static_cast<double>(step) / static_cast<double>(steps > 0 ? steps : 1); }
+  /// Epochs done, with the fraction of the one in progress.
+  double epoch() const {
+    return static_cast<double>(step) / static_cast<double>(steps_per_epoch > 0 ? steps_per_epoch : 1);
+  }
 };
 
 /// target = keep * target + (1 - keep) * online, parameter by parameter. Buffers (running statistics) are left alone,
@@ -40,7 +45,10 @@ struct Shared {
   struct Branch {
     static constexpr bool present = false;
     Branch(const Shared&, const Tower&) {}
-    Tensor operator()(const Tensor&, const Tensor& projection) const { return projection; }
+    template <class Views, class Wanted>
+    std::vector<Tensor> operator()(const Views&, const std::vector<Tensor>& projection, Wanted&&, bool) const {
+      return projection;
+    }
     void before_keys(Tower&, Progress) {}
     void after_step(Tower&, Progress) {}
     template <class F>
@@ -54,7 +62,12 @@ struct StopGradient {
   struct Branch : Shared::Branch<Tower> {
     static constexpr bool present = true;
     Branch(const StopGradient&, const Tower& online) : Shared::Branch<Tower>({}, online) {}
-    Tensor operator()(const Tensor&, const Tensor& projection) const { return stop_gradient(projection); }
+    template <class Views, class Wanted>
+    std::vector<Tensor> operator()(const Views&, const std::vector<Tensor>& projection, Wanted&&, bool) const {
+      std::vector<Tensor> still;
+      for (const Tensor& z : projection) still.push_back(z.defined() ? stop_gradient(z) : z);
+      return still;
+    }
   };
 };
 
@@ -88,10 +101,13 @@ class MomentumBranch {
     set_trainable(tower_, false);
   }
 
-  Tensor operator()(const Tensor& view, const Tensor&) const {
+  /// The target embeddings of the wanted views; `together` as in `Tower::project`.
+  template <class Views, class Wanted>
+  std::vector<Tensor> operator()(const Views& views, const std::vector<Tensor>&, Wanted&& wanted, bool together) const {
     const NoGrad no_grad;
-    return tower_(view);
+    return tower_.project(views, wanted, together);
   }
+  const Tower& tower() const { return tower_; }
   void before_keys(Tower& online, Progress progress) { follow(online, progress, MomentumUpdate::before_keys); }
   void after_step(Tower& online, Progress progress) { follow(online, progress, MomentumUpdate::after_step); }
 

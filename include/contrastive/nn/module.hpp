@@ -6,6 +6,7 @@
 #include <string_view>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include "contrastive/tensor/tensor.hpp"
 
@@ -106,6 +107,14 @@ void each_buffer(M& module, F&& f) {
 template <class M, class F>
 void each_state(M& module, F&& f) {
   detail::walk(module, "", [&](const std::string& name, Tensor& leaf) { f(name, leaf); });
+}
+
+/// The same as a list; the handles share the module's memory.
+template <class M>
+std::vector<std::pair<std::string, Tensor>> handles(M& module) {
+  std::vector<std::pair<std::string, Tensor>> all;
+  each_state(module, [&](const std::string& name, Tensor& leaf) { all.emplace_back(name, leaf); });
+  return all;
 }
 
 /// f(module) for each submodule of type Wanted, as in `each_module<BatchNorm>(net, ...)`.

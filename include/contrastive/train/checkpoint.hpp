@@ -28,14 +28,18 @@ inline Tensor from_file_layout(const Tensor& x) { return x.rank() == 4 ? reorder
 
 }  // namespace detail
 
-/// Parameters and buffers of a module by name, as files hold them.
-template <class M>
-NamedTensors state_of(M& module, const std::string& prefix = "") {
+/// Tensors by name, as files hold them.
+inline NamedTensors state_of(const std::vector<std::pair<std::string, Tensor>>& tensors,
+                             const std::string& prefix = "") {
   NamedTensors state;
-  each_state(module, [&](const std::string& name, Tensor& tensor) {
+  for (const auto& [name, tensor] : tensors)
     state.emplace_back(prefix + name, detail::to_file_layout(tensor.detach().to(Device::cpu)));
-  });
   return state;
+}
+/// Parameters and buffers of a module.
+template <class M>
+requires detail::HasMembers<M> NamedTensors state_of(M& module, const std::string& prefix = "") {
+  return state_of(handles(module), prefix);
 }
 
 struct LoadReport {
@@ -60,18 +64,18 @@ inline std::string to_string(const LoadReport& report) {
   return text;
 }
 
-/// Copies tensors whose names start with `prefix` into the module, cast to the module's dtypes. Nothing is copied
-/// when a shape differs; the report lists every difference. Counters (`num_batches_tracked`) may be absent.
-template <class M>
-LoadReport load_state(M& module, const std::map<std::string, Tensor>& tensors, const std::string& prefix = "") {
+/// Copies the file's tensors whose names start with `prefix` into those of `state`, cast to their dtypes. Nothing is
+/// copied when a shape differs; the report lists every difference. Counters (`num_batches_tracked`) may be absent.
+inline LoadReport load_state(const std::vector<std::pair<std::string, Tensor>>& state,
+                             const std::map<std::string, Tensor>& tensors, const std::string& prefix = "") {
   LoadReport report;
   std::set<std::string> used;
   std::vector<std::pair<Tensor, Tensor>> copies;
-  each_state(module, [&](const std::string& name, Tensor& tensor) {
+  for (const auto& [name, tensor] : state) {
     const auto found = tensors.find(prefix + name);
     if (found == tensors.end()) {
       if (!name.ends_with("num_batches_tracked")) report.missing.push_back(name);
-      return;
+      continue;
     }
     used.insert(found->first);
     const Tensor given = detail::from_file_layout(found->second);
@@ -79,12 +83,18 @@ LoadReport load_state(M& module, const std::map<std::string, Tensor>& tensors, c
       report.mismatched.push_back(join(name, " ", given.shape(), " in the file, ", tensor.shape(), " wanted"));
     else
       copies.emplace_back(tensor, given);
-  });
+  }
   for (const auto& [name, tensor] : tensors)
     if (name.starts_with(prefix) && !used.contains(name)) report.unexpected.push_back(name.substr(prefix.size()));
   if (report.mismatched.empty())
     for (const auto& [to, from] : copies) to.copy_from(from.to(to.dtype()));
   return report;
+}
+/// The same into a module.
+template <class M>
+requires detail::HasMembers<M> LoadReport load_state(M& module, const std::map<std::string, Tensor>& tensors,
+                                                     const std::string& prefix = "") {
+  return load_state(handles(module), tensors, prefix);
 }
 
 /// Published weights into an encoder: torchvision's `.safetensors` load by name, where a classifier (`fc.`) is left

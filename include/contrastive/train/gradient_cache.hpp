@@ -15,8 +15,12 @@ inline Views chunk_of(const Views& views, std::int64_t begin, std::int64_t end) 
   Views part;
   part.globals = views.globals;
   for (const Tensor& view : views.view) part.view.push_back(view.slice(begin, end));
-  for (std::int64_t i = begin; i < end && i < static_cast<std::int64_t>(views.sample.size()); ++i)
-    part.sample.push_back(views.sample[static_cast<std::size_t>(i)]);
+  const auto rows = [&](const std::vector<std::int64_t>& all) {
+    if (all.empty()) return all;
+    return std::vector<std::int64_t>(all.begin() + begin, all.begin() + end);
+  };
+  part.sample = rows(views.sample);
+  part.label = rows(views.label);
   return part;
 }
 
@@ -40,7 +44,7 @@ template <class M>
 Tensor backward_in_chunks(M& method, const Views& views, Progress progress, std::int64_t chunks) {
   method.before_step(progress);
   if (chunks <= 1) {
-    const Tensor loss = method.objective(method.embed(views));
+    const Tensor loss = method.objective(method.embed(views, progress));
     loss.backward();
     return loss.detach();
   }
@@ -51,10 +55,9 @@ Tensor backward_in_chunks(M& method, const Views& views, Progress progress, std:
   {
     const NoGrad no_grad;
     for (std::int64_t c = 0; c < chunks; ++c)
-      parts.push_back(method.embed(detail::chunk_of(views, c * size, (c + 1) * size)));
+      parts.push_back(method.embed(detail::chunk_of(views, c * size, (c + 1) * size), progress));
   }
-  Embeddings whole;
-  whole.sample = views.sample;
+  Embeddings whole = rows_of(views, progress);
   for (std::size_t v = 0; v < parts[0].online.size(); ++v) {
     whole.online.push_back(detail::joined(parts, &Embeddings::online, v));
     if (whole.online[v].defined()) whole.online[v].set_requires_grad(true);
@@ -65,7 +68,7 @@ Tensor backward_in_chunks(M& method, const Views& views, Progress progress, std:
   loss.backward();
   const KeepStatistics keep;  // they have moved in the first pass
   for (std::int64_t c = 0; c < chunks; ++c) {
-    const Embeddings part = method.embed(detail::chunk_of(views, c * size, (c + 1) * size), false);
+    const Embeddings part = method.embed(detail::chunk_of(views, c * size, (c + 1) * size), progress, false);
     Tensor pull;  // sum of z . dz, whose gradient at z is dz
     for (std::size_t v = 0; v < part.online.size(); ++v) {
       const Tensor dz = whole.online[v].grad();

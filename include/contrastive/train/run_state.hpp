@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "contrastive/optim/optimizer.hpp"
+#include "contrastive/train/any_method.hpp"
 #include "contrastive/train/checkpoint.hpp"
 #include "contrastive/train/settings.hpp"
 
@@ -20,7 +21,8 @@ namespace contrastive {
 struct RunState {
   std::int64_t step = 0;  // optimiser steps taken
   std::int64_t steps_per_epoch = 1;
-  double loss_sum = 0;  // over the epoch in progress
+  std::int64_t samples = 0;  // pictures in the training set: the size of memory banks
+  double loss_sum = 0;       // over the epoch in progress
   double loss_last_epoch = 0;
 };
 
@@ -40,7 +42,7 @@ inline void check_checkpoint(const Safetensors& file, const std::string& path) {
   const auto format = file.metadata.find("format");
   require(format != file.metadata.end() && format->second == "contrastive-checkpoint-1", "[checkpoint] ", path,
           " is not a checkpoint of this library");
-  for (const char* key : {"settings", "step", "steps_per_epoch", "loss_sum", "loss_last_epoch"})
+  for (const char* key : {"settings", "step", "steps_per_epoch", "samples", "loss_sum", "loss_last_epoch"})
     require(file.metadata.contains(key), "[checkpoint] ", path, " lacks ", key);
 }
 
@@ -59,9 +61,8 @@ inline std::int64_t whole_number(const std::string& path, const std::string& tex
 }
 
 /// Puts a checkpoint's contents in place; `path` is for messages.
-template <class M>
-void restore(const Safetensors& file, const std::string& path, M& method, Optimizer& optimizer,
-             const Settings& settings, RunState& state) {
+inline void restore(const Safetensors& file, const std::string& path, const AnyMethod& method, Optimizer& optimizer,
+                    const Settings& settings, RunState& state) {
   const Settings was = settings_in(file, path);
   require(was.method == settings.method && was.encoder == settings.encoder, "[checkpoint] ", path, " is of ",
           was.method, " with encoder ", was.encoder, ", this run is ", settings.method, " with encoder ",
@@ -70,7 +71,10 @@ void restore(const Safetensors& file, const std::string& path, M& method, Optimi
   require(per_epoch == state.steps_per_epoch && was.batch == settings.batch, "[checkpoint] ", path,
           " was made with batch ", was.batch, " and ", per_epoch, " steps an epoch, this run has batch ",
           settings.batch, " and ", state.steps_per_epoch);
-  const LoadReport report = load_state(method, file.tensors, "model.");
+  const std::int64_t samples = whole_number(path, file.metadata.at("samples"));
+  require(samples == state.samples, "[checkpoint] ", path, " was made on ", samples, " pictures, this run has ",
+          state.samples);
+  const LoadReport report = load_state(method.state(), file.tensors, "model.");
   require(report.ok(), "[checkpoint] ", path, " does not fit this run: ", to_string(report));
   optimizer.each_state([&](const std::string& name, Tensor& tensor) {
     const auto found = file.tensors.find("optimizer." + name);
@@ -89,17 +93,19 @@ void restore(const Safetensors& file, const std::string& path, M& method, Optimi
 /// Writes `checkpoint.safetensors` aside, syncs and renames it; the one before stays as `checkpoint.previous`. Holds
 /// the parameters and buffers of all branches, the objective's state, the optimiser, the position and the settings:
 /// nothing that depends on the clock, so equal runs give equal files.
-template <class M>
-void save_checkpoint(const std::string& run, M& method, Optimizer& optimizer, const Settings& settings,
-                     const RunState& state) {
-  NamedTensors tensors = state_of(method, "model.");
+inline void save_checkpoint(const std::string& run, const AnyMethod& method, Optimizer& optimizer,
+                            const Settings& settings, const RunState& state) {
+  NamedTensors tensors = state_of(method.state(), "model.");
   optimizer.each_state([&](const std::string& name, Tensor& tensor) {
     tensors.emplace_back("optimizer." + name, tensor.to(Device::cpu));
   });
-  const std::map<std::string, std::string> notes{
-      {"format", "contrastive-checkpoint-1"},      {"settings", settings_to_json(settings).dump()},
-      {"step", std::to_string(state.step)},        {"steps_per_epoch", std::to_string(state.steps_per_epoch)},
-      {"loss_sum", detail::exact(state.loss_sum)}, {"loss_last_epoch", detail::exact(state.loss_last_epoch)}};
+  const std::map<std::string, std::string> notes{{"format", "contrastive-checkpoint-1"},
+                                                 {"settings", settings_to_json(settings).dump()},
+                                                 {"step", std::to_string(state.step)},
+                                                 {"steps_per_epoch", std::to_string(state.steps_per_epoch)},
+                                                 {"samples", std::to_string(state.samples)},
+                                                 {"loss_sum", detail::exact(state.loss_sum)},
+                                                 {"loss_last_epoch", detail::exact(state.loss_last_epoch)}};
   const std::string path = checkpoint_path(run), previous = previous_checkpoint_path(run);
   // The new file is complete under its own name before the old one is moved; a kill in between leaves one of them.
   save_safetensors(path + ".new", tensors, notes);
@@ -108,9 +114,10 @@ void save_checkpoint(const std::string& run, M& method, Optimizer& optimizer, co
   require(std::rename((path + ".new").c_str(), path.c_str()) == 0, "[checkpoint] cannot rename ", path, ".new");
 }
 
-/// The settings that a checkpoint was made with.
-inline Settings checkpoint_settings(const std::string& path) {
-  return detail::settings_in(load_safetensors(path), path);
+/// The settings that a checkpoint was made with, and the number of pictures it was trained on.
+inline std::pair<Settings, std::int64_t> checkpoint_settings(const Safetensors& file, const std::string& path) {
+  Settings settings = detail::settings_in(file, path);
+  return {std::move(settings), detail::whole_number(path, file.metadata.at("samples"))};
 }
 
 /// The newest checkpoint of a run; empty when there is none.
@@ -122,9 +129,8 @@ inline std::string newest_checkpoint(const std::string& run) {
 
 /// Loads the newest checkpoint of the run; false when there is none. A checkpoint that cannot be read, or is of
 /// another method, encoder or batch, is an error that names it: nothing is overwritten.
-template <class M>
-bool load_checkpoint(const std::string& run, M& method, Optimizer& optimizer, const Settings& settings,
-                     RunState& state) {
+inline bool load_checkpoint(const std::string& run, const AnyMethod& method, Optimizer& optimizer,
+                            const Settings& settings, RunState& state) {
   const std::string path = newest_checkpoint(run);
   if (path.empty()) return false;
   detail::restore(load_safetensors(path), path, method, optimizer, settings, state);

@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <cstdint>
+#include <initializer_list>
 #include <string>
 #include <type_traits>
 
@@ -16,17 +17,32 @@ namespace contrastive {
 struct Settings {
   std::string method;
   std::string data = "fashion", root, label, encoder = "small";
-  std::int64_t image_size = 28;
+  std::int64_t image_size = 28, patch = 4;
+  double drop_path = 0;
   std::int64_t epochs = 5, batch = 256, accumulate = 1;
-  std::string optimizer = "sgd";
+
+  std::string optimizer = "sgd", schedule = "cosine", milestones;
   double lr = 0.06;  // for a batch of 256; scaled linearly
-  double weight_decay = 5e-4, momentum = 0.9, warmup_epochs = 0, clip = 0;
+  double lr_end = 0, warmup_epochs = 0, warmup_lr = 0, decay = 0.1;
+  bool epoch_schedule = false;
+  double weight_decay = 5e-4, weight_decay_end = -1, momentum = 0.9, beta2 = 0.999;
+  double clip = 0, clip_each = 0;
   bool exclude_norm_and_bias = false, fix_predictor_lr = false;
+
+  std::string loss;  // a variant of the objective, where the method has several
   double temperature = 0.5;
-  std::int64_t queue = 4096;
-  double target_momentum = 0.99;
+  std::int64_t queue = 4096, negatives = 4096, prototypes = 512;
+  double target_momentum = 0.99, bank_momentum = 0.5;
+  bool symmetric = false;
   std::int64_t groups = 1;  // of split batch norm
   std::int64_t head_layers = 2, hidden = 512, dimension = 128;
+  double epsilon = 0.05, queue_start = 0, freeze_epochs = 0;
+  double teacher_temperature = 0.04, teacher_temperature_end = 0.04, teacher_warmup_epochs = 0;
+  std::int64_t locals = 0, local_size = 0;
+  double mask_ratio = 0.75;
+  std::int64_t decoder_width = 64, decoder_depth = 2;
+  std::int64_t grid = 7, predictions = 3;
+
   std::string precision = "f32", device = "cpu";
   std::int64_t threads = 0;  // 0: all
   std::uint64_t seed = 0;
@@ -45,26 +61,55 @@ void each_setting(S& s, F&& f) {
   f("data", s.data, "data set: fashion, emoji, cifar10, cifar100, stl10, idx, folder, shapes");
   f("root", s.root, "folder of the data set; fashion, emoji and shapes need none");
   f("label", s.label, "what to classify by: shapes (shape, colour, ...), emoji (group, subgroup)");
-  f("encoder", s.encoder, "small, resnet20/32/44/56, resnet18, resnet34, resnet50");
+  f("encoder", s.encoder, "small, resnet20/32/44/56, resnet18, resnet34, resnet50, vit_micro, vit_tiny, ...");
   f("image-size", s.image_size, "side of a view in pixels");
+  f("patch", s.patch, "side of a patch of vision transformers, in pixels");
+  f("drop-path", s.drop_path, "stochastic depth of vision transformers at the last block");
   f("epochs", s.epochs, "passes over the training set");
   f("batch", s.batch, "pictures a step");
   f("accumulate", s.accumulate, "chunks that a batch is encoded in, to save memory; the loss still sees all of it");
-  f("optimizer", s.optimizer, "sgd, lars or adamw");
+  f("optimizer", s.optimizer, "sgd, lars (SimCLR's), lars-moco (MoCo v3's), larc, adamw or adam");
   f("lr", s.lr, "learning rate for a batch of 256, scaled linearly");
+  f("schedule", s.schedule, "of the rate after the warm-up: cosine, step or constant");
+  f("lr-end", s.lr_end, "where the cosine ends, not scaled");
+  f("milestones", s.milestones, "epochs at which schedule step multiplies the rate by --decay, as 120,160");
+  f("decay", s.decay, "factor at each milestone");
+  f("epoch-schedule", s.epoch_schedule, "change the rate once an epoch instead of every step");
+  f("warmup-epochs", s.warmup_epochs, "epochs of linear warm-up");
+  f("warmup-lr", s.warmup_lr, "where the warm-up starts, not scaled");
   f("weight-decay", s.weight_decay, "weight decay");
+  f("weight-decay-end", s.weight_decay_end, "where half a cosine takes the weight decay; negative: it is constant");
   f("momentum", s.momentum, "momentum of sgd and lars");
-  f("warmup-epochs", s.warmup_epochs, "epochs of linear warm-up before the cosine");
-  f("clip", s.clip, "largest gradient norm; 0: no clipping");
+  f("beta2", s.beta2, "second beta of adamw and adam");
+  f("clip", s.clip, "largest norm of all gradients together; 0: no clipping");
+  f("clip-each", s.clip_each, "largest norm of each parameter's gradient; 0: no clipping");
   f("exclude-norm-and-bias", s.exclude_norm_and_bias, "no decay or adaptation of biases and norms");
   f("fix-predictor-lr", s.fix_predictor_lr, "keep the predictor's learning rate constant (SimSiam)");
+  f("loss", s.loss, "variant of the objective, where the method has several (InstDisc, CMC: nce or softmax)");
   f("temperature", s.temperature, "temperature of the contrastive loss");
-  f("queue", s.queue, "keys in MoCo's queue, a multiple of the batch");
-  f("target-momentum", s.target_momentum, "momentum of the target network (MoCo, BYOL)");
+  f("queue", s.queue, "rows of the queue (MoCo, NNCLR, SwAV), a multiple of the batch");
+  f("negatives", s.negatives, "rows of the memory bank drawn a picture (InstDisc, CMC), or patches (CPC)");
+  f("prototypes", s.prototypes, "prototypes of SwAV, outputs of DINO's head");
+  f("target-momentum", s.target_momentum, "momentum of the target network (MoCo, BYOL, DINO)");
+  f("bank-momentum", s.bank_momentum, "momentum of the rows of a memory bank");
+  f("symmetric", s.symmetric, "each view is query and key in turn (MoCo)");
   f("groups", s.groups, "parts of split batch norm (MoCo)");
-  f("head-layers", s.head_layers, "layers of the projector: 2 (v1) or 3 (v2)");
-  f("hidden", s.hidden, "hidden width of projector and predictor (BYOL, SimSiam)");
+  f("head-layers", s.head_layers, "layers of the projector");
+  f("hidden", s.hidden, "hidden width of projector and predictor");
   f("dimension", s.dimension, "width of the embedding");
+  f("epsilon", s.epsilon, "entropy of Sinkhorn's codes (SwAV)");
+  f("queue-start", s.queue_start, "epoch from which the queue is used (SwAV)");
+  f("freeze-epochs", s.freeze_epochs, "epochs in which prototypes or the last layer stand still (SwAV, DINO)");
+  f("teacher-temperature", s.teacher_temperature, "the teacher's temperature at first (DINO)");
+  f("teacher-temperature-end", s.teacher_temperature_end, "and after its warm-up");
+  f("teacher-warmup-epochs", s.teacher_warmup_epochs, "epochs of that warm-up");
+  f("locals", s.locals, "small crops beside the two large ones (SwAV, DINO)");
+  f("local-size", s.local_size, "side of a small crop in pixels; 0: 3/7 of --image-size");
+  f("mask-ratio", s.mask_ratio, "share of the patches that are hidden (MAE)");
+  f("decoder-width", s.decoder_width, "width of the decoder (MAE)");
+  f("decoder-depth", s.decoder_depth, "blocks of the decoder (MAE)");
+  f("grid", s.grid, "patches a side (CPC)");
+  f("predictions", s.predictions, "rows ahead that are predicted (CPC)");
   f("precision", s.precision, "f32, or bf16 (f32 master weights, losses and statistics)");
   f("device", s.device, "cpu or cuda");
   f("threads", s.threads, "threads; 0: all");
@@ -115,7 +160,22 @@ inline void check_settings(const Settings& s) {
   const auto positive = [](const char* flag, auto value) {
     require(value > 0, "[settings] --", flag, " must be above 0, got ", value);
   };
+  const auto not_negative = [](const char* flag, double value) {
+    require(std::isfinite(value) && value >= 0, "[settings] --", flag, " must be 0 or more, got ", value);
+  };
+  const auto share = [](const char* flag, double value) {
+    require(value >= 0 && value <= 1, "[settings] --", flag, " must be in [0, 1], got ", value);
+  };
+  const auto one_of = [](const char* flag, const std::string& value, std::initializer_list<const char*> names) {
+    std::string known;
+    for (const char* name : names) {
+      if (value == name) return;
+      known += (known.empty() ? "" : ", ") + std::string(name);
+    }
+    fail("[settings] --", flag, " must be one of ", known, ", got ", value);
+  };
   positive("image-size", s.image_size);
+  positive("patch", s.patch);
   positive("epochs", s.epochs);
   positive("accumulate", s.accumulate);
   positive("temperature", s.temperature);
@@ -123,23 +183,39 @@ inline void check_settings(const Settings& s) {
   positive("hidden", s.hidden);
   positive("groups", s.groups);
   positive("queue", s.queue);
+  positive("prototypes", s.prototypes);
+  positive("epsilon", s.epsilon);
+  positive("teacher-temperature", s.teacher_temperature);
+  positive("teacher-temperature-end", s.teacher_temperature_end);
+  positive("decoder-width", s.decoder_width);
+  positive("decoder-depth", s.decoder_depth);
+  positive("grid", s.grid);
+  positive("predictions", s.predictions);
   require(s.batch >= 2, "[settings] --batch must be at least 2 (batch norm and negatives need company), got ", s.batch);
   require(std::isfinite(s.lr) && s.lr > 0, "[settings] --lr must be a number above 0, got ", s.lr);
   require(std::isfinite(s.temperature), "[settings] --temperature must be finite, got ", s.temperature);
-  require(std::isfinite(s.weight_decay) && s.weight_decay >= 0, "[settings] --weight-decay must be 0 or more, got ",
-          s.weight_decay);
+  not_negative("weight-decay", s.weight_decay);
+  not_negative("lr-end", s.lr_end);
+  not_negative("warmup-lr", s.warmup_lr);
+  not_negative("clip", s.clip);
+  not_negative("clip-each", s.clip_each);
+  not_negative("freeze-epochs", s.freeze_epochs);
+  not_negative("negatives", static_cast<double>(s.negatives));
+  require(s.locals >= 0 && s.locals <= 60, "[settings] --locals must be 0 to 60, got ", s.locals);
+  require(s.local_size >= 0, "[settings] --local-size must be 0 or more, got ", s.local_size);
   require(s.momentum >= 0 && s.momentum < 1, "[settings] --momentum must be in [0, 1), got ", s.momentum);
-  require(s.target_momentum >= 0 && s.target_momentum <= 1, "[settings] --target-momentum must be in [0, 1], got ",
-          s.target_momentum);
-  require(s.clip >= 0, "[settings] --clip must be 0 or more, got ", s.clip);
+  require(s.beta2 >= 0 && s.beta2 < 1, "[settings] --beta2 must be in [0, 1), got ", s.beta2);
+  require(s.drop_path >= 0 && s.drop_path < 1, "[settings] --drop-path must be in [0, 1), got ", s.drop_path);
+  require(s.mask_ratio > 0 && s.mask_ratio < 1, "[settings] --mask-ratio must be between 0 and 1, got ", s.mask_ratio);
+  share("target-momentum", s.target_momentum);
+  share("bank-momentum", s.bank_momentum);
   require(s.warmup_epochs >= 0 && s.warmup_epochs <= static_cast<double>(s.epochs),
           "[settings] --warmup-epochs must be between 0 and --epochs, got ", s.warmup_epochs);
-  require(s.head_layers == 2 || s.head_layers == 3, "[settings] --head-layers must be 2 or 3, got ", s.head_layers);
-  require(s.optimizer == "sgd" || s.optimizer == "lars" || s.optimizer == "adamw",
-          "[settings] --optimizer must be sgd, lars or adamw, got ", s.optimizer);
-  require(s.precision == "f32" || s.precision == "bf16", "[settings] --precision must be f32 or bf16, got ",
-          s.precision);
-  require(s.device == "cpu" || s.device == "cuda", "[settings] --device must be cpu or cuda, got ", s.device);
+  require(s.head_layers >= 1 && s.head_layers <= 3, "[settings] --head-layers must be 1 to 3, got ", s.head_layers);
+  one_of("optimizer", s.optimizer, {"sgd", "lars", "lars-moco", "larc", "adamw", "adam"});
+  one_of("schedule", s.schedule, {"cosine", "step", "constant"});
+  one_of("precision", s.precision, {"f32", "bf16"});
+  one_of("device", s.device, {"cpu", "cuda"});
   require(s.batch % s.accumulate == 0 && s.batch / s.accumulate >= 2,
           "[settings] --accumulate must divide --batch and leave 2 or more, got ", s.accumulate, " and ", s.batch);
 }

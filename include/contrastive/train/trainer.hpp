@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <cmath>
+#include <concepts>
 #include <cstdint>
 #include <cstdio>
 #include <limits>
@@ -13,17 +14,17 @@
 #include <utility>
 #include <vector>
 
-#include "contrastive/augment/any_augment.hpp"
 #include "contrastive/data/loader.hpp"
+#include "contrastive/eval/align_uniform.hpp"
 #include "contrastive/eval/spectrum.hpp"
 #include "contrastive/io/metrics.hpp"
 #include "contrastive/objectives/similarity/packed.hpp"
 #include "contrastive/optim/clip.hpp"
-#include "contrastive/optim/optimizer.hpp"
+#include "contrastive/train/any_method.hpp"
 #include "contrastive/train/evaluate.hpp"
-#include "contrastive/train/gradient_cache.hpp"
 #include "contrastive/train/progress.hpp"
 #include "contrastive/train/run_state.hpp"
+#include "contrastive/train/schedules.hpp"
 #include "contrastive/train/settings.hpp"
 
 namespace contrastive {
@@ -56,16 +57,6 @@ class SignalGuard {
   struct sigaction before_[2]{};
 };
 
-inline Optimizer make_optimizer(std::vector<ParameterGroup> groups, const Settings& s) {
-  if (s.optimizer == "lars") {
-    LarsOptions options = lars_simclr();
-    options.momentum = s.momentum;
-    return Lars(std::move(groups), options);
-  }
-  if (s.optimizer == "adamw") return AdamW(std::move(groups));
-  return Sgd(std::move(groups), {.momentum = s.momentum});
-}
-
 }  // namespace detail
 
 /// How a run ended.
@@ -80,26 +71,33 @@ struct TrainResult {
 
 /// Trains a method: loader, loss, optimiser, schedule, checkpoints, metrics and the watch for collapse. A run that is
 /// killed at any instant and started again with `resume` ends with the bits it would have had.
-template <class M>
 class Trainer {
  public:
   /// `transform` is the evaluation view; `test` may be empty: then there is no kNN check. The method is moved to the
   /// device of the settings: handles on its parameters taken earlier stay behind.
-  Trainer(M& method, const Settings& settings, AnyDataset train, AnyDataset test, AnyAugment transform, std::string out)
-      : method_(method),
+  template <class M>
+  requires(!std::same_as<M, AnyMethod>) Trainer(M& method, const Settings& settings, AnyDataset train, AnyDataset test,
+                                                AnyAugment transform, std::string out)
+      : Trainer(AnyMethod::refer(method), settings, std::move(train), std::move(test), std::move(transform),
+                std::move(out)) {}
+  Trainer(AnyMethod method, const Settings& settings, AnyDataset train, AnyDataset test, AnyAugment transform,
+          std::string out)
+      : method_(std::move(method)),
         settings_(settings),
         test_(std::move(test)),
         transform_(std::move(transform)),
         out_(std::move(out)),
         device_(device_of(settings)),
-        loader_(std::move(train), method.augment,
+        loader_(std::move(train), method_.augment(),
                 {.batch = static_cast<std::size_t>(settings.batch),
                  .seed = settings.seed,
                  .threads = std::max(1, threads() - 1),
                  .strict = settings.strict}),
-        optimizer_(detail::make_optimizer(groups(), settings)) {
+        optimizer_(make_optimizer(groups(), settings)) {
     state_.steps_per_epoch = loader_.steps_per_epoch();
-    method_.precision = settings.precision == "bf16" ? DType::bf16 : DType::f32;
+    state_.samples = static_cast<std::int64_t>(loader_.dataset().size());
+    method_.set_precision(settings.precision == "bf16" ? DType::bf16 : DType::f32);
+    milestones_of(settings);  // a list that cannot be read is said before the run
   }
 
   /// Continues from the last checkpoint of the folder, where there is one. Returns whether there was.
@@ -108,7 +106,8 @@ class Trainer {
   TrainResult run() {
     const std::int64_t per_epoch = state_.steps_per_epoch, steps = settings_.epochs * per_epoch;
     Metrics metrics(out_,
-                    {"epoch", "loss", "learning_rate", "images_per_second", "spread", "effective_rank", "knn_top1"},
+                    {"epoch", "loss", "learning_rate", "images_per_second", "spread", "effective_rank", "alignment",
+                     "uniformity", "knn_top1"},
                     state_.step > 0 ? state_.step : -1);
     ProgressBar bar({.epochs = settings_.epochs,
                      .steps_per_epoch = per_epoch,
@@ -127,8 +126,9 @@ class Trainer {
         std::optional<Batch> batch = loader_.next();
         if (!batch) break;
         for (Tensor& view : batch->views.view) view = view.to(device_);
-        const double lr = rate(state_.step, steps);
-        const double loss = step(batch->views, {state_.step, steps}, lr);
+        const contrastive::Progress progress{state_.step, steps, per_epoch};
+        const double lr = learning_rate(settings_, progress);
+        const double loss = step(batch->views, progress, lr);
         ++state_.step;
         state_.loss_sum += loss;
         busy += seconds_since(before);
@@ -177,30 +177,17 @@ class Trainer {
 
   /// Moves the method first: the optimiser holds what is trained.
   std::vector<ParameterGroup> groups() {
-    if (device_ != Device::cpu) move_to(method_, device_);
-    const ParameterGroupOptions options{.weight_decay = settings_.weight_decay,
-                                        .exclude_norm_and_bias = settings_.exclude_norm_and_bias};
-    std::vector<ParameterGroup> all = parameter_groups(method_.online, options);
-    predictor_groups_ = all.size();
-    for (ParameterGroup& group : parameter_groups(method_.predictor, options, "predictor.")) all.push_back(group);
-    if constexpr (detail::HasMembers<decltype(method_.objective)>)
-      for (ParameterGroup& group : parameter_groups(method_.objective, options, "objective.")) all.push_back(group);
-    return all;
-  }
-
-  /// Linear warm-up, then half a cosine, a value a step.
-  double rate(std::int64_t step, std::int64_t steps) const {
-    return warmup_cosine(static_cast<double>(step),
-                         {.peak = linear_scaling(settings_.lr, settings_.batch),
-                          .steps = static_cast<double>(steps),
-                          .warmup = settings_.warmup_epochs * static_cast<double>(state_.steps_per_epoch)});
+    if (device_ != Device::cpu) method_.move_to(device_);
+    return method_.parameter_groups(
+        {.weight_decay = settings_.weight_decay, .exclude_norm_and_bias = settings_.exclude_norm_and_bias},
+        tower_groups_);
   }
 
   double step(const Views& views, contrastive::Progress progress, double lr) {
     double value = std::numeric_limits<double>::quiet_NaN();
     std::string why;
     try {
-      value = backward_in_chunks(method_, views, progress, settings_.accumulate).item();
+      value = method_.backward(views, progress, settings_.accumulate).item();
     } catch (const similarity::NotFinite& error) {
       why = join(" (", error.what(), ")");
     }
@@ -208,9 +195,14 @@ class Trainer {
       fail("[train] the loss is ", value, why, " at step ", progress.step, " (learning rate ", lr, ", temperature ",
            settings_.temperature, "): try a smaller --lr or --clip; the last checkpoint in ", out_, " is kept");
     if (settings_.clip > 0) clip_grad_norm(optimizer_.groups(), settings_.clip);
+    if (settings_.clip_each > 0) clip_each_grad_norm(optimizer_.groups(), settings_.clip_each);
+    method_.before_update(progress);
+    std::vector<ParameterGroup>& groups = optimizer_.groups();
     if (settings_.fix_predictor_lr && lr > 0)
-      for (std::size_t i = predictor_groups_; i < optimizer_.groups().size(); ++i)
-        optimizer_.groups()[i].lr_scale = linear_scaling(settings_.lr, settings_.batch) / lr;
+      for (std::size_t i = tower_groups_; i < groups.size(); ++i)
+        groups[i].lr_scale = linear_scaling(settings_.lr, settings_.batch) / lr;
+    for (ParameterGroup& group : groups)
+      if (group.weight_decay > 0) group.weight_decay = weight_decay(settings_, progress);
     optimizer_.step(lr);
     optimizer_.clear_grad();
     method_.after_step(progress);
@@ -220,19 +212,22 @@ class Trainer {
   /// At the end of an epoch: how spread the embeddings are, and what kNN on the features finds.
   void check(const Views& views, std::int64_t epoch, Scalars& row, ProgressBar& bar, TrainResult& result) {
     const NoGrad no_grad;
-    {
-      const KeepStatistics keep;
-      const Embeddings z = method_.embed(views, false);
-      const CollapseWatch watch = collapse_watch(z.online[0]);
-      row.push_back({"spread", watch.spread});
-      row.push_back({"effective_rank", watch.rank});
-      result.effective_rank = watch.rank;
-      if (watch.collapsed())
-        bar.say(join("collapse: the embeddings of epoch ", epoch, " are nearly the same everywhere (spread ",
-                     watch.spread, " of 1, effective rank ", watch.rank, ")"));
-    }
+    std::vector<Tensor> z = method_.embed(views);
+    std::erase_if(z, [](const Tensor& x) { return !x.defined() || x.rank() != 2; });
+    if (z.empty()) z.push_back(features(views.view[0]));  // a method that predicts patches or pixels
+    const CollapseWatch watch = collapse_watch(z[0]);
+    row.push_back({"spread", watch.spread});
+    row.push_back({"effective_rank", watch.rank});
+    result.effective_rank = watch.rank;
+    if (watch.collapsed())
+      bar.say(join("collapse: the embeddings of epoch ", epoch, " are nearly the same everywhere (spread ",
+                   watch.spread, " of 1, effective rank ", watch.rank, ")"));
+    const Tensor unit = normalize(z[0]);
+    if (z.size() > 1 && z[1].shape() == z[0].shape())
+      row.push_back({"alignment", alignment(unit, normalize(z[1])).item()});
+    row.push_back({"uniformity", uniformity(unit).item()});
     if (!test_.defined() || !test_.has_labels() || settings_.knn_every <= 0 || epoch % settings_.knn_every != 0) return;
-    const auto encode = [&](const Tensor& x) { return method_.encoder()(x.to(device_)); };
+    const auto encode = [&](const Tensor& x) { return method_.encode(x.to(device_)); };
     const std::size_t limit = settings_.eval_limit > 0 ? static_cast<std::size_t>(settings_.eval_limit) : 10000;
     const FeatureSet train = encode_set(loader_.dataset(), transform_, encode, limit);
     const FeatureSet test = encode_set(test_, transform_, encode, std::max<std::size_t>(1, limit / 5));
@@ -241,19 +236,25 @@ class Trainer {
     bar.set_knn(top1);
   }
 
+  /// Of training views, with the batch's statistics.
+  Tensor features(const Tensor& view) {
+    const KeepStatistics keep;
+    return method_.encode(view);
+  }
+
   void save(Metrics& metrics) {
     metrics.sync();
     save_checkpoint(out_, method_, optimizer_, settings_, state_);
   }
 
-  M& method_;
+  AnyMethod method_;
   Settings settings_;
   AnyDataset test_;
   AnyAugment transform_;
   std::string out_;
   Device device_;
   Loader<AnyAugment> loader_;
-  std::size_t predictor_groups_ = 0;
+  std::size_t tower_groups_ = 0;
   Optimizer optimizer_;
   RunState state_;
 };

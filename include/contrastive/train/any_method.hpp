@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "contrastive/augment/any_augment.hpp"
+#include "contrastive/methods/method.hpp"
+#include "contrastive/optim/parameter_groups.hpp"
+#include "contrastive/train/gradient_cache.hpp"
+
+namespace contrastive {
+
+/// A method whose parts' types are forgotten: all that training and evaluation ask of one, so that the trainer is
+/// compiled once for all methods. Copies share the method.
+class AnyMethod {
+ public:
+  /// Takes the method over.
+  template <class M>
+  static AnyMethod own(M method) {
+    return AnyMethod(std::make_shared<Model<M>>(std::move(method)));
+  }
+  /// Refers to the caller's method, which must outlive this.
+  template <class M>
+  static AnyMethod refer(M& method) {
+    return AnyMethod(std::make_shared<Model<M&>>(method));
+  }
+
+  const AnyAugment& augment() const { return self_->augment; }
+  void move_to(Device device) const { self_->move(device); }
+  void set_precision(DType precision) const { self_->set_precision(precision); }
+
+  /// The loss of a batch, its gradients collected (`backward_in_chunks`).
+  Tensor backward(const Views& views, Progress progress, std::int64_t chunks) const {
+    return self_->backward(views, progress, chunks);
+  }
+  void before_update(Progress progress) const { self_->before_update(progress); }
+  void after_step(Progress progress) const { self_->after_step(progress); }
+
+  /// Online embeddings of the views that the objective wants; running statistics stay as they are.
+  std::vector<Tensor> embed(const Views& views) const { return self_->embed(views); }
+  /// (N, H, W, C) -> (N, features): what evaluation looks at.
+  Tensor encode(const Tensor& pictures) const { return self_->encode(pictures); }
+
+  /// What is trained, the predictor's and the objective's groups behind the tower's; `tower_groups` counts those.
+  std::vector<ParameterGroup> parameter_groups(const ParameterGroupOptions& options, std::size_t& tower_groups) const {
+    return self_->groups(options, tower_groups);
+  }
+  /// Parameters and buffers of all parts by name; the handles share the method's memory.
+  std::vector<std::pair<std::string, Tensor>> state() const { return self_->state(); }
+
+ private:
+  struct Interface {
+    explicit Interface(AnyAugment views) : augment(std::move(views)) {}
+    virtual ~Interface() = default;
+    virtual void move(Device) = 0;
+    virtual void set_precision(DType) = 0;
+    virtual Tensor backward(const Views&, Progress, std::int64_t) = 0;
+    virtual void before_update(Progress) = 0;
+    virtual void after_step(Progress) = 0;
+    virtual std::vector<Tensor> embed(const Views&) = 0;
+    virtual Tensor encode(const Tensor&) = 0;
+    virtual std::vector<ParameterGroup> groups(const ParameterGroupOptions&, std::size_t&) = 0;
+    virtual std::vector<std::pair<std::string, Tensor>> state() = 0;
+    AnyAugment augment;
+  };
+
+  template <class M>  // a method, or a reference to one
+  struct Model final : Interface {
+    explicit Model(M method) : Interface(method.augment), held(static_cast<M&&>(method)) {}
+    void move(Device device) override { contrastive::move_to(held, device); }
+    void set_precision(DType precision) override { held.precision = precision; }
+    Tensor backward(const Views& views, Progress progress, std::int64_t chunks) override {
+      return backward_in_chunks(held, views, progress, chunks);
+    }
+    void before_update(Progress progress) override { held.before_update(progress); }
+    void after_step(Progress progress) override { held.after_step(progress); }
+    std::vector<Tensor> embed(const Views& views) override {
+      const NoGrad no_grad;
+      const KeepStatistics keep;
+      return held.embed(views, {}, false).online;
+    }
+    Tensor encode(const Tensor& pictures) override { return held.encoder()(pictures); }
+    std::vector<ParameterGroup> groups(const ParameterGroupOptions& options, std::size_t& tower_groups) override {
+      std::vector<ParameterGroup> all = contrastive::parameter_groups(held.online, options);
+      tower_groups = all.size();
+      for (ParameterGroup& group : contrastive::parameter_groups(held.predictor, options, "predictor."))
+        all.push_back(std::move(group));
+      if constexpr (detail::HasMembers<decltype(held.objective)>)
+        for (ParameterGroup& group : contrastive::parameter_groups(held.objective, options, "objective."))
+          all.push_back(std::move(group));
+      return all;
+    }
+    std::vector<std::pair<std::string, Tensor>> state() override { return handles(held); }
+    M held;
+  };
+
+  explicit AnyMethod(std::shared_ptr<Interface> self) : self_(std::move(self)) {}
+  std::shared_ptr<Interface> self_;
+};
+
+}  // namespace contrastive

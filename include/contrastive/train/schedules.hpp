@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "contrastive/methods/target.hpp"
+#include "contrastive/optim/optimizer.hpp"
+#include "contrastive/optim/schedule.hpp"
+#include "contrastive/train/settings.hpp"
+
+/// What changes from step to step, as the settings say.
+namespace contrastive {
+
+/// "120,160" -> {120, 160}. Throws naming the flag.
+inline std::vector<double> milestones_of(const Settings& s) {
+  std::vector<double> epochs;
+  for (std::size_t at = 0; at < s.milestones.size();) {
+    const std::size_t comma = std::min(s.milestones.find(',', at), s.milestones.size());
+    const std::string item = s.milestones.substr(at, comma - at);
+    char* end = nullptr;
+    epochs.push_back(std::strtod(item.c_str(), &end));
+    require(!item.empty() && *end == 0 && epochs.back() > 0,
+            "[settings] --milestones must be epochs such as 120,160, got ", s.milestones);
+    at = comma + 1;
+  }
+  return epochs;
+}
+
+/// Linear warm-up from `warmup-lr`, then half a cosine to `lr-end`, `decay` at each milestone, or constant. Rates but
+/// `warmup-lr` and `lr-end` are scaled with the batch. With `epoch-schedule` the value changes once an epoch.
+inline double learning_rate(const Settings& s, Progress at) {
+  const double peak = linear_scaling(s.lr, s.batch), epochs = static_cast<double>(s.epochs);
+  const double epoch = s.epoch_schedule ? std::floor(at.epoch()) : at.epoch();
+  if (epoch < s.warmup_epochs || s.schedule == "cosine")
+    return warmup_cosine(
+        epoch, {.peak = peak, .steps = epochs, .warmup = s.warmup_epochs, .start = s.warmup_lr, .end = s.lr_end});
+  double rate = peak;
+  if (s.schedule == "step")
+    for (const double milestone : milestones_of(s)) rate *= epoch >= milestone ? s.decay : 1;
+  return rate;
+}
+
+/// Weight decay of the step: half a cosine to `weight-decay-end` where that is not negative (DINO).
+inline double weight_decay(const Settings& s, Progress at) {
+  return s.weight_decay_end < 0 ? s.weight_decay : cosine(s.weight_decay, s.weight_decay_end, at.fraction());
+}
+
+inline Optimizer make_optimizer(std::vector<ParameterGroup> groups, const Settings& s) {
+  const auto lars = [&](LarsOptions options) {
+    options.momentum = s.momentum;
+    return Lars(std::move(groups), options);
+  };
+  if (s.optimizer == "lars") return lars(lars_simclr());
+  if (s.optimizer == "lars-moco") return lars(lars_moco_v3());
+  if (s.optimizer == "larc") return lars(larc());
+  if (s.optimizer == "adamw") return AdamW(std::move(groups), {.beta2 = s.beta2});
+  if (s.optimizer == "adam") return AdamW(std::move(groups), {.beta2 = s.beta2, .decoupled = false});
+  return Sgd(std::move(groups), {.momentum = s.momentum});
+}
+
+}  // namespace contrastive
