@@ -20,10 +20,10 @@ io                core tensor io/format data/image.hpp
 augment           core kernels tensor data/image.hpp
 data              core kernels tensor io io/format data/image.hpp augment
 optim             core kernels tensor ops nn
-objectives        core kernels tensor ops nn
-methods           core kernels tensor ops nn encoders augment data/image.hpp optim objectives
-dist              core kernels tensor ops nn
-eval              core kernels tensor ops nn encoders augment data data/image.hpp optim objectives io io/format
+dist              core kernels tensor
+objectives        core kernels tensor ops nn dist
+methods           core kernels tensor ops nn encoders augment data/image.hpp optim objectives dist
+eval              core kernels tensor ops nn encoders augment data data/image.hpp optim objectives dist io io/format
 train             core kernels tensor ops nn encoders augment data data/image.hpp optim objectives methods dist eval io io/format io/report
 interop           core tensor
 '
