@@ -8,22 +8,23 @@
 
 namespace contrastive {
 
-/// One layer of an `Mlp`: linear, then perhaps batch norm, then perhaps ReLU.
+/// One layer of an `Mlp`: linear, then perhaps batch norm, then perhaps ReLU or GELU.
 struct MlpLayer {
   std::int64_t out;
   bool bias = true;
   bool norm = true;
   bool relu = true;
+  bool gelu = false;
   BatchNormOptions norm_options = {};
 };
 
-/// The projectors and predictors of the field: layers of linear - norm - ReLU on (N, D). Members are numbered as in a
-/// torch.nn.Sequential of the same layers (a ReLU takes a number too).
+/// The projectors and predictors of the field: layers of linear - norm - ReLU (or GELU) on (N, D). Members are numbered as
+/// in a torch.nn.Sequential of the same layers (a ReLU takes a number too).
 struct Mlp {
   struct Layer {
     Linear linear;
     BatchNorm norm;
-    bool has_norm = false, has_relu = false;
+    bool has_norm = false, has_relu = false, has_gelu = false;
   };
   std::vector<Layer> layers;
 
@@ -31,7 +32,8 @@ struct Mlp {
   Mlp(std::int64_t in, std::vector<MlpLayer> specs, Rng rng) {
     for (std::size_t i = 0; i < specs.size(); ++i) {
       const MlpLayer& spec = specs[i];
-      layers.push_back({Linear(in, spec.out, rng / i, spec.bias), {}, spec.norm, spec.relu});
+      require(!(spec.relu && spec.gelu), "[mlp] layer ", i, " has ReLU or GELU, not both");
+      layers.push_back({Linear(in, spec.out, rng / i, spec.bias), {}, spec.norm, spec.relu, spec.gelu});
       if (spec.norm) layers.back().norm = BatchNorm(spec.out, spec.norm_options);
       in = spec.out;
     }
@@ -44,6 +46,7 @@ struct Mlp {
         x = layer.has_relu ? layer.norm.relu(x) : layer.norm(x);
       else if (layer.has_relu)
         x = contrastive::relu(x);
+      if (layer.has_gelu) x = contrastive::gelu(x);
     }
     return x;
   }
@@ -54,7 +57,7 @@ struct Mlp {
     for (Layer& layer : layers) {
       f(std::to_string(index++), layer.linear);
       if (layer.has_norm) f(std::to_string(index++), layer.norm);
-      if (layer.has_relu) ++index;
+      if (layer.has_relu || layer.has_gelu) ++index;
     }
   }
 };
