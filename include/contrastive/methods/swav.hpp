@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+#include "contrastive/methods/method.hpp"
+#include "contrastive/nn/mlp.hpp"
+#include "contrastive/objectives/swav.hpp"
+
+namespace contrastive {
+
+struct SwavConfig {
+  std::int64_t hidden = 2048;
+  std::int64_t dimension = 128;
+  std::int64_t prototypes = 3000;
+  double temperature = 0.1;
+  SinkhornConfig sinkhorn{};
+  std::int64_t queue = 0;           // 3840 at batch 256; a multiple of the batch. 0: none, as at batch 4096
+  double queue_from = 15;           // the epoch from which embeddings are kept; used once it is full
+  std::int64_t freeze_steps = 313;  // the prototypes stand still that long; 5005 at batch 256
+  std::size_t assigned = 2;         // views that get codes: the large crops
+
+  /// Batch 256, two crops, 1000 epochs (solo-learn, scripts/pretrain/cifar/swav.yaml): frozen for two epochs of 195 steps.
+  static SwavConfig cifar() { return {.queue = 3840, .queue_from = 50, .freeze_steps = 390}; }
+};
+
+/// SwAV's objective with its state.
+struct SwavAssignment {
+  SwavConfig config;
+  Prototypes prototypes;
+  EmbeddingQueue queue;
+
+  Tensor operator()(const Embeddings& z) {
+    prototypes.normalize();
+    std::vector<Tensor> unit;
+    for (const Tensor& rows : z.online) unit.push_back(normalize(rows));
+    const bool keep = queue.size() > 0 && z.progress.epoch() >= config.queue_from;
+    return swav_loss(unit, config.assigned, prototypes, keep ? &queue : nullptr, config.temperature, config.sinkhorn);
+  }
+
+  void before_update(Progress progress) {
+    if (progress.step < config.freeze_steps) prototypes.weight.clear_grad();
+  }
+
+  template <class F>
+  void members(F&& f) {
+    f("prototypes", prototypes);
+    if (queue.rows.defined()) f("queue", queue);
+  }
+};
+
+/// SwAV (Caron et al. 2020, arXiv:2006.09882; facebookresearch/swav, main_swav.py and src/resnet50.py): each view
+/// predicts the codes that Sinkhorn gives the large crops. Head: linear, batch norm, ReLU, linear, unit length; crops of
+/// one size pass the encoder together, all crops the head. The paper trains all parameters, biases and norms too, with
+/// LARC (`larc()`) and weight decay 1e-6.
+template <class Encoder, class Augmentation>
+auto swav(Encoder encoder, Augmentation augment, const SwavConfig& config, Rng rng) {
+  const std::int64_t features = encoder.features();
+  Mlp head(features, {{.out = config.hidden}, {.out = config.dimension, .norm = false, .relu = false}},
+           rng / "projector");
+  SwavAssignment objective{config, Prototypes(config.prototypes, config.dimension, rng / "prototypes"), {}};
+  if (config.queue > 0)
+    objective.queue = EmbeddingQueue(static_cast<std::int64_t>(config.assigned), config.queue, config.dimension);
+  Method method(std::move(encoder), std::move(head), Identity{}, std::move(objective), std::move(augment), Shared{});
+  method.views_together = true;
+  return method;
+}
+
+}  // namespace contrastive
