@@ -136,3 +136,25 @@ TEST_CASE("alignment and uniformity with gradients follow Wang and Isola", "[eva
   }
   CHECK_THROWS_WITH(uniformity(Tensor::zeros({1, 3})), Contains("[uniformity]"));
 }
+
+TEST_CASE("the watch on outputs tells one for all, all alike, and a healthy assignment") {
+  const std::int64_t N = 12, K = 4;
+  const auto rows = [&](auto&& value) {
+    const Tensor p({N, K});
+    for (std::int64_t i = 0; i < N; ++i)
+      for (std::int64_t k = 0; k < K; ++k) p.data<float>()[i * K + k] = static_cast<float>(value(i, k));
+    return output_watch(p);
+  };
+  const OutputWatch one = rows([](auto, auto k) { return k == 2; });
+  CHECK(one.entropy_of_mean == Approx(0).margin(1e-9));
+  CHECK(one.collapsed());
+  const OutputWatch even = rows([](auto, auto) { return 0.25; });
+  CHECK(even.mean_entropy == Approx(1));
+  CHECK(even.collapsed());
+  const OutputWatch healthy = rows([](auto i, auto k) { return i % 4 == k; });
+  CHECK(healthy.mean_entropy == Approx(0).margin(1e-9));
+  CHECK(healthy.entropy_of_mean == Approx(1));
+  CHECK(healthy.information() == Approx(1));
+  CHECK_FALSE(healthy.collapsed());
+  CHECK_THROWS_WITH(output_watch(Tensor::zeros({3, 1})), Contains("[output_watch] expected at least two outputs"));
+}

@@ -217,7 +217,7 @@ TEST_CASE("DINO's first step is near ln K; its centre follows the teacher, and t
 TEST_CASE("SwAV's prototypes are unit rows before each step, and stand still at first") {
   auto method =
       swav(TanhBody{}, no_augment(),
-           {.hidden = 16, .dimension = 8, .prototypes = 12, .queue = 16, .queue_from = 1, .freeze_steps = 2}, Rng(1));
+           {.hidden = 16, .dimension = 8, .prototypes = 12, .queue = 16, .queue_from = 1, .freeze_epochs = 1}, Rng(1));
   std::vector<std::string> names;
   each_parameter(method, [&](const std::string& name, Parameter&) { names.push_back(name); });
   CHECK(names.back() == "objective.prototypes.weight");
@@ -305,7 +305,7 @@ TEST_CASE("each recipe lowers its loss on one batch, and a copy of its state goe
       "swav",
       [] {
         return swav(TanhBody{}, no_augment(),
-                    {.hidden = 16, .dimension = 8, .prototypes = 12, .queue = 16, .queue_from = 2, .freeze_steps = 2},
+                    {.hidden = 16, .dimension = 8, .prototypes = 12, .queue = 16, .queue_from = 2, .freeze_epochs = 1},
                     Rng(1));
       },
       4);

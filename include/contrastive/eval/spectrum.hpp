@@ -162,4 +162,38 @@ inline CollapseWatch collapse_watch(const Tensor& embeddings) {
   return watch;
 }
 
+struct OutputWatch {
+  /// Entropy of a row, averaged, over ln K: 1 when every row is uniform.
+  double mean_entropy = 0;
+  /// Entropy of the mean row, over ln K: 0 when all rows choose one output.
+  double entropy_of_mean = 0;
+
+  /// What an output tells of its picture, their mutual information over ln K: 0 in either collapse, 1 when the rows
+  /// share the outputs out evenly and choose one each.
+  double information() const { return entropy_of_mean - mean_entropy; }
+  bool collapsed() const { return information() < 0.02; }
+};
+
+/// What tells the collapse of assignments to prototypes or outputs (SwAV, DINO): on probabilities (N, K), K > 1.
+inline OutputWatch output_watch(const Tensor& probabilities) {
+  const Tensor x = detail::checked_features("output_watch", probabilities);
+  const std::int64_t N = x.size(0), K = x.size(1);
+  require(K > 1, "[output_watch] expected at least two outputs, got ", x.shape());
+  const auto entropy_term = [](double p) { return p > 0 ? -p * std::log(p) : 0.0; };
+  std::vector<double> mean(static_cast<std::size_t>(K), 0.0);
+  OutputWatch watch;
+  const Tensor wide = x.to(DType::f64);
+  for (std::int64_t i = 0; i < N; ++i)
+    for (std::int64_t k = 0; k < K; ++k) {
+      const double p = wide.data<double>()[i * K + k];
+      watch.mean_entropy += entropy_term(p) / static_cast<double>(N);
+      mean[static_cast<std::size_t>(k)] += p / static_cast<double>(N);
+    }
+  for (const double p : mean) watch.entropy_of_mean += entropy_term(p);
+  const double most = std::log(static_cast<double>(K));
+  watch.mean_entropy /= most;
+  watch.entropy_of_mean /= most;
+  return watch;
+}
+
 }  // namespace contrastive

@@ -17,13 +17,13 @@ struct SwavConfig {
   std::int64_t prototypes = 3000;
   double temperature = 0.1;
   SinkhornConfig sinkhorn{};
-  std::int64_t queue = 0;           // 3840 at batch 256; a multiple of the batch. 0: none, as at batch 4096
-  double queue_from = 15;           // the epoch from which embeddings are kept; used once it is full
-  std::int64_t freeze_steps = 313;  // the prototypes stand still that long; 5005 at batch 256
-  std::size_t assigned = 2;         // views that get codes: the large crops
+  std::int64_t queue = 0;    // 3840 at batch 256; a multiple of the batch. 0: none, as at batch 4096
+  double queue_from = 15;    // the epoch from which embeddings are kept; used once it is full
+  double freeze_epochs = 1;  // the prototypes stand still that long: 313 steps at batch 4096, 5005 at 256
+  std::size_t assigned = 2;  // views that get codes: the large crops
 
-  /// Batch 256, two crops, 1000 epochs (solo-learn, scripts/pretrain/cifar/swav.yaml): frozen for two epochs of 195 steps.
-  static SwavConfig cifar() { return {.queue = 3840, .queue_from = 50, .freeze_steps = 390}; }
+  /// Batch 256, two crops, 1000 epochs (solo-learn, scripts/pretrain/cifar/swav.yaml).
+  static SwavConfig cifar() { return {.queue = 3840, .queue_from = 50, .freeze_epochs = 2}; }
 };
 
 /// SwAV's objective with its state.
@@ -41,7 +41,7 @@ struct SwavAssignment {
   }
 
   void before_update(Progress progress) {
-    if (progress.step < config.freeze_steps) prototypes.weight.clear_grad();
+    if (progress.epoch() < config.freeze_epochs) prototypes.weight.clear_grad();
   }
 
   template <class F>

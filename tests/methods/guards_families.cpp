@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: MIT
+
+// What keeps SwAV, DINO and MoCo from their trivial solutions, taken away: the known failure appears.
+
+#include "contrastive/eval/spectrum.hpp"
+#include "contrastive/methods/dino.hpp"
+#include "contrastive/methods/moco_v2.hpp"
+#include "contrastive/methods/swav.hpp"
+#include "methods/on_shapes.hpp"
+#include "support/catch.hpp"
+
+using namespace contrastive;
+
+namespace {
+
+/// SwAV with the softmax of its scores for codes.
+struct PlainCodes {
+  SwavConfig config;
+  Prototypes prototypes;
+
+  Tensor operator()(const Embeddings& z) {
+    prototypes.normalize();
+    std::vector<Tensor> scores, codes;
+    for (const Tensor& rows : z.online) scores.push_back(prototypes(normalize(rows)));
+    for (std::size_t v = 0; v < config.assigned; ++v)
+      codes.push_back(softmax(scores[v].detach() / config.sinkhorn.epsilon));
+    return swapped_prediction(scores, codes, config.temperature);
+  }
+  template <class F>
+  void members(F&& f) {
+    f("prototypes", prototypes);
+  }
+};
+
+struct Seen {
+  CollapseWatch embeddings;
+  OutputWatch outputs;
+  double loss;
+};
+
+template <class M>
+Seen run_swav(M method) {
+  return train_on_shapes(method, 0.2, 120, [&](const Views& views) {
+    const Embeddings z = method.embed(views);
+    method.objective.prototypes.normalize();
+    const Tensor scores = method.objective.prototypes(normalize(z.online[0]));
+    return Seen{collapse_watch(z.online[0]), output_watch(softmax(scores / 0.1)), method.objective(z).item()};
+  });
+}
+
+Seen run_dino(TeacherTemperature temperature, double center_momentum) {
+  const DinoConfig config{.outputs = 64,
+                          .hidden = 64,
+                          .bottleneck = 32,
+                          .batch_norm = true,
+                          .freeze_last_layer = 0,
+                          .teacher_temperature = temperature,
+                          .center_momentum = center_momentum,
+                          .momentum = 0.9};
+  auto method = dino(tiny_encoder(Rng(5)), simclr_cifar(12), config, Rng(5));
+  return train_on_shapes(method, 0.05, 150, [&](const Views& views) {
+    const Embeddings z = method.embed(views);
+    const Tensor targets = dino_targets(z.target[0], method.objective.center, temperature.end);
+    return Seen{collapse_watch(z.online[0]), output_watch(targets), method.objective(z).item()};
+  });
+}
+
+}  // namespace
+
+TEST_CASE("SwAV puts all pictures on one prototype without Sinkhorn, and not with it") {
+  const SwavConfig config{.hidden = 64, .dimension = 32, .prototypes = 30, .freeze_epochs = 0};
+  const auto start = [&] { return swav(tiny_encoder(Rng(5)), simclr_cifar(12), config, Rng(5)); };
+  const Seen healthy = run_swav(start());
+  INFO("with: information " << healthy.outputs.information() << ", spread " << healthy.embeddings.spread << ", loss "
+                            << healthy.loss);
+  CHECK_FALSE(healthy.outputs.collapsed());
+  CHECK_FALSE(healthy.embeddings.collapsed());
+  CHECK(healthy.outputs.entropy_of_mean > 0.9);
+
+  auto parts = start();
+  Method without(parts.online.encoder, parts.online.projector, Identity{},
+                 PlainCodes{config, parts.objective.prototypes}, simclr_cifar(12), Shared{});
+  without.views_together = true;
+  const Seen collapsed = run_swav(without);
+  INFO("without: entropy of the mean " << collapsed.outputs.entropy_of_mean << ", loss " << collapsed.loss);
+  CHECK(collapsed.outputs.collapsed());
+  CHECK(collapsed.outputs.entropy_of_mean < 0.1);
+  CHECK(collapsed.loss < 0.1);
+}
+
+// The spread of the outputs does not tell: outputs that are all nearly zero point everywhere. Their distribution does.
+TEST_CASE("DINO goes to one output without centring, to all alike without sharpening, and to neither with both") {
+  const TeacherTemperature sharp{}, as_the_student{.start = 0.1, .end = 0.1}, flat{.start = 1, .end = 1};
+  const Seen healthy = run_dino(sharp, 0.9);
+  INFO("with both: information " << healthy.outputs.information() << ", loss " << healthy.loss);
+  CHECK(healthy.outputs.information() > 0.08);
+  CHECK(healthy.outputs.entropy_of_mean > 0.5);
+  CHECK_FALSE(healthy.embeddings.collapsed());
+
+  const Seen one = run_dino(sharp, 1);  // the centre stays at 0
+  INFO("no centring: entropy of the mean " << one.outputs.entropy_of_mean << ", loss " << one.loss);
+  CHECK(one.outputs.collapsed());
+  CHECK(one.outputs.entropy_of_mean < 0.1);
+  CHECK(one.loss < 0.1);
+
+  for (const TeacherTemperature& temperature : {as_the_student, flat}) {
+    const Seen even = run_dino(temperature, 0.9);
+    INFO("teacher at " << temperature.end << ": mean entropy " << even.outputs.mean_entropy << ", loss " << even.loss);
+    CHECK(even.outputs.collapsed());
+    CHECK(even.outputs.mean_entropy > 0.99);
+    CHECK(even.loss == Approx(std::log(64.0)).epsilon(0.01));
+  }
+}
+
+TEST_CASE("MoCo without momentum: queries and keys chase each other into one direction") {
+  struct Found {
+    CollapseWatch watch;
+    double to_queue;  // mean cosine of queries and queue
+  };
+  const auto run = [](double momentum) {
+    auto method = moco_v2(tiny_encoder(Rng(7)), simclr_cifar(12),
+                          {.temperature = 0.1, .momentum = momentum, .queue = 512, .dimension = 32}, Rng(7));
+    return train_on_shapes(method, 0.3, 200, [&](const Views& views) {
+      const Tensor q = method.embed(views).online[0];
+      return Found{collapse_watch(q), mean(matmul(normalize(q), method.objective.queue.keys, false, true)).item()};
+    });
+  };
+  const Found healthy = run(0.99), failed = run(0);
+  INFO("with: spread " << healthy.watch.spread << ", rank " << healthy.watch.rank << ", cosine to the queue "
+                       << healthy.to_queue << "; without: " << failed.watch.spread << ", " << failed.watch.rank << ", "
+                       << failed.to_queue);
+  CHECK_FALSE(healthy.watch.collapsed());
+  CHECK(healthy.to_queue < 0.4);
+  CHECK(failed.watch.collapsed());
+  CHECK(failed.to_queue > 0.7);
+}
+
+TEST_CASE("a key enqueued before it is scored is its own query's negative: the loss cannot fall below ln 2") {
+  const std::int64_t N = 4, K = 16, D = 20;
+  Tensor axes = Tensor::zeros({K, D});
+  for (std::int64_t k = 0; k < K; ++k) axes.data<float>()[k * D + k] = 1;
+  Tensor q = Tensor::zeros({N, D});  // axes of their own, away from the queue's
+  for (std::int64_t i = 0; i < N; ++i) q.data<float>()[i * D + K + i] = 1;
+  Queue queue(K, D, Rng(1));
+  queue.keys.copy_from(axes);
+  QueueInfoNce objective{0.05, queue};
+  Embeddings z;
+  z.online = {q, Tensor()};
+  z.target = {Tensor(), q};
+  CHECK(objective(z).item() < 1e-6);
+  CHECK(objective(z).item() > std::log(2.0));  // the same batch again: now its keys are in the queue
+  CHECK(objective.queue.pointer.item() == 2 * N);
+}
