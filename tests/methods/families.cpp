@@ -6,6 +6,7 @@
 #include "contrastive/methods/barlow_twins.hpp"
 #include "contrastive/methods/dcl.hpp"
 #include "contrastive/methods/dino.hpp"
+#include "contrastive/methods/moco_v2.hpp"
 #include "contrastive/methods/moco_v3.hpp"
 #include "contrastive/methods/nnclr.hpp"
 #include "contrastive/methods/sup_con.hpp"
@@ -98,6 +99,22 @@ TEST_CASE("MoCo v3's frozen model: the momentum encoder moves before the keys, 2
     check_near(one, g.tensor("loss" + at), 1e-10);
     check_near(q.grad(), g.tensor("grad_q" + at), 1e-10);
   }
+}
+
+TEST_CASE("MoCo's symmetric loss is the sum of both directions against one queue, then both keys enter it") {
+  const MocoConfig config{.temperature = 0.1, .queue = 32, .dimension = 4, .mlp = false};
+  auto method = moco_v2_symmetric(TanhBody{}, no_augment(), config, Rng(1));
+  CHECK(method.online.projector.layers.size() == 1);
+  const Embeddings z = method.embed(rows_as_views(2));
+  Embeddings swapped = z;
+  std::swap(swapped.online[0], swapped.online[1]);
+  std::swap(swapped.target[0], swapped.target[1]);
+  const Queue queue(32, 4, Rng(1));
+  QueueInfoNce one{0.1, clone(queue)}, other{0.1, clone(queue)};
+  method.objective.queue = clone(queue);
+  CHECK(method.objective(z).item() == Approx(one(z).item() + other(swapped).item()).epsilon(1e-6));
+  check_near(method.objective.queue.keys.slice(0, 8), normalize(z.target[0]), 1e-7);
+  check_near(method.objective.queue.keys.slice(8, 16), normalize(z.target[1]), 1e-7);
 }
 
 TEST_CASE("MoCo v3's heads for ResNets and ViTs, and its first step") {
