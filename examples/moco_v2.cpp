@@ -25,15 +25,17 @@ app::Composition compose(const app::Settings& s, std::int64_t, contrastive::Rng 
   using namespace contrastive;
   const AnyAugment views =
       app::training_views(s, [](int size) { return size < 96 ? moco_v2_cifar(size) : moco_v2(size); });
-  require(s.queue % s.batch == 0, "[settings] --queue must be a multiple of --batch, got ", s.queue, " and ", s.batch);
+  require(s.queue % (s.symmetric ? 2 * s.batch : s.batch) == 0, "[settings] --queue must be a multiple of --batch",
+          s.symmetric ? ", twice with --symmetric" : "", ", got ", s.queue, " and ", s.batch);
   require(s.batch / s.accumulate % s.groups == 0, "[settings] --groups must divide --batch, got ", s.groups);
   const MocoConfig config{.temperature = s.temperature,
                           .momentum = s.target_momentum,
                           .queue = s.queue,
                           .dimension = s.dimension,
                           .groups = s.groups};
-  return {moco_v2(app::encoder_for(s, rng / "encoder"), views, config, rng),
-          app::evaluation_view(s, app::normalization_of(s))};
+  const AnyAugment evaluation = app::evaluation_view(s, app::normalization_of(s));
+  if (s.symmetric) return {moco_v2_symmetric(app::encoder_for(s, rng / "encoder"), views, config, rng), evaluation};
+  return {moco_v2(app::encoder_for(s, rng / "encoder"), views, config, rng), evaluation};
 }
 
 }  // namespace

@@ -9,7 +9,8 @@
 namespace app {
 
 namespace methods {
-extern const Program simclr, moco_v2, byol, simsiam;
+extern const Program moco_v1, moco_v2, simclr, sup_con, byol, swav, simsiam, barlow_twins, moco_v3, dino, nnclr, vicreg,
+    dcl;
 }
 
 /// In the order of their papers.

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 #include <sys/resource.h>
-#include <sys/stat.h>
 
 #include <CLI/CLI.hpp>
 
@@ -35,13 +34,6 @@ void add_flags(CLI::App& cli, RunOptions& options) {
   cli.add_option("--config", options.config, "settings as JSON, such as the config.json of a run; flags override it");
   cli.add_flag("--resume", options.resume, "continue from the checkpoint in --out, if there is one");
   cli.add_flag("--no-evaluation", options.no_evaluation, "stop after training: no scores and no report");
-}
-
-void make_folders(const std::string& path) {
-  for (std::size_t at = 1; at <= path.size(); ++at)
-    if (at == path.size() || path[at] == '/') ::mkdir(path.substr(0, at).c_str(), 0777);
-  struct stat info {};
-  require(::stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode), "[out] cannot make the folder ", path, " (--out)");
 }
 
 /// Trained encoder, untrained encoder and raw pixels by the same three measures, printed as a table.
@@ -122,7 +114,11 @@ Sets prepare(const Settings& s) {
 /// Makes the run folder and says what is about to be trained.
 void announce(const RunOptions& options, const Sets& sets, const AnyMethod& method) {
   const Settings& s = options.settings;
-  make_folders(options.out);
+  try {
+    make_folders(options.out);
+  } catch (const Error& error) {
+    fail(error.what(), " (--out)");
+  }
   write_file(options.out + "/config.json", settings_to_json(s).dump(2) + "\n");
   std::int64_t parameters = 0;
   std::size_t groups = 0;
@@ -185,6 +181,12 @@ int train_and_report(const RunOptions& options, const Program& program) {
 }  // namespace
 
 int channels_of(const Settings& s) { return s.data == "fashion" || s.data == "idx" ? 1 : 3; }
+
+bool is_vit(const Settings& s) { return s.encoder.starts_with("vit"); }
+
+int local_size(const Settings& s) {
+  return static_cast<int>(s.local_size > 0 ? s.local_size : std::max<std::int64_t>(4, s.image_size * 3 / 7 / 4 * 4));
+}
 
 ImageEncoder encoder_for(const Settings& s, Rng rng) {
   return make_encoder(s.encoder, {.channels = channels_of(s), .image_size = static_cast<int>(s.image_size)}, rng);

@@ -58,6 +58,9 @@ int run_program(int argc, char** argv, const Program& program);
 
 /// 1 for the grey sets, else 3.
 int channels_of(const Settings& s);
+bool is_vit(const Settings& s);
+/// Side of a small crop: --local-size, or 3/7 of the picture (96 of 224) in whole fours.
+int local_size(const Settings& s);
 ImageEncoder encoder_for(const Settings& s, Rng rng);
 
 /// Evaluation sees the middle of a picture, in the range that training does.

@@ -59,6 +59,13 @@ inline TwoViews<SimClrGreyView> simclr_grey(int size = 28, const SimClrGrey& kno
                                  RandomErasing{knobs.erase, knobs.erased_area}, knobs.normalize));
 }
 
+/// Two such crops and `locals` smaller ones, for methods of many crops.
+inline MultiCrop<SimClrGreyView, SimClrGreyView, SimClrGreyView> grey_multi_crop(int size, int local_size,
+                                                                                 std::size_t locals) {
+  const SimClrGreyView global = simclr_grey(size).first, local = simclr_grey(local_size, {.area = {0.08, 0.3}}).first;
+  return MultiCrop(global, global, local, locals);
+}
+
 // ---- MoCo (He et al. 2020, Chen et al. 2020; facebookresearch/moco main_moco.py), SimSiam ----
 
 using MocoV1View = Compose<RandomResizedCrop, RandomGrayscale, ColorJitter, RandomFlip, Normalize>;
@@ -140,6 +147,17 @@ inline MultiCrop<SwavView, SwavView, SwavView> swav(int size = 224, int local_si
   return MultiCrop(view(size, {0.14, 1.0}), view(size, {0.14, 1.0}), view(local_size, {0.05, 0.14}), locals);
 }
 
+/// For pictures of 32 pixels, ours: crops (0.25, 1) and (0.08, 0.3), no blur, CIFAR statistics.
+inline MultiCrop<SwavView, SwavView, SwavView> swav_cifar(int size = 32, int local_size = 12, std::size_t locals = 4) {
+  auto views = swav(size, local_size, locals);
+  for (SwavView* view : {&views.first, &views.second, &views.local}) {
+    view->crop_step().area = view == &views.local ? Range{0.08, 0.3} : Range{0.25, 1.0};
+    view->step<RandomApply<PillowBlur>>().p = 0.0;
+    view->step<Normalize>() = cifar10_statistics;
+  }
+  return views;
+}
+
 // ---- DINO (Caron et al. 2021; facebookresearch/dino main_dino.py) ----
 
 using DinoView = Compose<RandomResizedCrop, RandomFlip, RandomApply<ColorJitter>, RandomGrayscale,
@@ -155,6 +173,17 @@ inline MultiCrop<DinoView, DinoView, DinoView> dino(int size = 224, int local_si
   };
   return MultiCrop(view(size, {0.4, 1.0}, 1.0, 0.0), view(size, {0.4, 1.0}, 0.1, 0.2),
                    view(local_size, {0.05, 0.4}, 0.5, 0.0), locals);
+}
+
+/// For pictures of 32 pixels, ours: crops (0.25, 1) and (0.08, 0.3), no blur, CIFAR statistics.
+inline MultiCrop<DinoView, DinoView, DinoView> dino_cifar(int size = 32, int local_size = 12, std::size_t locals = 4) {
+  auto views = dino(size, local_size, locals);
+  for (DinoView* view : {&views.first, &views.second, &views.local}) {
+    view->crop_step().area = view == &views.local ? Range{0.08, 0.3} : Range{0.25, 1.0};
+    view->step<RandomApply<PillowBlur>>().p = 0.0;
+    view->step<Normalize>() = cifar10_statistics;
+  }
+  return views;
 }
 
 // ---- MAE (He et al. 2022; facebookresearch/mae main_pretrain.py) ----

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <sys/stat.h>
+
 #include <cerrno>
 #include <cstddef>
 #include <cstdio>
@@ -45,6 +47,16 @@ inline std::string_view as_text(const std::vector<std::byte>& bytes) {
 inline std::string read_text(const std::string& path) {
   const std::vector<std::byte> bytes = read_file(path);
   return std::string(as_text(bytes));
+}
+
+/// Makes a folder and those above it. Throws `[write] cannot make the folder runs/a: Permission denied`.
+inline void make_folders(const std::string& path) {
+  int error = 0;
+  for (std::size_t at = 1; at <= path.size(); ++at)
+    if ((at == path.size() || path[at] == '/') && ::mkdir(path.substr(0, at).c_str(), 0777) != 0) error = errno;
+  struct stat info {};
+  require(::stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode), "[write] cannot make the folder ", path, ": ",
+          std::strerror(error));
 }
 
 }  // namespace contrastive

@@ -16,13 +16,10 @@
 //   report_data/map.csv       x,y,label: a point of the map a row, label an index into the classes or -1
 // The trainer writes the first three; `save_report_data` the last two. Each may be missing: the page leaves that out.
 
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include <cerrno>
 #include <cmath>
 #include <cstdint>
-#include <cstring>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -146,9 +143,17 @@ inline void curves_from_metrics(const std::string& path, ReportData& data) {
 
 inline bool exists(const std::string& path) { return ::access(path.c_str(), F_OK) == 0; }
 
-inline void make_folder(const std::string& path) {
-  require(::mkdir(path.c_str(), 0777) == 0 || errno == EEXIST, "[report] cannot make the folder ", path, ": ",
-          std::strerror(errno));
+}  // namespace detail
+
+namespace detail {
+
+/// A whole page around `body`, styles and script within: no network.
+inline std::string html_page(const std::string& title, const std::string& body) {
+  return join(
+      "<!doctype html>\n<html lang=en><head><meta charset=utf-8><meta name=viewport "
+      "content=\"width=device-width,initial-scale=1\"><title>",
+      escape_html(title), "</title><style>", report_css, "</style></head>\n<body><main>", body,
+      "<footer>Made by contrastive.</footer></main><div id=tip></div><script>", report_js, "</script></body></html>\n");
 }
 
 }  // namespace detail
@@ -181,11 +186,7 @@ inline std::string render_report(const ReportData& data) {
   for (const Gallery& gallery : data.galleries) body += draw_gallery(gallery);
   body += draw_neighbours(data.neighbours) + draw_map(data.map) + draw_config(data.config);
 
-  return join(
-      "<!doctype html>\n<html lang=en><head><meta charset=utf-8><meta name=viewport "
-      "content=\"width=device-width,initial-scale=1\"><title>",
-      escape_html(title), "</title><style>", report_css, "</style></head>\n<body><main>", body,
-      "<footer>Made by contrastive.</footer></main><div id=tip></div><script>", report_js, "</script></body></html>\n");
+  return html_page(title, body);
 }
 
 /// Writes the page, atomically: one file, no network.
@@ -194,7 +195,7 @@ inline void write_report(const std::string& path, const ReportData& data) { writ
 /// Leaves what the page needs besides metrics.csv, summary.json and config.json in RUN/report_data.
 inline void save_report_data(const std::string& run, const ReportData& data) {
   const std::string folder = run + "/report_data";
-  detail::make_folder(folder);
+  make_folders(folder);
   write_file(folder + "/pictures.json", detail::pictures_to_json(data).dump(1) + "\n");
   std::string map = "x,y,label\n";
   for (const EmbeddingMap::Point& point : data.map.points)

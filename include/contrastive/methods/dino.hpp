@@ -102,6 +102,7 @@ auto dino(Encoder encoder, Augmentation augment, const DinoConfig& config, Rng r
                        Center(config.outputs)},
       std::move(augment), Momentum{.momentum = config.momentum, .to_one = true}, &start);
   method.views_together = true;
+  method.evaluate_target = true;
   return method;
 }
 

@@ -141,7 +141,15 @@ class Method {
   /// What the encoder and the heads compute in; embeddings reach the objective in f32 or wider.
   DType precision = DType::f32;
 
-  const Encoder& encoder() const { return online.encoder; }
+  /// Whether evaluation looks at the target's encoder (DINO's teacher) instead of the online one.
+  bool evaluate_target = false;
+
+  /// What evaluation looks at.
+  const Encoder& encoder() const {
+    if constexpr (requires(const Branch& branch) { branch.tower(); })
+      if (evaluate_target) return target.tower().encoder;
+    return online.encoder;
+  }
 
   /// What happens before a batch is encoded: a momentum branch whose rule says so moves here.
   void before_step(Progress progress) { target.before_keys(online, progress); }

@@ -76,6 +76,15 @@ inline Thinned thin(const Curve& curve) {
   return out;
 }
 
+/// Ten colours that differ in lightness as well; beyond ten, hues by the golden angle.
+inline std::string class_color(int label, std::size_t classes) {
+  constexpr const char* ten[] = {"#4269d0", "#efb118", "#ff725c", "#6cc5b0", "#3ca951",
+                                 "#ff8ab7", "#a463f2", "#97bbf5", "#9c6b4e", "#9498a0"};
+  if (label < 0) return "#9498a0";
+  if (classes <= 10) return ten[label];
+  return join("hsl(", static_cast<int>(std::fmod(label * 137.508, 360)), " 65% ", 45 + label % 3 * 10, "%)");
+}
+
 /// Maps data to the drawing's units and back; holds the ticks of both axes.
 struct Axes {
   static constexpr double left = 52, right = 508, top = 14, bottom = 206;
@@ -135,8 +144,13 @@ inline std::string chart_frame(const Chart& chart, const Axes& axes) {
          escape_html(chart.x_label) + "</text>";
 }
 
-inline std::string draw_line(const Thinned& line, const Axes& axes, std::size_t number, bool percent) {
-  const std::string color = " style=\"--c:var(--line" + std::to_string(number % 6) + ")\"";
+/// Six colours that suit light and dark pages; more lines than that take the classes' ones.
+inline std::string line_color(std::size_t number, std::size_t lines) {
+  return lines <= 6 ? join("var(--line", number, ")") : class_color(static_cast<int>(number), lines);
+}
+
+inline std::string draw_line(const Thinned& line, const Axes& axes, const std::string& line_color, bool percent) {
+  const std::string color = " style=\"--c:" + line_color + "\"";
   std::string band, points, values, svg;
   bool spread = false;
   for (std::size_t i = 0; i < line.x.size(); ++i) {
@@ -167,7 +181,8 @@ inline std::string draw_chart(const Chart& chart) {
   const Axes axes(lines, chart);
 
   std::string html = "<figure class=chart><figcaption><b>" + escape_html(chart.title) + "</b>";
-  html += "<span class=last>" + format_value(lines[0].mean.back(), chart.percent) + "</span></figcaption>";
+  if (lines.size() == 1) html += "<span class=last>" + format_value(lines[0].mean.back(), chart.percent) + "</span>";
+  html += "</figcaption>";
   std::string svg = chart_frame(chart, axes), legend;
   for (const auto& [name, value] : chart.references) {
     const std::string y = format("%.1f", axes.y(value)),
@@ -178,9 +193,9 @@ inline std::string draw_chart(const Chart& chart) {
   }
   std::string swatches;
   for (std::size_t i = 0; i < lines.size(); ++i) {
-    svg += draw_line(lines[i], axes, i, chart.percent);
-    swatches += "<span><i style=\"background:var(--line" + std::to_string(i % 6) + ")\"></i>" + escape_html(names[i]) +
-                "</span>";
+    const std::string color = line_color(i, lines.size());
+    svg += draw_line(lines[i], axes, color, chart.percent);
+    swatches += "<span><i style=\"background:" + color + "\"></i>" + escape_html(names[i]) + "</span>";
   }
   if (lines.size() > 1 || !legend.empty()) html += "<div class=legend>" + swatches + legend + "</div>";
   html += "<svg viewBox=\"0 0 520 250\" role=img aria-label=\"" + escape_html(chart.title) +

@@ -9,19 +9,11 @@
 
 #include "contrastive/core/error.hpp"
 #include "contrastive/io/json.hpp"
+#include "contrastive/io/report/chart.hpp"
 #include "contrastive/io/report/data.hpp"
 #include "contrastive/io/report/text.hpp"
 
 namespace contrastive::detail {
-
-/// Ten colours that differ in lightness as well; beyond ten, hues by the golden angle.
-inline std::string class_color(int label, std::size_t classes) {
-  constexpr const char* ten[] = {"#4269d0", "#efb118", "#ff725c", "#6cc5b0", "#3ca951",
-                                 "#ff8ab7", "#a463f2", "#97bbf5", "#9c6b4e", "#9498a0"};
-  if (label < 0) return "#9498a0";
-  if (classes <= 10) return ten[label];
-  return join("hsl(", static_cast<int>(std::fmod(label * 137.508, 360)), " 65% ", 45 + label % 3 * 10, "%)");
-}
 
 inline std::string draw_map(const EmbeddingMap& map) {
   double x0 = HUGE_VAL, x1 = -HUGE_VAL, y0 = HUGE_VAL, y1 = -HUGE_VAL;

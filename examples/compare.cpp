@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: MIT
+//
+// Runs side by side:
+//
+//   compare runs/simclr runs/byol runs/dino            runs/compare/report.html, and a table to standard output
+//   compare --out page/ runs/*
+
+#include <cstdio>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "contrastive/io/comparison.hpp"
+
+int main(int argc, char** argv) {
+  using namespace contrastive;
+  std::string out = "runs/compare";
+  std::vector<std::string> folders;
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view argument = argv[i];
+    if (argument == "--help" || argument == "-h") {
+      std::puts(
+          "usage: compare [--out DIR] RUN...\n\nWrites DIR/report.html (default runs/compare) from the runs' folders.");
+      return 0;
+    }
+    if (argument == "--out" && i + 1 < argc)
+      out = argv[++i];
+    else if (argument.starts_with("-"))
+      return std::fprintf(stderr, "compare: unknown flag %s (--help)\n", argv[i]), 2;
+    else
+      folders.emplace_back(argument);
+  }
+  if (folders.empty()) return std::fputs("usage: compare [--out DIR] RUN...\n", stderr), 2;
+  try {
+    const std::vector<NamedRun> runs = load_runs(folders);
+    make_folders(out);
+    write_file(out + "/report.html", render_comparison(runs));
+    std::printf("| run |");
+    for (const auto& column : detail::compared_columns) std::printf(" %s |", column.title);
+    std::printf("\n|---|");
+    for (std::size_t i = 0; i < std::size(detail::compared_columns); ++i) std::printf("---|");
+    for (const NamedRun& run : runs) {
+      std::printf("\n| %s |", run.name.c_str());
+      for (const auto& column : detail::compared_columns)
+        std::printf(
+            " %s |",
+            detail::compared_value(detail::number_or_nan(run.data.summary, column.key), column.percent).c_str());
+    }
+    std::printf("\n%s/report.html\n", out.c_str());
+    return 0;
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "%s\n", error.what());
+    return 1;
+  }
+}

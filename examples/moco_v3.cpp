@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: MIT
+//
+// MoCo v3 (Chen, Xie and He 2021, arXiv:2104.02057): queries predicted from one view against all momentum keys of the
+// other; no queue. With a vision transformer its patch projection stays as it was drawn.
+//
+//   moco_v3 --data cifar10 --root DIR --encoder resnet18 --image-size 32 --batch 256 --epochs 200 --hidden 4096 --dimension 256
+//   moco_v3 --encoder vit_micro --optimizer adamw --lr 1.5e-4 --weight-decay 0.1 --warmup-epochs 1
+
+#include "contrastive/methods/moco_v3.hpp"
+
+#include "support/methods.hpp"
+
+namespace {
+
+app::Settings recipe() {
+  app::Settings recipe;
+  recipe.method = "moco_v3";
+  recipe.lr = 0.1;
+  recipe.warmup_epochs = 0.2;
+  recipe.temperature = 0.2;
+  recipe.target_momentum = 0.97;
+  return recipe;
+}
+
+app::Composition compose(const app::Settings& s, std::int64_t, contrastive::Rng rng) {
+  using namespace contrastive;
+  const AnyAugment views = app::training_views(s, [](int size) { return size < 96 ? byol_cifar(size) : byol(size); });
+  MocoV3Config config = app::is_vit(s) ? MocoV3Config::vit() : MocoV3Config{};
+  config.temperature = s.temperature;
+  config.momentum = s.target_momentum;
+  config.hidden = s.hidden;
+  config.dimension = s.dimension;
+  return {moco_v3(app::encoder_for(s, rng / "encoder"), views, config, rng),
+          app::evaluation_view(s, app::normalization_of(s))};
+}
+
+}  // namespace
+
+const app::Program app::methods::moco_v3{"MoCo v3",
+                                         "Chen, Xie and He 2021",
+                                         "2104.02057",
+                                         "a prediction and a momentum encoder's key",
+                                         "the other keys of the batch",
+                                         recipe(),
+                                         compose};
