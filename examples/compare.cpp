@@ -10,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-#include "contrastive/io/comparison.hpp"
+#include "contrastive/io/report/comparison.hpp"
 
 int main(int argc, char** argv) {
   using namespace contrastive;

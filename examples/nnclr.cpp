@@ -24,7 +24,7 @@ app::Composition compose(const app::Settings& s, std::int64_t, contrastive::Rng 
   using namespace contrastive;
   const AnyAugment views =
       app::training_views(s, [](int size) { return size < 96 ? simclr_cifar(size) : simclr(size); });
-  require(s.queue % s.batch == 0, "[settings] --queue must be a multiple of --batch, got ", s.queue, " and ", s.batch);
+  app::check_queue(s, s.batch);
   const NnclrConfig config{.temperature = s.temperature,
                            .queue = s.queue,
                            .projector_hidden = s.hidden,

@@ -30,8 +30,7 @@ app::Composition compose(const app::Settings& s, std::int64_t, contrastive::Rng 
   const AnyAugment views = app::channels_of(s) == 1 ? AnyAugment(grey_multi_crop(size, small, locals))
                            : size < 96              ? AnyAugment(swav_cifar(size, small, locals))
                                                     : AnyAugment(swav(size, small, locals));
-  require(s.queue == 0 || s.queue % s.batch == 0, "[settings] --queue must be a multiple of --batch, or 0, got ",
-          s.queue, " and ", s.batch);
+  if (s.queue > 0) app::check_queue(s, s.batch);
   const SwavConfig config{.hidden = s.hidden,
                           .dimension = s.dimension,
                           .prototypes = s.prototypes,

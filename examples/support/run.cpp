@@ -192,6 +192,11 @@ ImageEncoder encoder_for(const Settings& s, Rng rng) {
   return make_encoder(s.encoder, {.channels = channels_of(s), .image_size = static_cast<int>(s.image_size)}, rng);
 }
 
+void check_queue(const Settings& s, std::int64_t rows) {
+  require(s.queue > 0 && s.queue % rows == 0, "[settings] --queue must be a multiple of ", rows, " (--batch ", s.batch,
+          s.symmetric ? ", twice with --symmetric" : "", ") above 0, got ", s.queue);
+}
+
 AnyAugment evaluation_view(const Settings& s, const Normalize& normalize) {
   const int size = static_cast<int>(s.image_size);
   return center_view(size, size >= 96 ? size * 8 / 7 : size, normalize, channels_of(s));

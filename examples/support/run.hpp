@@ -63,6 +63,9 @@ bool is_vit(const Settings& s);
 int local_size(const Settings& s);
 ImageEncoder encoder_for(const Settings& s, Rng rng);
 
+/// Throws unless --queue is a multiple of `rows` above 0.
+void check_queue(const Settings& s, std::int64_t rows);
+
 /// Evaluation sees the middle of a picture, in the range that training does.
 AnyAugment evaluation_view(const Settings& s, const Normalize& normalize = {});
 

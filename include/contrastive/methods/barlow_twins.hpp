@@ -12,6 +12,7 @@ namespace contrastive {
 
 /// Barlow Twins' loss of the first two views, times `scale`.
 struct CrossCorrelation {
+  static constexpr bool ignores_mean = true;
   BarlowTwinsConfig config;
   double scale = 1;
 

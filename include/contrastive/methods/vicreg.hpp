@@ -12,6 +12,7 @@ namespace contrastive {
 
 /// VICReg's loss of the first two views.
 struct VarianceInvarianceCovariance {
+  static constexpr bool ignores_mean = true;
   VicRegConfig config;
 
   Tensor operator()(const Embeddings& z) const {

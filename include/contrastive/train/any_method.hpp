@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -41,7 +42,8 @@ class AnyMethod {
   void before_update(Progress progress) const { self_->before_update(progress); }
   void after_step(Progress progress) const { self_->after_step(progress); }
 
-  /// Online embeddings of the views that the objective wants; running statistics stay as they are.
+  /// Online embeddings of the views that the objective wants, centred where it says `ignores_mean`; running statistics
+  /// stay as they are.
   std::vector<Tensor> embed(const Views& views) const { return self_->embed(views); }
   /// (N, H, W, C) -> (N, features): what evaluation looks at.
   Tensor encode(const Tensor& pictures) const { return self_->encode(pictures); }
@@ -82,7 +84,11 @@ class AnyMethod {
     std::vector<Tensor> embed(const Views& views) override {
       const NoGrad no_grad;
       const KeepStatistics keep;
-      return held.embed(views, {}, false).online;
+      std::vector<Tensor> z = held.embed(views, {}, false).online;
+      if constexpr (requires { std::remove_cvref_t<decltype(held.objective)>::ignores_mean; })
+        for (Tensor& x : z)
+          if (x.defined()) x = x - mean(x, 0, true);
+      return z;
     }
     Tensor encode(const Tensor& pictures) override { return held.encoder()(pictures); }
     std::vector<ParameterGroup> groups(const ParameterGroupOptions& options, std::size_t& tower_groups) override {

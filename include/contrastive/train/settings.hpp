@@ -182,7 +182,6 @@ inline void check_settings(const Settings& s) {
   positive("dimension", s.dimension);
   positive("hidden", s.hidden);
   positive("groups", s.groups);
-  positive("queue", s.queue);
   positive("prototypes", s.prototypes);
   positive("epsilon", s.epsilon);
   positive("teacher-temperature", s.teacher_temperature);
@@ -200,6 +199,7 @@ inline void check_settings(const Settings& s) {
   not_negative("clip", s.clip);
   not_negative("clip-each", s.clip_each);
   not_negative("freeze-epochs", s.freeze_epochs);
+  not_negative("queue", static_cast<double>(s.queue));
   not_negative("negatives", static_cast<double>(s.negatives));
   require(s.locals >= 0 && s.locals <= 60, "[settings] --locals must be 0 to 60, got ", s.locals);
   require(s.local_size >= 0, "[settings] --local-size must be 0 or more, got ", s.local_size);
