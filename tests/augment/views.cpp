@@ -78,6 +78,15 @@ TEST_CASE("every recipe makes its views of any picture", "[augment]") {
   check_recipe(moco_v2(40), 2, 2);
   check_recipe(moco_v2_cifar(), 2, 2);
   check_recipe(simsiam_cifar(), 2, 2);
+  check_recipe(instdisc(40), 1, 1);
+  check_recipe(instdisc_cifar(), 1, 1);
+  check_recipe(invaspread(), 2, 2);
+  check_recipe(cmc(40), 1, 1);
+  check_recipe(cmc_ycbcr(40, 0.08), 1, 1);
+  check_recipe(cmc_center_view(20, 24), 1, 1);
+  check_recipe(cmc_ycbcr_center_view(20, 24), 1, 1);
+  check_recipe(cpc(), 1, 1);
+  check_recipe(cpc(32, 36, 3), 1, 1);
   check_recipe(byol(33), 2, 2);
   check_recipe(byol_cifar(), 2, 2);
   check_recipe(swav(48, 21), 8, 2);
@@ -92,6 +101,10 @@ TEST_CASE("the recipes' settings", "[augment]") {
   CHECK(simclr(224, 0.5).first.step<RandomApply<ColorJitter>>().step.hue == Approx(0.1));
   CHECK(simclr_cifar().first.step<RandomApply<GaussianBlur>>().p == 0.0);
   CHECK(simclr_v1().first.step<RandomApply<ColorJitter>>().step.additive);
+  CHECK(instdisc().first.step<ColorJitter>().hue == Approx(0.4));
+  CHECK(instdisc_cifar().first.step<RandomFlip>().p == 0.0);
+  CHECK(invaspread().second.step<RandomFlip>().p == 0.5);
+  CHECK(invaspread().first.crop_step().area.low == 0.2);
   CHECK(byol().first.step<RandomApply<GaussianBlur>>().p == 1.0);
   CHECK(byol().second.step<RandomSolarize>().p == 0.2);
   CHECK(moco_v2().first.crop_step().area.low == 0.2);

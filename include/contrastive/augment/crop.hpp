@@ -76,6 +76,24 @@ inline Placement center_placement(int height, int width, int resize_to, int size
   return place;
 }
 
+namespace detail {
+
+/// The source pixels that the filter looks at for the part of a resized picture that is kept.
+inline CropBox window_of(const Placement& p, ImageSize full) {
+  const auto window = [&](int size_in, int size_out, int from, int size, int& start, int& length) {
+    const double scale = static_cast<double>(size_in) / size_out;
+    const double margin = filter_support(p.filter) * std::max(scale, 1.0) + 1.0;
+    start = std::max(0, static_cast<int>(from * scale - margin));
+    length = std::min(size_in, static_cast<int>(std::ceil((from + size) * scale + margin))) - start;
+  };
+  CropBox box;
+  window(full.height, p.full_height, p.out_top, p.out_height, box.top, box.height);
+  window(full.width, p.full_width, p.out_left, p.out_width, box.left, box.width);
+  return box;
+}
+
+}  // namespace detail
+
 /// Short side to `resize_to` (0: to `size`), then the middle `size` x `size`: how pictures are prepared for evaluation.
 struct CenterCrop {
   int size = 224;
@@ -85,15 +103,23 @@ struct CenterCrop {
 
   Placement place(ImageSize full, Stream&, Drawn& drawn) const {
     const Placement p = center_placement(full.height, full.width, resize_to > 0 ? resize_to : size, size, filter);
-    // The source pixels that the filter looks at.
-    const auto window = [this](int size_in, int size_out, int from, int& start, int& length) {
-      const double scale = static_cast<double>(size_in) / size_out;
-      const double margin = detail::filter_support(filter) * std::max(scale, 1.0) + 1.0;
-      start = std::max(0, static_cast<int>(from * scale - margin));
-      length = std::min(size_in, static_cast<int>(std::ceil((from + size) * scale + margin))) - start;
-    };
-    window(full.height, p.full_height, p.out_top, drawn.crop.top, drawn.crop.height);
-    window(full.width, p.full_width, p.out_left, drawn.crop.left, drawn.crop.width);
+    drawn.crop = detail::window_of(p, full);
+    return p;
+  }
+};
+
+/// Short side to `resize_to` (0: to `size`), then a window of `size` x `size` anywhere in it. (torchvision RandomCrop)
+struct RandomCrop {
+  int size = 64;
+  int resize_to = 0;
+  Filter filter = Filter::bilinear;
+  int channels = 3;
+
+  Placement place(ImageSize full, Stream& stream, Drawn& drawn) const {
+    Placement p = center_placement(full.height, full.width, resize_to > 0 ? resize_to : size, size, filter);
+    p.out_top = static_cast<int>(stream.below(static_cast<std::uint64_t>(p.full_height - size + 1)));
+    p.out_left = static_cast<int>(stream.below(static_cast<std::uint64_t>(p.full_width - size + 1)));
+    drawn.crop = detail::window_of(p, full);
     return p;
   }
 };

@@ -6,6 +6,7 @@
 #include "contrastive/augment/compose.hpp"
 #include "contrastive/augment/erase.hpp"
 #include "contrastive/augment/flip.hpp"
+#include "contrastive/augment/lab.hpp"
 #include "contrastive/augment/multi_crop.hpp"
 #include "contrastive/augment/tone.hpp"
 
@@ -101,6 +102,58 @@ inline TwoViews<MocoV2View> simsiam_cifar(int size = 32) {
   auto views = moco_v2_cifar(size);
   for (MocoV2View* view : {&views.first, &views.second}) view->crop_step().area = {0.2, 1.0};
   return views;
+}
+
+// ---- InstDisc (Wu et al. 2018; zhirongw/lemniscate.pytorch main.py, cifar.py), InvaSpread (Ye et al. 2019) ----
+
+using InvaSpreadView = Compose<RandomResizedCrop, ColorJitter, RandomGrayscale, RandomFlip, Normalize>;
+
+/// One view: crop (0.2, 1), grey 0.2, jitter 0.4 x 4 always, flip.
+inline OneView<MocoV1View> instdisc(int size = 224) { return OneView(moco_v1(size).first); }
+
+/// Two views: crop (0.2, 1), jitter 0.4 x 4 always, grey 0.2, flip, CIFAR statistics.
+/// (mangye16/Unsupervised_Embedding_Learning demo_seen.py)
+inline TwoViews<InvaSpreadView> invaspread(int size = 32) {
+  return TwoViews(InvaSpreadView(RandomResizedCrop{size, {0.2, 1.0}}, ColorJitter{0.4, 0.4, 0.4, 0.4},
+                                 RandomGrayscale{0.2}, RandomFlip{}, cifar10_statistics));
+}
+
+/// InstDisc on CIFAR: one such view, without the flip, which the authors commented out.
+inline OneView<InvaSpreadView> instdisc_cifar(int size = 32) {
+  InvaSpreadView view = invaspread(size).first;
+  view.step<RandomFlip>().p = 0.0;
+  return OneView(view);
+}
+
+// ---- CMC (Tian et al. 2020; HobbitLong/CMC train_CMC.py, dataset.py) ----
+
+using CmcView = Compose<RandomResizedCrop, RandomFlip, Lab>;
+using CmcYCbCrView = Compose<RandomResizedCrop, RandomFlip, YCbCr>;
+
+/// One view: crop (0.2, 1), for ResNets (0.08, 1), and flip, in Lab. Colour stays: it is what the views are.
+inline OneView<CmcView> cmc(int size = 224, double crop_low = 0.2) {
+  return OneView(CmcView(RandomResizedCrop{size, {crop_low, 1.0}}, RandomFlip{}, Lab{}));
+}
+inline OneView<CmcYCbCrView> cmc_ycbcr(int size = 224, double crop_low = 0.2) {
+  return OneView(CmcYCbCrView(RandomResizedCrop{size, {crop_low, 1.0}}, RandomFlip{}, YCbCr{}));
+}
+
+/// What evaluation encodes: the middle, in the colour space of the training.
+inline OneView<Compose<CenterCrop, Lab>> cmc_center_view(int size, int resize_to = 0) {
+  return OneView(Compose<CenterCrop, Lab>(CenterCrop{size, resize_to}, Lab{}));
+}
+inline OneView<Compose<CenterCrop, YCbCr>> cmc_ycbcr_center_view(int size, int resize_to = 0) {
+  return OneView(Compose<CenterCrop, YCbCr>(CenterCrop{size, resize_to}, YCbCr{}));
+}
+
+// ---- CPC (van den Oord et al. 2018; loweX/Greedy_InfoMax vision/data/get_dataloader.py, STL-10) ----
+
+using CpcView = Compose<RandomCrop, RandomFlip, Normalize>;
+
+/// One view: a random window of `size` in a picture of `resize_to`, flip, grey. The paper: 256 of 300; CIFAR: 32 of 36.
+inline OneView<CpcView> cpc(int size = 64, int resize_to = 96, int channels = 1) {
+  const Normalize grey{{0.4120, 0.4120, 0.4120}, {0.2570, 0.2570, 0.2570}};
+  return OneView(CpcView(RandomCrop{size, resize_to, Filter::bilinear, channels}, RandomFlip{}, grey));
 }
 
 // ---- BYOL (Grill et al. 2020; google-deepmind/deepmind-research byol/utils/augmentations.py) ----
