@@ -40,10 +40,14 @@ TEST_CASE("VICReg equals the official code") {
 TEST_CASE("InvaSpread's loss equals the official code, its gradient through one factor") {
   const Golden g = load_golden("invaspread.safetensors");
   const Tensor z = leaf(g.tensor("features_raw"), DType::f64);
-  const Tensor loss = invariant_spread(z.slice(0, 6), z.slice(6, 12), 0.1);
-  loss.backward();
-  check_close(loss, g.tensor("loss_m1"), 1e-10, 1e-12);
-  check_close(z.grad(), g.tensor("grad_raw_m1"), 1e-10, 1e-12);
+  for (const auto& [name, weight] : {std::pair{"m1", 1.0}, {"m2", 2.0}, {"m0.5", 0.5}}) {
+    INFO(name);
+    z.clear_grad();
+    const Tensor loss = invariant_spread(z.slice(0, 6), z.slice(6, 12), 0.1, weight);
+    loss.backward();
+    check_close(loss, g.tensor(std::string("loss_") + name), 1e-10, 1e-12);
+    check_close(z.grad(), g.tensor(std::string("grad_raw_") + name), 1e-10, 1e-12);
+  }
 }
 
 TEST_CASE("InstDisc's NCE and bank equal the official code over two batches") {
@@ -59,6 +63,24 @@ TEST_CASE("InstDisc's NCE and bank equal the official code over two batches") {
     check_close(raw.grad(), g.tensor("grad_raw" + at), 1e-10, 1e-12);
     check_close(bank.Z, g.tensor("Z_after" + at), 1e-10, 1e-12);
     check_close(bank.rows, g.tensor("memory_after" + at), 1e-10, 1e-12);
+  }
+}
+
+TEST_CASE("InstDisc's softmax over the whole bank equals the official code over two batches") {
+  const Golden g = load_golden("instdisc_softmax.safetensors");
+  for (const auto& [dtype, tolerance, floor] : cases) {
+    MemoryBank bank(40, 12, Rng(0));
+    bank.rows = Buffer(g.tensor("memory_init").to(dtype).clone());
+    for (const std::string at : {"_0", "_1"}) {
+      const Tensor raw = leaf(g.tensor("features_raw" + at), dtype), feature = normalize(raw);
+      const auto pictures = g.tensor("index" + at).span<std::int64_t>();
+      const Tensor loss = bank_softmax(feature, bank, pictures);
+      bank.update(pictures, feature.detach());
+      loss.backward();  // after the update: the gradient is of the rows that were scored
+      check_close(loss, g.tensor("loss" + at), tolerance, floor);
+      check_close(raw.grad(), g.tensor("grad_raw" + at), tolerance, floor);
+      check_close(bank.rows, g.tensor("memory_after" + at), tolerance, floor);
+    }
   }
 }
 

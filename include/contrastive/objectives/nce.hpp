@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cmath>
+#include <cstdint>
+#include <span>
 #include <vector>
 
 #include "contrastive/objectives/similarity/call.hpp"
@@ -121,6 +123,42 @@ inline Tensor sampled_softmax(const Tensor& features, const MemoryBank& bank, co
                                 slopes[0] = -others / all;
                                 return top - logits[0] + std::log(all);
                               });
+}
+
+/// The softmax over the whole bank, each picture a class of its own (Wu et al. 2018, eq. 2; zhirongw/lemniscate.pytorch,
+/// lib/LinearAverage.py, which `--nce-k 0` takes):
+///
+///     L = - 1/N sum_i ln( exp(f_i . v_p(i) / t) / sum_j exp(f_i . v_j / t) )
+///
+/// features (N, D) of unit rows, p(i) the row of picture i. The gradient is found with the value, so that the bank may be
+/// updated before `backward`; the (N, n) logits are not kept. First step about ln n.
+inline Tensor bank_softmax(const Tensor& features, const MemoryBank& bank, std::span<const std::int64_t> pictures,
+                           double temperature = 0.07) {
+  require(std::isfinite(temperature) && temperature > 0, "[bank_softmax] the temperature must be above 0, got ",
+          temperature);
+  const std::int64_t D = bank.rows.size(1);
+  require(features.shape() == Shape{static_cast<std::int64_t>(pictures.size()), D} && features.size(0) > 0,
+          "[bank_softmax] expected features (", pictures.size(), ", ", D, "), got ", features.shape());
+  for (const std::int64_t row : pictures)
+    require(row >= 0 && row < bank.size(), "[bank_softmax] row ", row, " is outside a bank of ", bank.size());
+  const auto call = [&]<class C>(similarity::Workspace& work, const similarity::Matrix& f, const similarity::Matrix&,
+                                 const similarity::MutableMatrix& df, const similarity::MutableMatrix&) {
+    const Tensor wide = features.detach().to(DType::f64);
+    const double scale = 1 / temperature, share = 1 / static_cast<double>(f.rows);
+    similarity::Engine<C>& engine = work.engine<C>();
+    engine.weighted("bank_softmax", f, similarity::borrow_rows(bank.rows), scale);
+    similarity::Value value;
+    for (std::int64_t i = 0; i < f.rows; ++i) {
+      const Tensor own = bank.rows.slice(pictures[i], pictures[i] + 1).to(DType::f64);
+      const double *const v = own.data<double>(), *const x = wide.data<double>() + i * D;
+      double dot = 0;
+      for (std::int64_t d = 0; d < D; ++d) dot += x[d] * v[d];
+      value.loss += share * (std::log(2.0) * engine.row_lse()[i] - scale * dot);
+      if (df.data) engine.write_dx(i, 0, 0, v, scale * share, df, i);
+    }
+    return value;
+  };
+  return similarity::on_tape(call, features);
 }
 
 }  // namespace contrastive
