@@ -2,12 +2,14 @@
 #pragma once
 
 // Every operation.
+#include "contrastive/ops/conv1d.hpp"
 #include "contrastive/ops/conv2d.hpp"
 #include "contrastive/ops/custom.hpp"
 #include "contrastive/ops/elementwise.hpp"
 #include "contrastive/ops/index.hpp"
 #include "contrastive/ops/matmul.hpp"
 #include "contrastive/ops/norm.hpp"
+#include "contrastive/ops/patches.hpp"
 #include "contrastive/ops/pool.hpp"
 #include "contrastive/ops/reduce.hpp"
 #include "contrastive/ops/softmax.hpp"

@@ -1,0 +1,335 @@
+// SPDX-License-Identifier: MIT
+
+// Contrastive predictive coding: the grid, what a context may know, the loss, pictures and sequences.
+
+#include "contrastive/methods/cpc.hpp"
+
+#include <cmath>
+#include <cstring>
+
+#include "contrastive/augment/recipes.hpp"
+#include "contrastive/data/loader.hpp"
+#include "contrastive/data/shapes.hpp"
+#include "contrastive/encoders/wave_encoder.hpp"
+#include "contrastive/optim/adamw.hpp"
+#include "contrastive/tensor/gradcheck.hpp"
+#include "support/catch.hpp"
+#include "support/golden.hpp"
+
+using namespace contrastive;
+
+namespace {
+
+double distance(const Tensor& a, const Tensor& b) {
+  double worst = 0;
+  const Tensor x = a.detach().to(DType::f64), y = b.detach().to(DType::f64);
+  REQUIRE(x.shape() == y.shape());
+  for (std::int64_t i = 0; i < x.count(); ++i)
+    worst = std::max(worst, std::abs(x.data<double>()[i] - y.data<double>()[i]));
+  return worst;
+}
+
+Tensor leaf(const Tensor& x) {
+  Tensor copy = x.detach().clone();
+  copy.set_requires_grad(true);
+  return copy;
+}
+
+/// Rows [0, row) of the contexts agree; `row` itself does not.
+template <class Context>
+void check_causal(const Context& context) {
+  const NoGrad no_grad;
+  const Tensor z = init::normal({2, 6, 5, 8}, 1, Rng(3));
+  const Tensor before = context(z);
+  for (std::int64_t row = 0; row < 6; ++row) {
+    const Tensor moved = z.clone();
+    for (std::int64_t n = 0; n < 2; ++n)
+      for (std::int64_t i = row * 40; i < 240; ++i) moved.data<float>()[n * 240 + i] += 1;
+    const Tensor after = context(moved);
+    const std::int64_t C = before.size(3);
+    for (std::int64_t n = 0; n < 2; ++n) {
+      const float *a = before.data<float>() + n * 30 * C, *b = after.data<float>() + n * 30 * C;
+      CHECK(std::equal(a, a + row * 5 * C, b));
+      for (std::int64_t s = 0; s < 5; ++s)
+        CHECK_FALSE(std::equal(a + (row * 5 + s) * C, a + (row * 5 + s + 1) * C, b + (row * 5 + s) * C));
+    }
+  }
+}
+
+}  // namespace
+
+TEST_CASE("CPC's loss equals the oracle over all positions and Greedy InfoMax over drawn ones") {
+  for (const bool drawn : {false, true}) {
+    const Golden g = load_golden(drawn ? "cpc_infonce_sampled.safetensors" : "cpc_infonce_full.safetensors");
+    for (const DType dtype : {DType::f64, DType::f32}) {
+      const double close = dtype == DType::f64 ? 1e-10 : 1e-5;
+      const int nhwc[] = {0, 2, 3, 1};
+      const Tensor z = leaf(permute(g.tensor("z"), nhwc).to(dtype)), c = leaf(permute(g.tensor("c"), nhwc).to(dtype));
+      const Tensor W = leaf(g.tensor("W").to(dtype));
+      const std::vector<Tensor> weights{W.slice(0, 1).reshape({6, 6}), W.slice(1, 2).reshape({6, 6})};
+      std::vector<Tensor> negatives;
+      if (drawn) negatives = {g.tensor("negatives_1"), g.tensor("negatives_2")};
+      const Tensor loss = cpc_loss(z, c, weights, 1, negatives);
+      loss.backward();
+      CHECK(distance(loss, g.tensor("loss")) < close * g.tensor("loss").item());
+      CHECK(distance(z.grad(), permute(g.tensor("grad_z"), nhwc)) < close);
+      CHECK(distance(c.grad(), permute(g.tensor("grad_c"), nhwc)) < close);
+      CHECK(distance(W.grad(), g.tensor("grad_W")) < close);
+    }
+  }
+}
+
+TEST_CASE("patches overlap by half and lie row by row") {
+  Tensor x({2, 8, 8, 2});
+  for (std::int64_t i = 0; i < x.count(); ++i) x.data<float>()[i] = static_cast<float>(i);
+  const Tensor p = patches(x, {4, 2});
+  CHECK(p.shape() == Shape{2 * 9, 4, 4, 2});
+  for (std::int64_t n = 0; n < 2; ++n)
+    for (std::int64_t r = 0; r < 3; ++r)
+      for (std::int64_t s = 0; s < 3; ++s)
+        for (std::int64_t y = 0; y < 4; ++y)
+          for (std::int64_t i = 0; i < 8; ++i)
+            CHECK(p.data<float>()[((n * 9 + r * 3 + s) * 4 + y) * 8 + i] ==
+                  x.data<float>()[(n * 8 + r * 2 + y) * 16 + s * 4 + i]);
+  CHECK_THROWS_WITH(patches(Tensor({1, 30, 30, 1}), {16, 8}),
+                    Contains("squares of 16 pixels every 8 do not divide a side of 30"));
+  CHECK((PatchGrid{16, 8}.along(64)) == 7);
+  CHECK((PatchGrid{8, 4}.along(32)) == 7);
+}
+
+TEST_CASE("a context has seen its own row and those above, and nothing below") {
+  check_causal(PixelCnn(8, 6, Rng(1)));
+  check_causal(GruContext(8, 6, Rng(2)));
+}
+
+TEST_CASE("a PixelCNN's context looks sideways, a GRU's stays in its column") {
+  const NoGrad no_grad;
+  const Tensor z = init::normal({1, 4, 5, 8}, 1, Rng(3));
+  const Tensor moved = z.clone();
+  moved.data<float>()[(0 * 5 + 2) * 8] += 1;  // row 0, column 2
+  const auto changed = [&](const auto& context, std::int64_t row, std::int64_t column) {
+    const Tensor a = context(z), b = context(moved);
+    const std::int64_t at = (row * 5 + column) * a.size(3);
+    return !std::equal(a.data<float>() + at, a.data<float>() + at + a.size(3), b.data<float>() + at);
+  };
+  const PixelCnn pixels(8, 6, Rng(1));
+  const GruContext gru(8, 6, Rng(2));
+  CHECK(changed(pixels, 0, 4));
+  CHECK(changed(pixels, 2, 0));
+  CHECK(changed(gru, 3, 2));
+  CHECK_FALSE(changed(gru, 3, 1));
+}
+
+TEST_CASE("the gated layers and the GRU have true gradients") {
+  PixelCnn pixels(3, 2, Rng(1), 2);
+  move_to(pixels, Device::cpu, DType::f64);
+  GruContext gru(3, 2, Rng(2));
+  move_to(gru, Device::cpu, DType::f64);
+  const Tensor z = init::normal({2, 3, 3, 3}, 1, Rng(3)).to(DType::f64);
+  const Tensor vertical = pixels.layers[0].vertical.weight.detach().clone(), ih = gru.gru.weight_ih.detach().clone(),
+               hh = gru.gru.weight_hh.detach().clone();
+  const GradcheckResult a = gradcheck(
+      [&](const std::vector<Tensor>& x) {
+        static_cast<Tensor&>(pixels.layers[0].vertical.weight) = x[1];
+        return pixels(x[0]);
+      },
+      {z, vertical});
+  INFO(a.message);
+  CHECK(a.ok);
+  const GradcheckResult b = gradcheck(
+      [&](const std::vector<Tensor>& x) {
+        static_cast<Tensor&>(gru.gru.weight_ih) = x[1];
+        static_cast<Tensor&>(gru.gru.weight_hh) = x[2];
+        return gru(x[0]);
+      },
+      {z, ih, hh});
+  INFO(b.message);
+  CHECK(b.ok);
+}
+
+TEST_CASE("the GRU equals its equations") {
+  const std::int64_t N = 2, T = 5, D = 3, H = 4;
+  Gru gru(D, H, Rng(1));
+  move_to(gru, Device::cpu, DType::f64);
+  const Tensor x = init::normal({N, T, D}, 1, Rng(2)).to(DType::f64), y = gru(x);
+  const double *wi = gru.weight_ih.data<double>(), *wh = gru.weight_hh.data<double>(), *bi = gru.bias_ih.data<double>(),
+               *bh = gru.bias_hh.data<double>();
+  for (std::int64_t n = 0; n < N; ++n) {
+    std::vector<double> h(H, 0.0);
+    for (std::int64_t t = 0; t < T; ++t) {
+      std::vector<double> a(3 * H), b(3 * H), next(H);
+      for (std::int64_t g = 0; g < 3 * H; ++g) {
+        a[g] = bi[g], b[g] = bh[g];
+        for (std::int64_t d = 0; d < D; ++d) a[g] += wi[g * D + d] * x.data<double>()[(n * T + t) * D + d];
+        for (std::int64_t k = 0; k < H; ++k) b[g] += wh[g * H + k] * h[k];
+      }
+      const auto sigmoid_of = [](double v) { return 1 / (1 + std::exp(-v)); };
+      for (std::int64_t k = 0; k < H; ++k) {
+        const double r = sigmoid_of(a[k] + b[k]), z = sigmoid_of(a[H + k] + b[H + k]);
+        next[k] = (1 - z) * std::tanh(a[2 * H + k] + r * b[2 * H + k]) + z * h[k];
+      }
+      h = next;
+      for (std::int64_t k = 0; k < H; ++k) CHECK(y.data<double>()[(n * T + t) * H + k] == Approx(h[k]).margin(1e-12));
+    }
+  }
+}
+
+TEST_CASE("conv1d equals a loop, with stride and padding") {
+  const Tensor x = init::normal({2, 7, 3}, 1, Rng(1)).to(DType::f64),
+               w = init::normal({4, 3, 3}, 1, Rng(2)).to(DType::f64);
+  const Tensor y = conv1d(x, w, 2, 1);
+  CHECK(y.shape() == Shape{2, 4, 4});
+  for (std::int64_t n = 0; n < 2; ++n)
+    for (std::int64_t t = 0; t < 4; ++t)
+      for (std::int64_t o = 0; o < 4; ++o) {
+        double sum = 0;
+        for (std::int64_t k = 0; k < 3; ++k)
+          for (std::int64_t c = 0; c < 3; ++c) {
+            const std::int64_t at = 2 * t + k - 1;
+            if (at >= 0 && at < 7)
+              sum += x.data<double>()[(n * 7 + at) * 3 + c] * w.data<double>()[(o * 3 + k) * 3 + c];
+          }
+        CHECK(y.data<double>()[(n * 4 + t) * 4 + o] == Approx(sum).margin(1e-12));
+      }
+  const GradcheckResult result =
+      gradcheck([](const std::vector<Tensor>& in) { return conv1d(in[0], in[1], 2, 1); }, {x, w});
+  INFO(result.message);
+  CHECK(result.ok);
+}
+
+TEST_CASE("the patch encoder is three stages of a ResNet-50 without norm, pooled for evaluation") {
+  auto encoder = cpc_encoder(Rng(1));
+  CHECK(encoder.features() == 1024);
+  int buffers = 0, blocks = 0;
+  each_buffer(encoder, [&](const std::string&, Buffer&) { ++buffers; });
+  CHECK(buffers == 0);
+  for (const auto& block : encoder.net.blocks) blocks += block.convs.size() == 3;
+  CHECK(blocks == 13);
+  auto small = cpc_encoder_small(Rng(1));
+  const NoGrad no_grad;
+  const Tensor x = init::normal({2, 32, 32, 1}, 1, Rng(2)), z = small.grid(x), pooled = small(x);
+  CHECK(z.shape() == Shape{2, 7, 7, 128});
+  CHECK(pooled.shape() == Shape{2, 128});
+  CHECK(distance(pooled, mean(z.reshape({2, 49, 128}), 1)) < 1e-6);
+  // A patch by itself has the features that it has in the picture.
+  const Tensor corner = narrow(narrow(x, 1, 4, 12), 2, 8, 16);
+  const Tensor alone = small.net(corner);
+  CHECK(distance(alone, narrow(narrow(z, 1, 1, 2), 2, 2, 3).reshape({2, 128})) < 1e-5);
+}
+
+namespace {
+
+Embeddings embeddings(const Tensor& z, std::int64_t step = 0) {
+  Embeddings e;
+  e.online = {z};
+  e.progress = {step, 100};
+  return e;
+}
+
+template <class M>
+std::vector<double> train_on_shapes(M& method, int steps, double lr) {
+  AdamW optimizer(parameter_groups(method));
+  Loader loader(Shapes(256, 32, "shape", 0, "train"), method.augment, {.batch = 16, .seed = 3, .threads = 0});
+  std::vector<double> losses;
+  for (int step = 0; step < steps; ++step) {
+    loader.start(step / 16, step % 16);
+    const Tensor loss = method.loss(loader.next()->views, {step, steps});
+    losses.push_back(loss.item());
+    loss.backward();
+    optimizer.step(lr);
+    optimizer.clear_grad();
+  }
+  return losses;
+}
+
+PatchEncoder<PreactResNet> tiny_patches(Rng rng) {
+  return {{8, 4}, PreactResNet({.blocks = {1, 1}, .bottleneck = false, .width = 8, .stem = 3}, rng)};
+}
+
+double last_mean(const std::vector<double>& losses, std::size_t count) {
+  double sum = 0;
+  for (std::size_t i = losses.size() - count; i < losses.size(); ++i) sum += losses[i] / static_cast<double>(count);
+  return sum;
+}
+
+}  // namespace
+
+TEST_CASE("CPC starts at ln 17, or at the logarithm of all positions") {
+  const std::int64_t N = 4, D = 3, C = 2;
+  const Tensor z = Tensor::zeros({N, 49 * (D + C)});
+  ContextPrediction objective{.W = {}, .negatives = 16};
+  for (int k = 0; k < 5; ++k) objective.W.emplace_back(init::uniform({C, D}, 1, Rng(1)));
+  CHECK(objective(embeddings(z)).item() == Approx(std::log(17.0)).epsilon(1e-6));
+  objective.negatives = 0;
+  double all = 0;  // rows 2 to 6 below, of 7, in 7 columns
+  for (int k = 1; k <= 5; ++k) all += std::log(7.0 * (7 - k - 1) * N) / 5;
+  CHECK(objective(embeddings(z)).item() == Approx(all).epsilon(1e-6));
+  objective.skip = 2;
+  CHECK_THROWS_WITH(objective(embeddings(z)), Contains("a grid of 7 rows has none that lies 5 + 2 rows below another"));
+  objective.columns = 5;
+  CHECK_THROWS_WITH(objective(embeddings(z)), Contains("is no grid of 5 columns with 3 features and 2 of context"));
+}
+
+TEST_CASE("what CPC draws depends on the step alone") {
+  const Tensor z = init::normal({3, 16 * 8}, 1, Rng(1));
+  ContextPrediction objective{.W = {}, .negatives = 4, .rng = Rng(9)};
+  for (int k = 0; k < 2; ++k) objective.W.emplace_back(init::uniform({4, 4}, 1, Rng(1)));
+  const double first = objective(embeddings(z, 5)).item();
+  CHECK(objective(embeddings(z, 6)).item() != first);
+  CHECK(objective(embeddings(z, 5)).item() == first);
+}
+
+TEST_CASE("CPC learns to predict rows of shapes, by either context; overlapping rows would be easier") {
+  const auto make = [](auto tag, std::int64_t skip) {
+    using Context = decltype(tag);
+    return cpc<Context>(tiny_patches(Rng(4)), cpc(32, 36), {.steps = 2, .skip = skip, .context = 16}, Rng(4));
+  };
+  auto pixels = make(PixelCnn{}, 1);
+  auto gru = make(GruContext{}, 1);
+  auto near = make(GruContext{}, 0);
+  const double a = last_mean(train_on_shapes(pixels, 60, 2e-3), 10), b = last_mean(train_on_shapes(gru, 60, 2e-3), 10),
+               c = last_mean(train_on_shapes(near, 60, 2e-3), 10);
+  INFO("PixelCNN " << a << ", GRU " << b << ", GRU on neighbouring rows " << c << ", chance " << std::log(17.0));
+  CHECK(a < std::log(17.0) - 0.3);
+  CHECK(b < std::log(17.0) - 0.3);
+  CHECK(c < b - 0.05);
+}
+
+TEST_CASE("CPC of sequences: mixtures of sines are predicted well below chance") {
+  const std::int64_t N = 16, T = 256;
+  const auto batch = [&](std::uint64_t step) {
+    Views views;
+    views.view = {Tensor({N, T, 1, 1})};
+    views.globals = 1;
+    for (std::int64_t n = 0; n < N; ++n) {
+      Stream draw(Rng(8) / step / static_cast<std::uint64_t>(n));
+      double frequency[2], phase[2];
+      for (int i = 0; i < 2; ++i) frequency[i] = draw.uniform(0.05, 1.2), phase[i] = draw.uniform(0, 6.28);
+      for (std::int64_t t = 0; t < T; ++t)
+        views.view[0].data<float>()[n * T + t] =
+            static_cast<float>(std::sin(frequency[0] * static_cast<double>(t) + phase[0]) +
+                               std::sin(frequency[1] * static_cast<double>(t) + phase[1]) + 0.1 * draw.normal());
+    }
+    return views;
+  };
+  auto method = cpc<GruContext>(WaveEncoder(1, 32, {{8, 4}, {4, 2}}, Rng(5)), mae(8),
+                                {.steps = 3, .skip = 0, .context = 32, .columns = 1}, Rng(5));
+  CHECK(method.encoder().grid(batch(0).view[0]).shape() == Shape{N, 30, 1, 32});
+  CHECK(method.encoder()(batch(0).view[0]).shape() == Shape{N, 32});
+  AdamW optimizer(parameter_groups(method));
+  std::vector<double> losses;
+  for (int step = 0; step < 150; ++step) {
+    const Tensor loss = method.loss(batch(static_cast<std::uint64_t>(step)), {step, 150});
+    losses.push_back(loss.item());
+    loss.backward();
+    optimizer.step(3e-3);
+    optimizer.clear_grad();
+  }
+  INFO("from " << losses.front() << " to " << last_mean(losses, 10) << ", chance " << std::log(17.0));
+  CHECK(last_mean(losses, 10) < std::log(17.0) - 0.7);
+  // 16 kHz in 128 frames of 160 samples.
+  std::int64_t length = 20480;
+  for (const WaveLayer& layer : cpc_wave_layers())
+    length = (length + 2 * layer.padding - layer.kernel) / layer.stride + 1;
+  CHECK(length == 128);
+}
