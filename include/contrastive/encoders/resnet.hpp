@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "contrastive/encoders/selective_kernel.hpp"
 #include "contrastive/nn/batch_norm.hpp"
 #include "contrastive/nn/conv.hpp"
 #include "contrastive/ops/pool.hpp"
@@ -22,6 +23,10 @@ struct ResNetConfig {
   ResNetStem stem = ResNetStem::imagenet;
   bool zero_init_residual = false;  // last gain of each block starts at 0 (SimSiam, MoCo v3)
   int channels = 3;                 // of the picture
+  /// ResNet-D (He et al. 2019, arXiv:1812.01187): the large stem is three 3x3 convolutions, half as wide at first, and
+  /// shortcuts halve by 2x2 means before their 1x1 convolution.
+  bool resnet_d = false;
+  double sk_ratio = 0;  // above 0: bottlenecks have selective kernels (SimCLR v2: 0.0625, with resnet_d)
 };
 
 /// A residual network (He et al. 2016, arXiv:1512.03385) without its classifier: (N, H, W, C) -> (N, features).
@@ -31,9 +36,18 @@ class ResNet {
   ResNet() = default;
   ResNet(const ResNetConfig& config, Rng rng) : config_(config) {
     const int width = config.width;
-    conv1 = config.stem == ResNetStem::imagenet
-                ? Conv2d(config.channels, width, {.kernel = 7, .stride = 2, .padding = 3}, rng / "conv1")
-                : Conv2d(config.channels, width, {.kernel = 3, .stride = 1, .padding = 1}, rng / "conv1");
+    require(config.sk_ratio == 0 || config.bottleneck, "[resnet] selective kernels are for bottleneck blocks");
+    if (config.resnet_d && config.stem == ResNetStem::imagenet) {
+      deep.push_back({Conv2d(config.channels, width / 2, {.kernel = 3, .stride = 2, .padding = 1}, rng / "deep" / 0),
+                      BatchNorm(width / 2)});
+      deep.push_back(
+          {Conv2d(width / 2, width / 2, {.kernel = 3, .padding = 1}, rng / "deep" / 1), BatchNorm(width / 2)});
+      conv1 = Conv2d(width / 2, width, {.kernel = 3, .padding = 1}, rng / "conv1");
+    } else if (config.stem == ResNetStem::imagenet) {
+      conv1 = Conv2d(config.channels, width, {.kernel = 7, .stride = 2, .padding = 3}, rng / "conv1");
+    } else {
+      conv1 = Conv2d(config.channels, width, {.kernel = 3, .stride = 1, .padding = 1}, rng / "conv1");
+    }
     bn1 = BatchNorm(width);
     std::int64_t in = width;
     for (std::size_t s = 0; s < config.blocks.size(); ++s) {
@@ -59,7 +73,7 @@ class ResNet {
 
   /// Spatial features after the stem (before its pool) and each stage, averaged: what parity tests look at.
   std::vector<Tensor> stage_means(const Tensor& images) const {
-    Tensor x = bn1.relu(conv1(images));
+    Tensor x = before_pool(images);
     std::vector<Tensor> means{global_avg_pool(x)};
     x = pool(x);
     for (const auto& stage : stages) {
@@ -71,21 +85,27 @@ class ResNet {
 
   template <class F>
   void members(F&& f) {
+    if (!deep.empty()) f("deep", deep);
     f("conv1", conv1);
     f("bn1", bn1);
     for (std::size_t s = 0; s < stages.size(); ++s) f("layer" + std::to_string(s + 1), stages[s]);
   }
 
-  /// A residual block; `conv3` and `downsample` only where they exist.
+  /// A residual block; `conv3` and `downsample` only where they exist, and `sk` for `conv2` and `bn2`.
   struct Block {
     Conv2d conv1, conv2, conv3, shortcut;
     BatchNorm bn1, bn2, bn3, shortcut_bn;
+    SelectiveKernelConv sk;
+    bool halves = false;  // the shortcut, by means
 
     Block(std::int64_t in, std::int64_t width, int stride, const ResNetConfig& config, Rng rng) {
       const std::int64_t out = config.bottleneck ? width * 4 : width;
       if (config.bottleneck) {
         conv1 = Conv2d(in, width, {.kernel = 1}, rng / "conv1");
-        conv2 = Conv2d(width, width, {.kernel = 3, .stride = stride, .padding = 1}, rng / "conv2");
+        if (config.sk_ratio > 0)
+          sk = SelectiveKernelConv(width, width, stride, config.sk_ratio, rng / "sk");
+        else
+          conv2 = Conv2d(width, width, {.kernel = 3, .stride = stride, .padding = 1}, rng / "conv2");
         conv3 = Conv2d(width, out, {.kernel = 1}, rng / "conv3");
         bn3 = BatchNorm(out);
       } else {
@@ -93,9 +113,10 @@ class ResNet {
         conv2 = Conv2d(width, width, {.kernel = 3, .stride = 1, .padding = 1}, rng / "conv2");
       }
       bn1 = BatchNorm(width);
-      bn2 = BatchNorm(width);
+      if (config.sk_ratio == 0) bn2 = BatchNorm(width);
       if (stride != 1 || in != out) {
-        shortcut = Conv2d(in, out, {.kernel = 1, .stride = stride}, rng / "downsample");
+        halves = config.resnet_d && stride == 2;
+        shortcut = Conv2d(in, out, {.kernel = 1, .stride = halves ? 1 : stride}, rng / "downsample");
         shortcut_bn = BatchNorm(out);
       }
       if (config.zero_init_residual) {
@@ -105,8 +126,9 @@ class ResNet {
     }
 
     Tensor operator()(const Tensor& x) const {
-      const Tensor residual = shortcut.weight.defined() ? shortcut_bn(shortcut(x)) : x;
+      const Tensor residual = shortcut.weight.defined() ? shortcut_bn(shortcut(halves ? halve(x) : x)) : x;
       const Tensor inner = bn1.relu(conv1(x));
+      if (sk.conv.weight.defined()) return bn3.relu(conv3(sk(inner)), residual);
       if (!conv3.weight.defined()) return bn2.relu(conv2(inner), residual);
       return bn3.relu(conv3(bn2.relu(conv2(inner))), residual);
     }
@@ -115,8 +137,12 @@ class ResNet {
     void members(F&& f) {
       f("conv1", conv1);
       f("bn1", bn1);
-      f("conv2", conv2);
-      f("bn2", bn2);
+      if (sk.conv.weight.defined()) {
+        f("sk", sk);
+      } else {
+        f("conv2", conv2);
+        f("bn2", bn2);
+      }
       if (conv3.weight.defined()) {
         f("conv3", conv3);
         f("bn3", bn3);
@@ -128,15 +154,30 @@ class ResNet {
     }
   };
 
+  struct StemLayer {
+    Conv2d conv;
+    BatchNorm bn;
+    template <class F>
+    void members(F&& f) {
+      f("conv", conv);
+      f("bn", bn);
+    }
+  };
+
+  std::vector<StemLayer> deep;  // of ResNet-D, before conv1
   Conv2d conv1;
   BatchNorm bn1;
   std::vector<std::vector<Block>> stages;
 
  private:
+  Tensor before_pool(Tensor x) const {
+    for (const StemLayer& layer : deep) x = layer.bn.relu(layer.conv(x));
+    return bn1.relu(conv1(x));
+  }
   Tensor pool(const Tensor& x) const {
     return config_.stem == ResNetStem::imagenet ? max_pool(x, {.kernel = 3, .stride = 2, .padding = 1}) : x;
   }
-  Tensor stem(const Tensor& images) const { return pool(bn1.relu(conv1(images))); }
+  Tensor stem(const Tensor& images) const { return pool(before_pool(images)); }
 
   ResNetConfig config_;
   std::int64_t features_ = 0;
@@ -148,6 +189,20 @@ inline ResNet resnet34(Rng rng, ResNetStem stem = ResNetStem::imagenet) {
 }
 inline ResNet resnet50(Rng rng, ResNetStem stem = ResNetStem::imagenet) {
   return ResNet({.blocks = {3, 4, 6, 3}, .bottleneck = true, .stem = stem}, rng);
+}
+/// SimCLR v2's (Chen et al. 2020, arXiv:2006.10029; google-research/simclr, resnet.py): a ResNet-50 whose channels are
+/// `multiplier` times as many, the last gain of each block 0 at first; `selective` with selective kernels and ResNet-D.
+/// Without its classifier 24 million parameters, 35 with selective kernels.
+inline ResNet resnet50_simclr_v2(Rng rng, int multiplier = 1, bool selective = true,
+                                 ResNetStem stem = ResNetStem::imagenet) {
+  return ResNet({.blocks = {3, 4, 6, 3},
+                 .bottleneck = true,
+                 .width = 64 * multiplier,
+                 .stem = stem,
+                 .zero_init_residual = true,
+                 .resnet_d = selective,
+                 .sk_ratio = selective ? 0.0625 : 0},
+                rng);
 }
 /// The CIFAR networks of He et al. 2016, section 4.2: depth 6 n + 2 (20, 32, 44, 56), widths 16-32-64. Shortcuts that
 /// change the size are 1x1 convolutions (option B).
