@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: MIT
+
+// After pre-training: a classifier on few labels, and its student.
+
+#include "contrastive/eval/finetune.hpp"
+
+#include <cstring>
+#include <map>
+
+#include "contrastive/augment/recipes.hpp"
+#include "contrastive/data/shapes.hpp"
+#include "contrastive/encoders/conv_net.hpp"
+#include "contrastive/methods/simclr.hpp"
+#include "contrastive/optim/sgd.hpp"
+#include "support/catch.hpp"
+
+using namespace contrastive;
+
+namespace {
+
+constexpr int side = 16;
+
+AnyDataset shapes(std::size_t count, const std::string& split) { return Shapes(count, side, "colour", 0, split); }
+auto centre() { return center_view(side, side, Normalize{}); }
+ConvNet encoder(std::vector<int> widths, std::uint64_t seed) { return ConvNet(3, widths, Rng(seed)); }
+
+}  // namespace
+
+TEST_CASE("a share of the labels is the same for every class, and depends on the seed alone", "[eval]") {
+  const AnyDataset all = Shapes(1200, side, "shape");
+  const auto indices = [&](double share, std::uint64_t seed) {
+    const AnyDataset part = labelled_share(all, share, seed);
+    std::vector<std::vector<std::uint8_t>> pictures;
+    for (std::size_t i = 0; i < part.size(); ++i) pictures.push_back(part.image(i).pixels);
+    return pictures;
+  };
+  const AnyDataset tenth = labelled_share(all, 0.1);
+  CHECK(tenth.size() == 120);
+  std::map<int, int> counts;
+  for (std::size_t i = 0; i < tenth.size(); ++i) ++counts[tenth.label(i)];
+  for (const auto& [label, count] : counts) CHECK(count == 20);
+  CHECK(counts.size() == 6);
+  CHECK(labelled_share(all, 0.0001).size() == 6);  // one of each
+  CHECK(indices(0.02, 1) == indices(0.02, 1));
+  CHECK(indices(0.02, 1) != indices(0.02, 2));
+  CHECK_THROWS_WITH(labelled_share(all, 0), Contains("expected a share above 0 and up to 1, got 0"));
+}
+
+TEST_CASE("a fine-tuned network is a copy; a linear one leaves what it stands on alone", "[eval]") {
+  const AnyDataset train = shapes(64, "train"), test = shapes(64, "test");
+  const ConvNet start = encoder({4, 8}, 1);
+  const Mlp head(8, {{.out = 12, .bias = false}, {.out = 6, .bias = false}}, Rng(2));
+  const Tensor one = load_all(take(test, 1), centre()).images;
+  const auto state = [](auto& module) {
+    std::vector<Tensor> all;
+    each_state(module, [&](const std::string&, Tensor& t) { all.push_back(t.clone()); });
+    return all;
+  };
+  const auto equal_states = [](const std::vector<Tensor>& a, const std::vector<Tensor>& b) {
+    bool same = a.size() == b.size();
+    for (std::size_t i = 0; same && i < a.size(); ++i)
+      same = std::memcmp(a[i].view().data, b[i].view().data,
+                         static_cast<std::size_t>(a[i].count()) * size_of(a[i].dtype())) == 0;
+    return same;
+  };
+  ConvNet before = clone(start);
+  for (const bool linear : {true, false})
+    for (const bool lars : {true, false}) {
+      auto network = make_classifier(start, first_layers(head), 8, one);
+      CHECK(network.linear.weight.shape() == Shape{8, 12});
+      CHECK(top1_of(network, test, centre()) < 0.3);  // zeros: all of one class
+      auto encoder_before = state(network.encoder);
+      const auto linear_before = state(network.linear);
+      const TrainedScore score =
+          fine_tune(network, train, centre(), test, centre(),
+                    {.lr = 0.1, .lars = lars, .epochs = 2, .batch = 32, .linear_only = linear, .threads = 0});
+      CHECK(score.losses.size() == 4);
+      CHECK(score.losses[0] == Approx(std::log(8.0)).epsilon(1e-5));
+      CHECK(equal_states(state(network.encoder), encoder_before) == linear);
+      CHECK_FALSE(equal_states(state(network.linear), linear_before));
+      CHECK(score.top1 == top1_of(network, test, centre()));
+    }
+  ConvNet after = start;
+  CHECK(equal_states(state(before), state(after)));
+  CHECK_THROWS_WITH(first_layers(head, 3), Contains("3 of a head of 2 layers"));
+  auto few = make_classifier(start, Identity{}, 3, one);
+  CHECK_THROWS_WITH(fine_tune(few, train, centre(), test, centre()), Contains("has 8 classes, the classifier 3"));
+}
+
+TEST_CASE("SimCLR v2's three steps on shapes: few labels go further after pre-training, and a student keeps it",
+          "[eval]") {
+  const AnyDataset train = shapes(768, "train"), test = shapes(384, "test");
+  const std::vector<int> widths{16, 32, 32};
+  // Colours are the classes, so the views keep theirs.
+  auto views = simclr(side, 0.0, false);
+  for (auto* view : {&views.first, &views.second})
+    view->step<RandomGrayscale>().p = 0, view->crop_step().area.low = 0.3;
+  auto method = simclr(encoder(widths, 1), views, {.temperature = 0.2, .head_layers = 3, .dimension = 32}, Rng(1));
+  Sgd optimizer(parameter_groups(method.online), {.momentum = 0.9});
+  Loader loader(train, views, {.batch = 64, .seed = 1, .threads = 0});
+  for (int epoch = 0; epoch < 24; ++epoch)
+    for (loader.start(epoch); auto batch = loader.next();) {
+      method.loss(batch->views).backward();
+      optimizer.step(0.1);
+      optimizer.clear_grad();
+    }
+
+  const AnyDataset labelled = labelled_share(train, 0.05, 3);  // five of each colour
+  CHECK(labelled.size() == 40);
+  const Tensor one = load_all(take(test, 1), centre()).images;
+  const FineTuneOptions options{.lr = 0.02, .epochs = 40, .batch = 20, .threads = 0};
+  auto teacher = make_classifier(method.encoder(), first_layers(method.online.projector), 8, one);
+  const double tuned = fine_tune(teacher, labelled, centre(), test, centre(), options).top1;
+  auto probe = make_classifier(method.encoder(), Identity{}, 8, one);
+  FineTuneOptions linear = options;
+  linear.linear_only = true, linear.lr = 0.5;
+  const double frozen = fine_tune(probe, labelled, centre(), test, centre(), linear).top1;
+  auto scratch = make_classifier(encoder(widths, 1), Identity{}, 8, one);
+  const double alone = fine_tune(scratch, labelled, centre(), test, centre(), options).top1;
+
+  auto student = make_classifier(encoder({8, 16}, 7), Identity{}, 8, one);
+  DistilOptions distilling{.training = options};
+  distilling.training.epochs = 12, distilling.training.batch = 64, distilling.training.lr = 0.1;
+  const double taught = distil(teacher, student, train, centre(), test, centre(), distilling).top1;
+  auto untaught = make_classifier(encoder({8, 16}, 7), Identity{}, 8, one);
+  const double small = fine_tune(untaught, labelled, centre(), test, centre(), options).top1;
+  INFO("fine-tuned " << tuned << ", linear " << frozen << ", from scratch " << alone << ", student " << taught
+                     << ", student of labels alone " << small);
+  CHECK(tuned > alone + 0.05);
+  CHECK(frozen > 0.3);
+  CHECK(taught > small + 0.05);
+  CHECK(taught > tuned - 0.1);
+}
