@@ -9,8 +9,8 @@
 namespace app {
 
 namespace methods {
-extern const Program moco_v1, moco_v2, simclr, sup_con, byol, swav, simsiam, barlow_twins, moco_v3, dino, nnclr, vicreg,
-    dcl;
+extern const Program instdisc, cpc, invaspread, cmc, moco_v1, moco_v2, simclr, sup_con, byol, swav, simsiam,
+    barlow_twins, moco_v3, dino, nnclr, vicreg, dcl;
 }
 
 /// In the order of their papers.

@@ -188,8 +188,12 @@ int local_size(const Settings& s) {
   return static_cast<int>(s.local_size > 0 ? s.local_size : std::max<std::int64_t>(4, s.image_size * 3 / 7 / 4 * 4));
 }
 
+EncoderOptions encoder_options(const Settings& s, int channels) {
+  return {.channels = channels, .image_size = static_cast<int>(s.image_size)};
+}
+
 ImageEncoder encoder_for(const Settings& s, Rng rng) {
-  return make_encoder(s.encoder, {.channels = channels_of(s), .image_size = static_cast<int>(s.image_size)}, rng);
+  return make_encoder(s.encoder, encoder_options(s, channels_of(s)), rng);
 }
 
 void check_queue(const Settings& s, std::int64_t rows) {

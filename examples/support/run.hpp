@@ -61,6 +61,7 @@ int channels_of(const Settings& s);
 bool is_vit(const Settings& s);
 /// Side of a small crop: --local-size, or 3/7 of the picture (96 of 224) in whole fours.
 int local_size(const Settings& s);
+EncoderOptions encoder_options(const Settings& s, int channels);
 ImageEncoder encoder_for(const Settings& s, Rng rng);
 
 /// Throws unless --queue is a multiple of `rows` above 0.

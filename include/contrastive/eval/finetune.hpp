@@ -20,8 +20,8 @@
 /// (SimCLR v2's second and third step; Chen et al. 2020, arXiv:2006.10029).
 namespace contrastive {
 
-/// The same number of pictures of every class, `share` of the set in all but one of each at least; which ones depends on
-/// `seed` alone. (The published 1 % and 10 % of ImageNet are lists of files.)
+/// The same number of labelled pictures of every class, together `share` of the set, at least one each. Which ones
+/// depends on `seed` alone. (The published 1 % and 10 % of ImageNet are lists of files.)
 inline AnyDataset labelled_share(const AnyDataset& set, double share, std::uint64_t seed = 0) {
   require(share > 0 && share <= 1, "[labelled_share] expected a share above 0 and up to 1, got ", share);
   std::vector<std::vector<std::size_t>> members(set.class_names().size());

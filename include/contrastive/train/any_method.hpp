@@ -42,8 +42,8 @@ class AnyMethod {
   void before_update(Progress progress) const { self_->before_update(progress); }
   void after_step(Progress progress) const { self_->after_step(progress); }
 
-  /// Online embeddings of the views that the objective wants, centred where it says `ignores_mean`; running statistics
-  /// stay as they are.
+  /// Online embeddings of the views that the objective wants, centred where it says `ignores_mean`; none of a method
+  /// that predicts patches. Running statistics stay as they are.
   std::vector<Tensor> embed(const Views& views) const { return self_->embed(views); }
   /// (N, H, W, C) -> (N, features): what evaluation looks at.
   Tensor encode(const Tensor& pictures) const { return self_->encode(pictures); }
@@ -82,6 +82,9 @@ class AnyMethod {
     void before_update(Progress progress) override { held.before_update(progress); }
     void after_step(Progress progress) override { held.after_step(progress); }
     std::vector<Tensor> embed(const Views& views) override {
+      using Projector = std::remove_cvref_t<decltype(held.online.projector)>;
+      using Encoder = std::remove_cvref_t<decltype(held.online.encoder)>;
+      if constexpr (detail::LooksThrough<Projector, Encoder>) return {};
       const NoGrad no_grad;
       const KeepStatistics keep;
       std::vector<Tensor> z = held.embed(views, {}, false).online;

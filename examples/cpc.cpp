@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: MIT
+//
+// CPC (van den Oord et al. 2018, arXiv:1807.03748): from the patches above, predict the patches below. Small pictures are
+// cut into patches of 8 pixels every 4, others into 16 every 8; grey.
+//
+//   cpc --data fashion --epochs 3
+//   cpc --data stl10 --root DIR --image-size 64 --batch 32 --epochs 300 --predictions 5
+
+#include "contrastive/methods/cpc.hpp"
+
+#include "support/methods.hpp"
+
+namespace {
+
+app::Settings recipe() {
+  app::Settings recipe;
+  recipe.method = "cpc";
+  recipe.encoder = "patches";
+  recipe.batch = 64;
+  recipe.optimizer = "adam";
+  recipe.lr = 8e-4;  // 2e-4 at a batch of 64
+  recipe.weight_decay = 0;
+  recipe.negatives = 16;
+  return recipe;
+}
+
+app::Composition compose(const app::Settings& s, std::int64_t, contrastive::Rng rng) {
+  using namespace contrastive;
+  require(s.encoder == "patches", "[settings] --encoder of CPC is patches, got ", s.encoder);
+  const int size = static_cast<int>(s.image_size);
+  const bool small = size < 48;
+  auto encoder = small ? cpc_encoder_small(rng / "encoder") : cpc_encoder(rng / "encoder");
+  const std::int64_t rows = encoder.layout.along(s.image_size);
+  require(rows > s.predictions + 1, "[settings] --predictions must leave a row of patches: ", s.predictions,
+          " ahead, after one that is skipped, of ", rows);
+  const CpcConfig config{.steps = s.predictions, .negatives = s.negatives};
+  auto views = cpc(size, small ? size * 9 / 8 : size * 3 / 2);
+  const Normalize grey = views.first.step<Normalize>();
+  return {cpc<PixelCnn>(std::move(encoder), AnyAugment(std::move(views)), config, rng),
+          center_view(size, size, grey, 1)};
+}
+
+}  // namespace
+
+const app::Program app::methods::cpc{"CPC",
+                                     "van den Oord et al. 2018",
+                                     "1807.03748",
+                                     "the patches above and those below",
+                                     "patches of other places and pictures",
+                                     recipe(),
+                                     compose};
