@@ -95,6 +95,10 @@ TEST_CASE("patches overlap by half and lie row by row") {
                     Contains("squares of 16 pixels every 8 do not divide a side of 30"));
   CHECK((PatchGrid{16, 8}.along(64)) == 7);
   CHECK((PatchGrid{8, 4}.along(32)) == 7);
+  for (const auto& [size, count] : {std::pair{64, 7}, {32, 7}, {28, 6}})
+    CHECK(half_overlapping(size, count).along(size) == count);
+  CHECK(half_overlapping(64, 7).patch == 16);
+  CHECK_THROWS_WITH(half_overlapping(28, 7), Contains("a side of 28 does not make 7 patches that overlap by half"));
 }
 
 TEST_CASE("a context has seen its own row and those above, and nothing below") {

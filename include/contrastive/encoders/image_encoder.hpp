@@ -34,8 +34,8 @@ class ImageEncoder {
 };
 
 inline const std::vector<std::string>& encoder_names() {
-  static const std::vector<std::string> names{"small",    "resnet20", "resnet32", "resnet44",
-                                              "resnet56", "resnet18", "resnet34", "resnet50"};
+  static const std::vector<std::string> names{"small",    "resnet20", "resnet32", "resnet44",   "resnet56",
+                                              "resnet18", "resnet34", "resnet50", "resnet50_sk"};
   return names;
 }
 
@@ -56,6 +56,7 @@ inline ImageEncoder make_encoder(const std::string& name, const EncoderOptions& 
     config.bottleneck = name == "resnet50";
     return ResNet(config, rng);
   }
+  if (name == "resnet50_sk") return resnet50_simclr_v2(rng, 1, true, config.stem, options.channels);
   for (int depth : {20, 32, 44, 56})
     if (name == "resnet" + std::to_string(depth)) {
       const int n = (depth - 2) / 6;
@@ -64,7 +65,8 @@ inline ImageEncoder make_encoder(const std::string& name, const EncoderOptions& 
       config.stem = ResNetStem::small;
       return ResNet(config, rng);
     }
-  fail("[encoder] unknown encoder ", name, " (--encoder): expected small, resnet20/32/44/56, resnet18/34/50");
+  fail("[encoder] unknown encoder ", name,
+       " (--encoder): expected small, resnet20/32/44/56, resnet18/34/50, resnet50_sk");
 }
 
 }  // namespace contrastive

@@ -194,12 +194,13 @@ inline ResNet resnet50(Rng rng, ResNetStem stem = ResNetStem::imagenet) {
 /// `multiplier` times as many, the last gain of each block 0 at first; `selective` with selective kernels and ResNet-D.
 /// Without its classifier 24 million parameters, 35 with selective kernels.
 inline ResNet resnet50_simclr_v2(Rng rng, int multiplier = 1, bool selective = true,
-                                 ResNetStem stem = ResNetStem::imagenet) {
+                                 ResNetStem stem = ResNetStem::imagenet, int channels = 3) {
   return ResNet({.blocks = {3, 4, 6, 3},
                  .bottleneck = true,
                  .width = 64 * multiplier,
                  .stem = stem,
                  .zero_init_residual = true,
+                 .channels = channels,
                  .resnet_d = selective,
                  .sk_ratio = selective ? 0.0625 : 0},
                 rng);

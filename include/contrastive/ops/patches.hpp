@@ -20,6 +20,14 @@ struct PatchGrid {
   }
 };
 
+/// `count` patches along a side of `size`, each of which shares half with the next: 7 of 64 are 16 every 8.
+inline PatchGrid half_overlapping(std::int64_t size, std::int64_t count) {
+  require(count > 0 && size > 0 && size % (count + 1) == 0, "[patches] a side of ", size, " does not make ", count,
+          " patches that overlap by half: it must be a multiple of ", count + 1);
+  const int stride = static_cast<int>(size / (count + 1));
+  return {2 * stride, stride};
+}
+
 /// (N, H, W, C) -> (N R S, patch, patch, C), the R x S patches of a picture after one another, row by row.
 inline Tensor patches(const Tensor& x, const PatchGrid& grid) {
   require(x.rank() == 4, "[patches] expected (N, H, W, C), got ", x.shape());
