@@ -162,6 +162,28 @@ TEST_CASE("swapped prediction by loops, and its gradient") {
                     Contains("[swapped_prediction] expected at least two views"));
 }
 
+TEST_CASE("swapped prediction in float32 follows float64 over whole vectors, tails and large scores") {
+  for (const std::int64_t K : {1, 15, 16, 37, 300})
+    for (const double size : {1.0, 50.0}) {
+      INFO(K << " " << size);
+      std::vector<Tensor> narrow, wide, targets, wide_targets;
+      for (std::uint64_t v = 0; v < 4; ++v) {
+        const Tensor scores = init::normal({3, K}, size, Rng(v));
+        narrow.push_back(leaf(scores, DType::f32));
+        wide.push_back(leaf(scores, DType::f64));
+        if (v >= 2) continue;
+        targets.push_back(softmax(scores * 3));
+        wide_targets.push_back(targets.back().to(DType::f64));
+      }
+      const Tensor got = swapped_prediction(narrow, targets, 0.1);
+      got.backward();
+      const Tensor want = swapped_prediction(wide, wide_targets, 0.1);
+      want.backward();
+      check_close(got, want, 1e-5, 1e-6);
+      for (std::size_t v = 0; v < 4; ++v) check_close(narrow[v].grad(), wide[v].grad(), 1e-4, 1e-6);
+    }
+}
+
 TEST_CASE("an embedding queue is newest first and refuses what does not divide it") {
   EmbeddingQueue queue(1, 4, 2);
   const auto push = [&](double value) { queue.push(std::vector<Tensor>{Tensor::full({2, 2}, value)}); };
