@@ -4,6 +4,7 @@
 
 #include "contrastive/augment/recipes.hpp"
 #include "contrastive/methods/barlow_twins.hpp"
+#include "contrastive/methods/byol.hpp"
 #include "contrastive/methods/dcl.hpp"
 #include "contrastive/methods/dino.hpp"
 #include "contrastive/methods/moco_v2.hpp"
@@ -271,6 +272,19 @@ TEST_CASE("SwAV's first step is ln K where all scores are equal") {
   CHECK(objective(z).item() == Approx(std::log(30.0)).epsilon(1e-5));
 }
 
+TEST_CASE("BYOL without batch statistics: a row's embeddings in both branches are those it has alone") {
+  auto method =
+      byol([](Rng) { return TanhBody{}; }, no_augment(), {.hidden = 32, .dimension = 4, .channel_groups = 16}, Rng(1));
+  const Views views = rows_as_views(2);
+  Views one = views;
+  for (Tensor& view : one.view) view = view.slice(3, 4);
+  const Embeddings all = method.embed(views), alone = method.embed(one);
+  for (std::size_t v = 0; v < 2; ++v) {
+    check_near(all.online[v].slice(3, 4), alone.online[v], 1e-5);
+    check_near(all.target[v].slice(3, 4), alone.target[v], 1e-5);
+  }
+}
+
 TEST_CASE("SupCon takes the views' labels; without them a picture is a class of its own") {
   auto method = sup_con(TanhBody{}, no_augment(), {.loss = {.temperature = 0.1}, .dimension = 4}, Rng(1));
   Views views = rows_as_views(2);
@@ -326,6 +340,13 @@ TEST_CASE("each recipe lowers its loss on one batch, and a copy of its state goe
                     Rng(1));
       },
       4);
+  check(
+      "byol, group norm",
+      [] {
+        return byol([](Rng) { return TanhBody{}; }, no_augment(), {.hidden = 32, .dimension = 8, .channel_groups = 16},
+                    Rng(1));
+      },
+      2);
   check(
       "moco_v3", [] { return moco_v3(TanhBody{}, no_augment(), {.hidden = 16, .dimension = 8}, Rng(1)); }, 2);
   check(

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "contrastive/methods/method.hpp"
+#include "contrastive/nn/conv.hpp"
 #include "contrastive/nn/mlp.hpp"
 #include "contrastive/objectives/negative_cosine.hpp"
 
@@ -23,7 +24,17 @@ struct ByolConfig {
   std::int64_t hidden = 4096;
   std::int64_t dimension = 256;
   double momentum = 0.99;  // at the start, rising to 1: 0.97 / 0.99 / 0.99 / 0.996 for 40 / 100 / 300 / 1000 epochs
+  std::int64_t channel_groups =
+      0;  // above 0: group norm and weight standardisation, no batch statistics; 16 in the sequel
 };
+
+/// Takes batch statistics out of a network: every batch norm becomes a group norm over `groups` groups of channels, every
+/// convolution standardises its weights (Richemond et al. 2020, arXiv:2010.10241, section 3.3).
+template <class M>
+void without_batch_statistics(M& module, std::int64_t groups = 16) {
+  each_module<BatchNorm>(module, [groups](BatchNorm& norm) { norm.options.channel_groups = groups; });
+  each_module<Conv2d>(module, [](Conv2d& conv) { conv.standardize = true; });
+}
 
 /// Projector and predictor alike: linear with bias, batch norm, ReLU, linear without bias.
 inline Mlp byol_mlp(std::int64_t in, const ByolConfig& config, Rng rng) {
@@ -32,6 +43,7 @@ inline Mlp byol_mlp(std::int64_t in, const ByolConfig& config, Rng rng) {
 
 /// BYOL (Grill et al. 2020, arXiv:2006.07733; deepmind-research/byol): the online network predicts a moving average of
 /// itself that sees the other view. `make_encoder(rng)` is called twice: the target starts from other random weights.
+/// The sequel (Richemond et al. 2020, arXiv:2010.10241) shows that it needs no batch statistics: `channel_groups`.
 template <class MakeEncoder, class Augmentation>
 auto byol(MakeEncoder&& make_encoder, Augmentation augment, const ByolConfig& config, Rng rng) {
   const auto tower = [&](Rng stream) {
@@ -40,10 +52,16 @@ auto byol(MakeEncoder&& make_encoder, Augmentation augment, const ByolConfig& co
     return Tower<decltype(encoder), Mlp>{std::move(encoder), std::move(projector)};
   };
   auto online = tower(rng / "online");
-  const auto start = tower(rng / "target");
+  auto start = tower(rng / "target");
+  Mlp predictor = byol_mlp(config.dimension, config, rng / "predictor");
+  if (config.channel_groups > 0) {
+    without_batch_statistics(online, config.channel_groups);
+    without_batch_statistics(start, config.channel_groups);
+    without_batch_statistics(predictor, config.channel_groups);
+  }
   using Encoder = decltype(online.encoder);
   return Method<Encoder, Mlp, Mlp, ByolRegression, Augmentation, Momentum>(
-      std::move(online), byol_mlp(config.dimension, config, rng / "predictor"), ByolRegression{}, std::move(augment),
+      std::move(online), std::move(predictor), ByolRegression{}, std::move(augment),
       Momentum{.momentum = config.momentum, .to_one = true}, &start);
 }
 

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "contrastive/nn/module.hpp"
-#include "contrastive/ops/norm.hpp"
+#include "contrastive/ops/group_norm.hpp"
 
 namespace contrastive {
 
@@ -12,6 +12,9 @@ struct BatchNormOptions {
   double momentum = 0.1;  // weight of the new batch in the running statistics
   double eps = 1e-5;
   std::int64_t groups = 1;  // split batch norm: statistics per group of consecutive images
+  /// Above 0 it is group norm instead: each picture's statistics over that many groups of channels, in training and
+  /// evaluation alike; the running statistics stay as they are.
+  std::int64_t channel_groups = 0;
 };
 
 /// Batch norm over all axes but the last (Ioffe and Szegedy 2015), with torch.nn.BatchNorm's arithmetic: the biased
@@ -51,6 +54,7 @@ struct BatchNorm {
  private:
   Tensor apply(const Tensor& x, bool with_relu, const Tensor& residual) const {
     const BatchNormArguments with{weight, bias, residual, with_relu, options.eps};
+    if (options.channel_groups > 0) return group_norm(x, options.channel_groups, with);
     const Shape row{1, running_mean.size(0)};
     if (!training() || frozen) return batch_norm(x, running_mean.reshape(row), running_var.reshape(row), true, with);
     const std::int64_t n = x.count() / x.size(-1) / options.groups;  // values behind one statistic
