@@ -24,12 +24,13 @@ struct ByolConfig {
   std::int64_t hidden = 4096;
   std::int64_t dimension = 256;
   double momentum = 0.99;  // at the start, rising to 1: 0.97 / 0.99 / 0.99 / 0.996 for 40 / 100 / 300 / 1000 epochs
-  std::int64_t channel_groups =
-      0;  // above 0: group norm and weight standardisation, no batch statistics; 16 in the sequel
+  /// Above 0: group norm over that many groups and weight standardisation, no batch statistics.
+  std::int64_t channel_groups = 0;
 };
 
 /// Takes batch statistics out of a network: every batch norm becomes a group norm over `groups` groups of channels, every
-/// convolution standardises its weights (Richemond et al. 2020, arXiv:2010.10241, section 3.3).
+/// convolution standardises its weights (Richemond et al. 2020, arXiv:2010.10241, which has no code). Linear layers keep
+/// theirs.
 template <class M>
 void without_batch_statistics(M& module, std::int64_t groups = 16) {
   each_module<BatchNorm>(module, [groups](BatchNorm& norm) { norm.options.channel_groups = groups; });
@@ -43,7 +44,8 @@ inline Mlp byol_mlp(std::int64_t in, const ByolConfig& config, Rng rng) {
 
 /// BYOL (Grill et al. 2020, arXiv:2006.07733; deepmind-research/byol): the online network predicts a moving average of
 /// itself that sees the other view. `make_encoder(rng)` is called twice: the target starts from other random weights.
-/// The sequel (Richemond et al. 2020, arXiv:2010.10241) shows that it needs no batch statistics: `channel_groups`.
+/// The sequel (Richemond et al. 2020, arXiv:2010.10241) does without batch statistics: `channel_groups`. Short runs with
+/// plain SGD on small pictures collapse that way.
 template <class MakeEncoder, class Augmentation>
 auto byol(MakeEncoder&& make_encoder, Augmentation augment, const ByolConfig& config, Rng rng) {
   const auto tower = [&](Rng stream) {
