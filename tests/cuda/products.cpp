@@ -127,3 +127,49 @@ TEST_CASE("cuda: batch norm") {
       }
     }
 }
+
+TEST_CASE("cuda: layer norm") {
+  if (!device()) return;
+  for (DType dtype : computed)
+    for (const auto& [N, D] : {std::pair(1, 1), {3, 2}, {257, 33}, {64, 192}, {5, 1025}, {0, 7}})
+      for (bool affine : {false, true}) {
+        const Twin x = Twin::random({N, D}, dtype), dy = Twin::random({N, D}, dtype);
+        const Twin weight = affine ? Twin::random({D}, wide(dtype)) : Twin();
+        const Twin bias = affine ? Twin::random({D}, wide(dtype)) : Twin();
+        Twin y = Twin::blank({N, D}, dtype), dx = Twin::blank({N, D}, dtype);
+        Twin mean = Twin::blank({N}, wide(dtype)), spread = Twin::blank({N}, wide(dtype));
+        Twin dweight = Twin::blank({D}, wide(dtype)), dbias = Twin::blank({D}, wide(dtype));
+        both([&](auto& k, auto at) { k.layer_norm(at(x), at(weight), at(bias), 1e-3, at(y), at(mean), at(spread)); });
+        same("layer_norm", y, 2);
+        same("layer_norm mean", mean, 2);
+        same("layer_norm spread", spread, 4);
+        both([&](auto& k, auto at) {
+          k.layer_norm_grad(at(x), at(mean), at(spread), at(weight), at(dy), at(dx), at(dweight), at(dbias));
+        });
+        same("layer_norm_grad", dx, 4);
+        same("layer_norm_grad weight", dweight, 4);
+        same("layer_norm_grad bias", dbias, 4);
+      }
+}
+
+TEST_CASE("cuda: attention") {
+  if (!device()) return;
+  struct Case {
+    std::int64_t N, L, D;
+    int heads;
+  };
+  const Case cases[] = {{1, 1, 1, 1}, {2, 3, 4, 2}, {3, 37, 15, 3}, {2, 197, 64, 2}, {1, 300, 32, 1}, {0, 5, 4, 2}};
+  for (DType dtype : computed)
+    for (const Case& c : cases)
+      for (bool causal : {false, true}) {
+        const AttentionSpec spec{c.heads, 0.3, causal};
+        const Twin qkv = Twin::random({c.N, c.L, 3 * c.D}, dtype, -2, 2), dy = Twin::random({c.N, c.L, c.D}, dtype);
+        Twin y = Twin::blank({c.N, c.L, c.D}, dtype), lse = Twin::blank({c.N, c.heads, c.L}, wide(dtype));
+        Twin dqkv = Twin::blank({c.N, c.L, 3 * c.D}, dtype);
+        both([&](auto& k, auto at) { k.attention(at(qkv), at(y), at(lse), spec); });
+        same("attention", y, 2);
+        same("attention lse", lse, 2);
+        both([&](auto& k, auto at) { k.attention_grad(at(qkv), at(y), at(lse), at(dy), at(dqkv), spec); });
+        same("attention_grad", dqkv, 4);
+      }
+}

@@ -74,6 +74,30 @@ TEST_CASE("the vector exponential is right to two units in the last place, and a
   CHECK(std::isfinite(y[6]));
 }
 
+TEST_CASE("GELU in f32 is right to a few units in the last place, in its tail too, and so is its gradient") {
+  constexpr int n = 1 << 16;
+  Tensor x({n}), fine({n}, DType::f64);
+  for (int i = 0; i < n; ++i) fine.data<double>()[i] = x.data<float>()[i] = -12.f + 24.f * static_cast<float>(i) / n;
+  for (const auto& [f, close] : {std::pair(&gelu, 2e-6), {&quick_gelu, 2e-6}}) {
+    x.clear_grad();
+    fine.clear_grad();
+    x.set_requires_grad(true);
+    fine.set_requires_grad(true);
+    const Tensor y = f(x);
+    y.backward(Tensor::full({n}, 1));
+    const Tensor want = f(fine);
+    want.backward(Tensor::full({n}, 1, DType::f64));
+    double worst = 0, worst_gradient = 0;
+    for (int i = 0; i < n; ++i) {
+      const double value = want.data<double>()[i], slope = fine.grad().data<double>()[i];
+      if (std::abs(value) > 1e-30) worst = std::max(worst, std::abs(y.data<float>()[i] - value) / std::abs(value));
+      worst_gradient = std::max(worst_gradient, std::abs(x.grad().data<float>()[i] - slope));
+    }
+    CHECK(worst < 10 * close);  // e^(-x^2 / 2) carries the rounding of its exponent, 72 at the ends
+    CHECK(worst_gradient < close);
+  }
+}
+
 #if defined(__x86_64__)
 TEST_CASE("instruction sets agree where the arithmetic is the same, and to rounding where it is not") {
   const auto has_avx2 = simd::isa() != simd::IsaLevel::base, has_avx512 = simd::isa() == simd::IsaLevel::avx512;

@@ -34,6 +34,7 @@ TEST_CASE("gradients of elementwise ops") {
   check("minimum", [](Inputs x) { return minimum(x[0], x[1]); }, {random({3, 5}, 1), random({1, 5}, 2)});
   check("relu", [](Inputs x) { return relu(x[0]); }, {random({67}, 1)});
   check("gelu", [](Inputs x) { return gelu(x[0]); }, {random({67}, 1)});
+  check("quick_gelu", [](Inputs x) { return quick_gelu(x[0]); }, {random({67}, 1)});
   check("exp", [](Inputs x) { return exp(x[0]); }, {random({67}, 1)});
   check("log", [](Inputs x) { return log(x[0]); }, {exp(random({67}, 1))});
   check("sqrt", [](Inputs x) { return sqrt(x[0]); }, {exp(random({67}, 1))});

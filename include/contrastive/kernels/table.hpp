@@ -25,6 +25,14 @@ struct WindowSpec {
   int padding = 0;
 };
 
+/// Self-attention over packed rows: (N, L, 3 D) holds queries, keys and values, each in `heads` groups of consecutive
+/// channels. `causal` lets position i see none after it.
+struct AttentionSpec {
+  int heads = 1;
+  double scale = 1;
+  bool causal = false;
+};
+
 constexpr std::int64_t window_output(std::int64_t size, const WindowSpec& spec) {
   return (size + 2 * spec.padding - spec.kernel) / spec.stride + 1;
 }
@@ -94,6 +102,14 @@ struct KernelTable {
   void (*batch_norm_grad)(View x, View y, View mean, View var, double eps, View weight, bool relu, bool frozen, View dy,
                           View dx, View dweight, View dbias, View dresidual);
 
+  // Layer norm over the last axis: y = (x - mean) * spread * weight + bias with spread = 1 / sqrt(biased variance + eps),
+  // one mean and spread a row; weight and bias may be empty. Outputs of the gradient that are empty are not wanted.
+  void (*layer_norm)(View x, View weight, View bias, double eps, View y, View mean, View spread);
+  void (*layer_norm_grad)(View x, View mean, View spread, View weight, View dy, View dx, View dweight, View dbias);
+  // y = softmax(scale q k^T) v, heads side by side, (N, L, D); lse (N, heads, L) = log sum exp of the scaled scores.
+  void (*attention)(View qkv, View y, View lse, AttentionSpec spec);
+  void (*attention_grad)(View qkv, View y, View lse, View dy, View dqkv, AttentionSpec spec);
+
   // Moving data.
   void (*gather)(View x, View index, View y);         // rows of x by i64 index
   void (*scatter_add)(View dy, View index, View dx);  // dx[index[i]] += dy[i], in the order of i
@@ -120,7 +136,8 @@ struct KernelTable {
 /// What a backend struct must offer to become a table: one static function for each row above, and `map`,
 /// `map_grad`, `zip` as templates over a functor. A missing one is named by the compiler.
 template <class B>
-concept Backend = requires(View v, WindowSpec w, MatmulSpec m, std::array<int, Shape::max_rank> axes, void* p) {
+concept Backend = requires(View v, WindowSpec w, MatmulSpec m, AttentionSpec s, std::array<int, Shape::max_rank> axes,
+                           void* p) {
   { B::allocate(std::size_t{}) } -> std::same_as<void*>;
   B::release(p);
   B::transfer(v, v);
@@ -152,6 +169,10 @@ concept Backend = requires(View v, WindowSpec w, MatmulSpec m, std::array<int, S
   B::batch_norm_stats(v, v, v);
   B::batch_norm(v, v, v, 0.0, v, v, v, false, v);
   B::batch_norm_grad(v, v, v, v, 0.0, v, false, false, v, v, v, v, v);
+  B::layer_norm(v, v, v, 0.0, v, v, v);
+  B::layer_norm_grad(v, v, v, v, v, v, v, v);
+  B::attention(v, v, v, s);
+  B::attention_grad(v, v, v, v, v, s);
   B::gather(v, v, v);
   B::scatter_add(v, v, v);
   B::permute(v, axes, v);
@@ -198,6 +219,10 @@ constexpr KernelTable table_of(functors::List<U...>, functors::List<Z...>) {
           .batch_norm_stats = B::batch_norm_stats,
           .batch_norm = B::batch_norm,
           .batch_norm_grad = B::batch_norm_grad,
+          .layer_norm = B::layer_norm,
+          .layer_norm_grad = B::layer_norm_grad,
+          .attention = B::attention,
+          .attention_grad = B::attention_grad,
           .gather = B::gather,
           .scatter_add = B::scatter_add,
           .permute = B::permute,

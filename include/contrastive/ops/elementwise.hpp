@@ -23,6 +23,8 @@ Tensor unary(const Tensor& x, double a = 0) {
 
 inline Tensor relu(const Tensor& x) { return unary<functors::Relu>(x); }
 inline Tensor gelu(const Tensor& x) { return unary<functors::Gelu>(x); }
+/// x sigmoid(1.702 x), the approximation that CLIP's published weights were trained with.
+inline Tensor quick_gelu(const Tensor& x) { return unary<functors::QuickGelu>(x); }
 inline Tensor exp(const Tensor& x) { return unary<functors::Exp>(x); }
 inline Tensor log(const Tensor& x) { return unary<functors::Log>(x); }
 inline Tensor sqrt(const Tensor& x) { return unary<functors::Sqrt>(x); }

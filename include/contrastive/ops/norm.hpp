@@ -60,4 +60,34 @@ inline Tensor batch_norm(const Tensor& x, const Tensor& mean, const Tensor& var,
   });
 }
 
+/// Layer norm over the last axis (Ba et al. 2016, arXiv:1607.06450), with the biased variance of each row:
+/// y = (x - mean) / sqrt(var + eps) * weight + bias. weight and bias (D) may be empty.
+inline Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps) {
+  const DType dtype = x.dtype() == DType::bf16 ? DType::f32 : x.dtype();
+  const auto fits = [&](const Tensor& w) {
+    return !w.defined() || (w.shape() == Shape{x.size(-1)} && w.dtype() == dtype);
+  };
+  require(x.rank() >= 1 && x.size(-1) > 0 && fits(weight) && fits(bias), "[layer_norm] expected (.., D) and ",
+          to_string(dtype), " weight and bias (D), got ", x.shape(), ", ", weight.shape(), " and ", bias.shape());
+  check_devices("layer_norm", {&x, &weight, &bias});
+  const std::int64_t rows = x.count() / x.size(-1);
+  const Tensor y(x.shape(), x.dtype(), x.device());
+  const Tensor mean({rows}, dtype, x.device()), spread({rows}, dtype, x.device());
+  x.kernels().layer_norm(x.view(), weight.view(), bias.view(), eps, y.view(), mean.view(), spread.view());
+  if (!recording({&x, &weight, &bias})) return y;
+  return record(y, [dx = Grad(x), dweight = Grad(weight), dbias = Grad(bias), x = x.detach(), mean, spread,
+                    weight = weight.detach()](const Tensor& dy) {
+    const auto room = [&](const Grad& wanted, const Shape& shape, DType dtype) {
+      return wanted ? Tensor(shape, dtype, x.device()) : Tensor();
+    };
+    const Tensor gx = room(dx, x.shape(), x.dtype());
+    const Tensor gw = room(dweight, {x.size(-1)}, mean.dtype()), gb = room(dbias, {x.size(-1)}, mean.dtype());
+    x.kernels().layer_norm_grad(x.view(), mean.view(), spread.view(), weight.view(), dy.view(), gx.view(), gw.view(),
+                                gb.view());
+    if (dx) dx.add(gx);
+    if (dweight) dweight.add(gw);
+    if (dbias) dbias.add(gb);
+  });
+}
+
 }  // namespace contrastive

@@ -2,6 +2,7 @@
 #pragma once
 
 // Every operation.
+#include "contrastive/ops/attention.hpp"
 #include "contrastive/ops/conv1d.hpp"
 #include "contrastive/ops/conv2d.hpp"
 #include "contrastive/ops/custom.hpp"

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "contrastive/kernels/cpu/attention.hpp"
 #include "contrastive/kernels/cpu/batch_norm.hpp"
 #include "contrastive/kernels/cpu/conv2d.hpp"
 #include "contrastive/kernels/cpu/elementwise.hpp"
 #include "contrastive/kernels/cpu/gemm.hpp"
+#include "contrastive/kernels/cpu/layer_norm.hpp"
 #include "contrastive/kernels/cpu/memory.hpp"
 #include "contrastive/kernels/cpu/move.hpp"
 #include "contrastive/kernels/cpu/optim.hpp"
@@ -105,6 +107,10 @@ struct Cpu {
   static constexpr auto batch_norm_stats = cpu::batch_norm_stats;
   static constexpr auto batch_norm = cpu::batch_norm;
   static constexpr auto batch_norm_grad = cpu::batch_norm_grad;
+  static constexpr auto layer_norm = cpu::layer_norm;
+  static constexpr auto layer_norm_grad = cpu::layer_norm_grad;
+  static constexpr auto attention = cpu::attention;
+  static constexpr auto attention_grad = cpu::attention_grad;
   static constexpr auto gather = cpu::gather;
   static constexpr auto scatter_add = cpu::scatter_add;
   static constexpr auto permute = cpu::permute;

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "contrastive/kernels/cuda/attention.cuh"
 #include "contrastive/kernels/cuda/batch_norm.cuh"
 #include "contrastive/kernels/cuda/conv2d.cuh"
 #include "contrastive/kernels/cuda/elementwise.cuh"
 #include "contrastive/kernels/cuda/gemm.cuh"
+#include "contrastive/kernels/cuda/layer_norm.cuh"
 #include "contrastive/kernels/cuda/memory.cuh"
 #include "contrastive/kernels/cuda/move.cuh"
 #include "contrastive/kernels/cuda/optim.cuh"
@@ -56,6 +58,10 @@ struct Cuda {
   static constexpr auto batch_norm_stats = cuda::batch_norm_stats;
   static constexpr auto batch_norm = cuda::batch_norm;
   static constexpr auto batch_norm_grad = cuda::batch_norm_grad;
+  static constexpr auto layer_norm = cuda::layer_norm;
+  static constexpr auto layer_norm_grad = cuda::layer_norm_grad;
+  static constexpr auto attention = cuda::attention;
+  static constexpr auto attention_grad = cuda::attention_grad;
   static constexpr auto gather = cuda::gather;
   static constexpr auto scatter_add = cuda::scatter_add;
   static constexpr auto permute = cuda::permute;
