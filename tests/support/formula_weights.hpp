@@ -40,6 +40,7 @@ inline contrastive::Tensor weight(contrastive::Shape shape, const std::string& n
   const std::string key = seed + ":" + name, last = name.substr(name.rfind('.') + 1);
   if (last == "running_mean") return fill(shape, key, 0, 0.2);
   if (last == "running_var") return fill(shape, key, 1, 0.4);
+  if (last == "cls_token" || last == "pos_embed") return fill(shape, key, 0, 0.2);
   if (shape.rank == 1) return last == "bias" ? fill(shape, key, 0, 0.2) : fill(shape, key, 1, 0.2);
   return fill(shape, key, 0, 2 * std::sqrt(3.0 / static_cast<double>(shape.count(1, shape.rank))));
 }

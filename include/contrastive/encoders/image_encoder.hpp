@@ -8,6 +8,7 @@
 
 #include "contrastive/encoders/conv_net.hpp"
 #include "contrastive/encoders/resnet.hpp"
+#include "contrastive/encoders/vit.hpp"
 
 namespace contrastive {
 
@@ -17,6 +18,7 @@ class ImageEncoder {
   ImageEncoder() = default;
   ImageEncoder(ConvNet net) : net_(std::move(net)) {}
   ImageEncoder(ResNet net) : net_(std::move(net)) {}
+  ImageEncoder(ViT net) : net_(std::move(net)) {}
 
   std::int64_t features() const {
     return std::visit([](const auto& net) { return net.features(); }, net_);
@@ -24,18 +26,25 @@ class ImageEncoder {
   Tensor operator()(const Tensor& x) const {
     return std::visit([&](const auto& net) { return net(x); }, net_);
   }
+  /// The network itself; throws where it is another.
+  const ViT& vit() const {
+    const ViT* net = std::get_if<ViT>(&net_);
+    require(net != nullptr, "[encoder] this needs a vision transformer (--encoder vit_micro, vit_tiny, ...)");
+    return *net;
+  }
   template <class F>
   void members(F&& f) {
     std::visit([&](auto& net) { net.members(f); }, net_);
   }
 
  private:
-  std::variant<ConvNet, ResNet> net_;
+  std::variant<ConvNet, ResNet, ViT> net_;
 };
 
 inline const std::vector<std::string>& encoder_names() {
-  static const std::vector<std::string> names{"small",    "resnet20", "resnet32", "resnet44",   "resnet56",
-                                              "resnet18", "resnet34", "resnet50", "resnet50_sk"};
+  static const std::vector<std::string> names{"small",    "resnet20",  "resnet32", "resnet44",    "resnet56",
+                                              "resnet18", "resnet34",  "resnet50", "resnet50_sk", "vit_micro",
+                                              "vit_tiny", "vit_small", "vit_base"};
   return names;
 }
 
@@ -43,6 +52,7 @@ struct EncoderOptions {
   int channels = 3;
   int image_size = 32;  // below 96 pixels ResNet-18/34/50 take the small-image stem
   bool zero_init_residual = false;
+  ViTConfig vit{.patch = 0};  // all but size and channels; patch 0: 16 pixels, 4 for pictures below 96
 };
 
 /// Throws for a name that is not in `encoder_names()`.
@@ -57,6 +67,16 @@ inline ImageEncoder make_encoder(const std::string& name, const EncoderOptions& 
     return ResNet(config, rng);
   }
   if (name == "resnet50_sk") return resnet50_simclr_v2(rng, 1, true, config.stem, options.channels);
+  if (name.starts_with("vit_")) {
+    ViTConfig vit = options.vit;
+    vit.image_size = options.image_size;
+    vit.channels = options.channels;
+    if (vit.patch == 0) vit.patch = options.image_size < 96 ? 4 : 16;
+    if (name == "vit_micro") return ViT(vit_micro(vit), rng);
+    if (name == "vit_tiny") return ViT(vit_tiny(vit), rng);
+    if (name == "vit_small") return ViT(vit_small(vit), rng);
+    if (name == "vit_base") return ViT(vit_base(vit), rng);
+  }
   for (int depth : {20, 32, 44, 56})
     if (name == "resnet" + std::to_string(depth)) {
       const int n = (depth - 2) / 6;
@@ -66,7 +86,7 @@ inline ImageEncoder make_encoder(const std::string& name, const EncoderOptions& 
       return ResNet(config, rng);
     }
   fail("[encoder] unknown encoder ", name,
-       " (--encoder): expected small, resnet20/32/44/56, resnet18/34/50, resnet50_sk");
+       " (--encoder): expected small, resnet20/32/44/56, resnet18/34/50, resnet50_sk, vit_micro/tiny/small/base");
 }
 
 }  // namespace contrastive

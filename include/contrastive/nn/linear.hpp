@@ -8,7 +8,7 @@
 
 namespace contrastive {
 
-/// y = x W^T + b: (N, in) -> (N, out). Starts as torch.nn.Linear: uniform in +-1/sqrt(in).
+/// y = x W^T + b: (.., in) -> (.., out). Starts as torch.nn.Linear: uniform in +-1/sqrt(in).
 struct Linear {
   Parameter weight;  // (out, in)
   Parameter bias;    // (out), empty without
@@ -21,6 +21,11 @@ struct Linear {
   }
 
   Tensor operator()(const Tensor& x) const {
+    if (x.rank() > 2) {
+      Shape shape = x.shape();
+      shape[-1] = weight.size(0);
+      return (*this)(x.reshape({-1, x.size(-1)})).reshape(shape);
+    }
     const Tensor y = matmul(x, weight, false, true);
     return bias.defined() ? y + cast(bias, y.dtype()) : y;
   }

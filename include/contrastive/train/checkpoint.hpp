@@ -97,12 +97,13 @@ requires detail::HasMembers<M> LoadReport load_state(M& module, const std::map<s
   return load_state(handles(module), tensors, prefix);
 }
 
-/// Published weights into an encoder: torchvision's `.safetensors` load by name, where a classifier (`fc.`) is left
-/// out. Throws `[load] FILE: ...` listing what does not fit.
+/// Published weights into an encoder: torchvision's, timm's and DINO's `.safetensors` load by name, where a classifier
+/// (`fc.`, `head.`) is left out. Throws `[load] FILE: ...` listing what does not fit.
 template <class M>
 void load_weights(M& module, const std::string& path) {
   Safetensors file = load_safetensors(path);
-  std::erase_if(file.tensors, [](const auto& entry) { return entry.first.starts_with("fc."); });
+  std::erase_if(file.tensors,
+                [](const auto& entry) { return entry.first.starts_with("fc.") || entry.first.starts_with("head."); });
   const LoadReport report = load_state(module, file.tensors);
   require(report.ok(), "[load] ", path, ": the weights do not fit this network: ", to_string(report));
 }
