@@ -2,7 +2,9 @@
 //
 // One SimCLR step: ResNet-18 with the CIFAR stem, head 512-512-128, NT-Xent at temperature 0.5, SGD; 64 pictures of
 // 32 pixels in two views each. `peers/train_step.py` times PyTorch and lightly on the same step, `compare.py` runs the
-// two side by side. Memory is the program's own peak, so one case a process gives the figure that compares:
+// two side by side. And a step of ViT-S/16: 8 pictures of 224 pixels, a linear loss of the features, AdamW; beside
+// PyTorch and timm in `peers/vit_step.py`. Memory is the program's own peak, so one case a process gives the figure that
+// compares:
 //
 //     train_step --benchmark_filter=/64/f32
 #include <benchmark/benchmark.h>
@@ -12,7 +14,9 @@
 
 #include "contrastive/augment/recipes.hpp"
 #include "contrastive/encoders/resnet.hpp"
+#include "contrastive/encoders/vit.hpp"
 #include "contrastive/methods/simclr.hpp"
+#include "contrastive/optim/adamw.hpp"
 #include "contrastive/optim/sgd.hpp"
 
 using namespace contrastive;
@@ -40,6 +44,8 @@ const KernelTable& timed_kernels() {
     timed.conv2d = Timed<&KernelTable::conv2d>::call;
     timed.conv2d_grad_input = Timed<&KernelTable::conv2d_grad_input>::call;
     timed.conv2d_grad_weight = Timed<&KernelTable::conv2d_grad_weight>::call;
+    timed.attention = Timed<&KernelTable::attention>::call;
+    timed.attention_grad = Timed<&KernelTable::attention_grad>::call;
     return timed;
   }();
   return table;
@@ -57,17 +63,9 @@ Views noise(std::int64_t N) {
   return views;
 }
 
-void train_step(benchmark::State& state, DType precision) {
-  const std::int64_t N = 64;
-  auto method = simclr(resnet18(Rng(1), ResNetStem::small), simclr_cifar(), {.temperature = 0.5}, Rng(2));
-  method.precision = precision;
-  Sgd optimizer(parameter_groups(method.online, {.weight_decay = 5e-4}), {.momentum = 0.9});
-  const Views views = noise(N);
-  const auto step = [&] {
-    method.loss(views).backward();
-    optimizer.step(0.06);
-    optimizer.clear_grad();
-  };
+/// Times `step` of N pictures, with its memory and the share of it outside products, convolutions and attention.
+template <class Step>
+void measure(benchmark::State& state, std::int64_t N, Step&& step) {
   step();  // makes the primitives and fills the pool
   reset_peak_memory();
   for (auto _ : state) step();
@@ -88,6 +86,32 @@ void train_step(benchmark::State& state, DType precision) {
   register_kernels(Device::cpu, nullptr);
 }
 
+void train_step(benchmark::State& state, DType precision) {
+  const std::int64_t N = 64;
+  auto method = simclr(resnet18(Rng(1), ResNetStem::small), simclr_cifar(), {.temperature = 0.5}, Rng(2));
+  method.precision = precision;
+  Sgd optimizer(parameter_groups(method.online, {.weight_decay = 5e-4}), {.momentum = 0.9});
+  const Views views = noise(N);
+  measure(state, N, [&] {
+    method.loss(views).backward();
+    optimizer.step(0.06);
+    optimizer.clear_grad();
+  });
+}
+
+void vit_step(benchmark::State& state, DType precision) {
+  const std::int64_t N = 8;
+  ViT net(vit_small(), Rng(1));
+  AdamW optimizer(parameter_groups(net, {.weight_decay = 0.05}));
+  const Tensor images = init::normal({N, 224, 224, 3}, 1, Rng(3)).to(precision);
+  const Tensor weights = init::normal({N, net.features()}, 1, Rng(4));
+  measure(state, N, [&] {
+    sum(cast(net(images), DType::f32) * weights).backward();
+    optimizer.step(1e-4);
+    optimizer.clear_grad();
+  });
+}
+
 BENCHMARK_CAPTURE(train_step, f32, DType::f32)
     ->Name("train_step/simclr_resnet18_cifar/64/f32")
     ->Arg(64)
@@ -96,6 +120,14 @@ BENCHMARK_CAPTURE(train_step, f32, DType::f32)
 BENCHMARK_CAPTURE(train_step, bf16, DType::bf16)
     ->Name("train_step/simclr_resnet18_cifar/64/bf16")
     ->Arg(64)
+    ->Unit(benchmark::kMillisecond)
+    ->UseRealTime();
+BENCHMARK_CAPTURE(vit_step, f32, DType::f32)
+    ->Name("train_step/vit_s16/8/f32")
+    ->Unit(benchmark::kMillisecond)
+    ->UseRealTime();
+BENCHMARK_CAPTURE(vit_step, bf16, DType::bf16)
+    ->Name("train_step/vit_s16/8/bf16")
     ->Unit(benchmark::kMillisecond)
     ->UseRealTime();
 
