@@ -4,8 +4,10 @@
 #include <algorithm>
 #include <cstdint>
 #include <exception>
+#include <memory>
 #include <mutex>
 #include <thread>
+#include <type_traits>
 #include <vector>
 
 #if defined(_OPENMP)
@@ -51,24 +53,23 @@ inline void set_threads(int count) {
 inline bool deterministic() { return detail::deterministic_setting(); }
 inline void set_deterministic(bool on) { detail::deterministic_setting() = on; }
 
-/// Calls `f(begin, end)` over [0, n) in chunks of `grain`. The chunks depend on n and grain alone, so a caller that
-/// keeps one partial result a chunk and joins them in order gets the same bits for any number of threads. The first
-/// exception is rethrown here. Nested calls run serially.
-template <class F>
-void parallel_for(std::int64_t n, std::int64_t grain, F&& f) {
+namespace detail {
+/// `call(body, begin, end)` for each chunk: compiled once, whatever the body is.
+inline void each_chunk(std::int64_t n, std::int64_t grain, void (*call)(void*, std::int64_t, std::int64_t),
+                       void* body) {
   if (n <= 0) return;
   grain = std::max<std::int64_t>(grain, 1);
   const std::int64_t chunks = (n + grain - 1) / grain;
   const int workers = static_cast<int>(std::min<std::int64_t>(threads(), chunks));
-  if (workers <= 1 || detail::inside_parallel()) {
-    for (std::int64_t c = 0; c < chunks; ++c) f(c * grain, std::min(n, (c + 1) * grain));
+  if (workers <= 1 || inside_parallel()) {
+    for (std::int64_t c = 0; c < chunks; ++c) call(body, c * grain, std::min(n, (c + 1) * grain));
     return;
   }
   std::exception_ptr failure;
   std::mutex failure_lock;
   const auto run = [&](std::int64_t c) {
     try {
-      f(c * grain, std::min(n, (c + 1) * grain));
+      call(body, c * grain, std::min(n, (c + 1) * grain));
     } catch (...) {
       const std::lock_guard hold(failure_lock);
       if (!failure) failure = std::current_exception();
@@ -77,17 +78,17 @@ void parallel_for(std::int64_t n, std::int64_t grain, F&& f) {
 #if defined(_OPENMP)
 #pragma omp parallel num_threads(workers)
   {
-    detail::inside_parallel() = true;
+    inside_parallel() = true;
 #pragma omp for schedule(static)
     for (std::int64_t c = 0; c < chunks; ++c) run(c);
-    detail::inside_parallel() = false;
+    inside_parallel() = false;
   }
 #else
   // Without OpenMP: plain threads, each with a contiguous share.
   const auto share = [&](int worker) {
-    detail::inside_parallel() = true;
+    inside_parallel() = true;
     for (std::int64_t c = chunks * worker / workers; c < chunks * (worker + 1) / workers; ++c) run(c);
-    detail::inside_parallel() = false;
+    inside_parallel() = false;
   };
   std::vector<std::jthread> crew;
   for (int worker = 1; worker < workers; ++worker) crew.emplace_back(share, worker);
@@ -95,6 +96,18 @@ void parallel_for(std::int64_t n, std::int64_t grain, F&& f) {
   crew.clear();
 #endif
   if (failure) std::rethrow_exception(failure);
+}
+}  // namespace detail
+
+/// Calls `f(begin, end)` over [0, n) in chunks of `grain`. The chunks depend on n and grain alone, so a caller that
+/// keeps one partial result a chunk and joins them in order gets the same bits for any number of threads. The first
+/// exception is rethrown here. Nested calls run serially.
+template <class F>
+void parallel_for(std::int64_t n, std::int64_t grain, F&& f) {
+  using Body = std::remove_reference_t<F>;
+  detail::each_chunk(
+      n, grain, [](void* body, std::int64_t begin, std::int64_t end) { (*static_cast<Body*>(body))(begin, end); },
+      const_cast<void*>(static_cast<const void*>(std::addressof(f))));
 }
 
 /// A grain that gives each chunk about `work` units when one item costs `item` of them.
