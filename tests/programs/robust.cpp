@@ -57,6 +57,57 @@ TEST_CASE("data that is not there or not right is one sentence naming it") {
   if (!contrastive::cuda_available()) check_refused(simclr("--data shapes --device cuda"), 1, "[cuda]");
 }
 
+TEST_CASE("IDX files whose dimensions lie are named") {
+  Folder folder;
+  const std::string header{"\0\0\x08\x03\0\0\xea\x60\0\0\0\x1c\0\0\0\x1c", 16};  // 60,000 pictures of 28 x 28
+  write(folder / "train-images-idx3-ubyte", header + "and some bytes");
+  write(folder / "train-labels-idx1-ubyte", header);
+  check_refused(program("simclr") + " --data idx --root " + folder.path.string() + " --out " + (folder / "run"), 1,
+                "train-images-idx3-ubyte: the header says 60000 x 28 x 28, but 14 bytes follow it");
+}
+
+TEST_CASE("pictures that cannot be read are named once, skipped and counted; --strict stops at the first") {
+  Folder folder;
+  const fs::path golden = fs::path(CONTRASTIVE_GOLDEN_DIR) / "decode";
+  const std::vector<std::string> broken{"truncated.png", "truncated_half.jpg", "text.jpg"};
+  for (const std::string name : {"rgb.png", "rgba.png", "grey16.png", "palette.png", "rgb.bmp", "progressive.jpg",
+                                 "exif6.jpg", "one_pixel.jpg", "q75_420.jpg"})
+    for (const char* label : {"a", "b"}) {
+      fs::create_directories(folder.path / "pictures" / label);
+      fs::copy(golden / name, folder.path / "pictures" / label / name);
+    }
+  for (const std::string& name : broken) fs::copy(golden / name, folder.path / "pictures/a" / name);
+  const std::string train = program("simclr") + " --data folder --root " + (folder / "pictures") +
+                            " --image-size 12 --batch 8 --epochs 2 --knn-every 0 --no-evaluation --out " +
+                            (folder / "run");
+  const Outcome outcome = run(train);
+  INFO(outcome.text);
+  CHECK(outcome.status == 0);
+  for (const std::string& name : broken) {
+    const std::string path = folder / ("pictures/a/" + name);
+    const std::size_t at = outcome.text.find(path);
+    CHECK(at != std::string::npos);
+    CHECK(outcome.text.find(path, at + 1) == std::string::npos);
+  }
+  CHECK_THAT(outcome.text, Contains("3 pictures could not be read"));
+  check_refused(train + " --strict", 1, folder / "pictures/a/t");
+}
+
+TEST_CASE("a folder without class folders trains, and evaluation says that it needs labels") {
+  Folder folder;
+  fs::create_directories(folder.path / "pictures");
+  for (int i = 0; i < 16; ++i)
+    fs::copy(fs::path(CONTRASTIVE_GOLDEN_DIR) / "decode/rgb.png",
+             folder.path / "pictures" / (std::to_string(i) + ".png"));
+  const Outcome outcome = run(program("simclr") + " --data folder --root " + (folder / "pictures") +
+                              " --image-size 12 --batch 8 --epochs 1 --out " + (folder / "run"));
+  INFO(outcome.text);
+  CHECK(outcome.status == 0);
+  CHECK_THAT(outcome.text, Contains("labels (a folder for each class)"));
+  CHECK(fs::file_size(folder.path / "run/report.html") > 0);
+  check_refused(program("knn") + " " + (folder / "run"), 1, "evaluation needs labels");
+}
+
 TEST_CASE("an output folder that cannot be written is named before any work is done") {
   Folder folder;
   write(folder / "file", "in the way");
@@ -65,6 +116,16 @@ TEST_CASE("an output folder that cannot be written is named before any work is d
     check_refused("ln -s /dev/full " + (folder / "full") + "; " + program("simclr") +
                       " --data shapes --image-size 12 --epochs 1 --out " + (folder / "full"),
                   1, folder / "full");
+}
+
+TEST_CASE("a disk that is full at the next checkpoint is named, and the last checkpoint stays") {
+  Folder folder;
+  REQUIRE(run(tiny("simclr", folder / "run")).status == 0);
+  const std::string before = contents(folder / "run/checkpoint.safetensors");
+  // A limit on the size of files fails a write as a full disk does.
+  check_refused("trap '' XFSZ; ulimit -f 64; " + tiny("simclr", folder / "run", "--resume --epochs 2"), 1,
+                folder / "run/checkpoint");
+  CHECK(contents(folder / "run/checkpoint.safetensors") == before);
 }
 
 TEST_CASE("checkpoints that are broken, foreign or of another run are refused and left alone") {
@@ -84,6 +145,15 @@ TEST_CASE("checkpoints that are broken, foreign or of another run are refused an
   write(checkpoint, "not a checkpoint at all, but long enough to have a header");
   check_refused(tiny("simclr", folder / "run", "--resume"), 1, checkpoint);
   check_refused(program("knn") + " " + checkpoint, 1, checkpoint);
+  const std::string foreign = contents(CONTRASTIVE_GOLDEN_DIR "/decode/pillow_pixels.safetensors");
+  write(checkpoint, foreign);
+  check_refused(tiny("simclr", folder / "run", "--resume"), 1, checkpoint);
+  check_refused(program("embed") + " " + checkpoint, 1, checkpoint);
+  CHECK(contents(checkpoint) == foreign);
+  std::string corrupt = whole;
+  corrupt.replace(100, 40, 40, '\xff');  // in the header
+  write(checkpoint, corrupt);
+  check_refused(tiny("simclr", folder / "run", "--resume"), 1, checkpoint);
   check_refused(program("knn") + " " + (folder / "nowhere"), 1, folder / "nowhere");
 }
 
