@@ -38,7 +38,7 @@ struct ColorJitter {
     const std::array<bool, 4> on{brightness > 0, contrast > 0, saturation > 0, hue > 0};
     std::array<ColorStep, 4> steps;
     std::size_t count = 0;
-    for (const std::int8_t op : drawn.order)
+    for (const int op : drawn.order)
       if (on[static_cast<std::size_t>(op)]) steps[count++] = all[static_cast<std::size_t>(op)];
     adjust_color(canvas, std::span<const ColorStep>(steps.data(), count));
   }

@@ -40,8 +40,8 @@ inline std::vector<std::string> numbered_names(int count) {
 }
 
 inline ArrayDataset read_cifar(const char* title, const std::string& root, const char* folder, const std::string& split,
-                               std::vector<std::string> files, std::size_t label_bytes, std::vector<std::string> names,
-                               const char* names_file) {
+                               const std::vector<std::string>& files, std::size_t label_bytes,
+                               const std::vector<std::string>& names, const char* names_file) {
   require_folder(title, root);
   const fs::path place = is_folder(fs::path(root) / folder) ? fs::path(root) / folder : fs::path(root);
   ArrayDataset set{.title = std::string(title) + " " + split, .height = 32, .width = 32, .channels = 3};
@@ -51,8 +51,8 @@ inline ArrayDataset read_cifar(const char* title, const std::string& root, const
             ": no such file (the binary version is expected in --root)");
     append_cifar(bytes_of(read_file(path.string())), path.string(), label_bytes, static_cast<int>(names.size()), set);
   }
-  const std::vector<std::string> read = read_names(place / names_file);
-  set.classes = read.size() == names.size() ? read : std::move(names);
+  std::vector<std::string> read = read_names(place / names_file);
+  set.classes = read.size() == names.size() ? std::move(read) : names;
   return set;
 }
 
@@ -67,7 +67,7 @@ inline ArrayDataset read_cifar10(const std::string& root, const std::string& spl
     files.clear();
     for (int i = 1; i <= 5; ++i) files.push_back("data_batch_" + std::to_string(i) + ".bin");
   }
-  return detail::read_cifar("cifar10", root, "cifar-10-batches-bin", split, std::move(files), 1,
+  return detail::read_cifar("cifar10", root, "cifar-10-batches-bin", split, files, 1,
                             {"airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"},
                             "batches.meta.txt");
 }

@@ -31,7 +31,7 @@ class Shapes {
  public:
   /// `label` is the factor that pictures are labelled by: shape, colour, size, rotation or background. `split` is
   /// "train" or "test".
-  Shapes(std::size_t count, int image_size, std::string label = "shape", std::uint64_t seed = 0,
+  Shapes(std::size_t count, int image_size, const std::string& label = "shape", std::uint64_t seed = 0,
          const std::string& split = "train")
       : count_(count), image_size_(image_size), title_("shapes " + split), rng_(Rng(seed) / "shapes" / split) {
     require(split == "train" || split == "test", "[shapes] split is train or test, got ", split);

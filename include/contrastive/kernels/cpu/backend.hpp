@@ -126,7 +126,7 @@ struct Cpu {
 }  // namespace detail
 
 #if defined(CONTRASTIVE_IMPLEMENTATION)
-const KernelTable& cpu_kernels() {  // the one definition, in src/contrastive.cpp
+const KernelTable& cpu_kernels() {  // NOLINT(misc-definitions-in-headers): the one in src/contrastive.cpp
 #else
 inline const KernelTable& cpu_kernels() {
 #endif
