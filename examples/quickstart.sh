@@ -14,7 +14,7 @@ generator=()
 if [[ ! -f build/release/CMakeCache.txt ]] && command -v ninja >/dev/null; then generator=(-G Ninja); fi
 cmake --preset release "${generator[@]}" -DCONTRASTIVE_BUILD_TESTS=OFF -DCONTRASTIVE_BUILD_BENCHMARKS=OFF >build/quickstart.log 2>&1 ||
   { cat build/quickstart.log >&2; exit 1; }
-echo "Building the trainer (about two minutes the first time)"
+echo "Building the trainer (about a minute the first time)"
 cmake --build build/release --parallel "$(nproc)" --target simclr report >>build/quickstart.log 2>&1 ||
   { tail -40 build/quickstart.log >&2; exit 1; }
 
