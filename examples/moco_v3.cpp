@@ -30,7 +30,12 @@ app::Composition compose(const app::Settings& s, std::int64_t, contrastive::Rng 
   config.momentum = s.target_momentum;
   config.hidden = s.hidden;
   config.dimension = s.dimension;
-  return {moco_v3(app::encoder_for(s, rng / "encoder"), views, config, rng),
+  EncoderOptions options = app::encoder_options(s, app::channels_of(s));
+  options.zero_init_residual = true;
+  options.vit.positions = ViTPositions::sincos_moco_v3;
+  options.vit.init = ViTInit::moco_v3;
+  options.vit.frozen_patches = true;
+  return {moco_v3(make_encoder(s.encoder, options, rng / "encoder"), views, config, rng),
           app::evaluation_view(s, app::normalization_of(s))};
 }
 

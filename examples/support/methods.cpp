@@ -5,9 +5,9 @@ namespace app {
 
 const std::vector<const Program*>& all_methods() {
   using namespace methods;
-  static const std::vector<const Program*> all{&instdisc, &cpc,     &invaspread, &cmc,    &moco_v1, &moco_v2,
-                                               &simclr,   &sup_con, &byol,       &swav,   &simsiam, &barlow_twins,
-                                               &moco_v3,  &dino,    &nnclr,      &vicreg, &dcl};
+  static const std::vector<const Program*> all{&instdisc, &cpc,     &invaspread, &cmc,   &moco_v1, &moco_v2,
+                                               &simclr,   &sup_con, &byol,       &swav,  &simsiam, &barlow_twins,
+                                               &moco_v3,  &dino,    &mae,        &nnclr, &vicreg,  &dcl};
   return all;
 }
 

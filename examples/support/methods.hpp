@@ -10,7 +10,7 @@ namespace app {
 
 namespace methods {
 extern const Program instdisc, cpc, invaspread, cmc, moco_v1, moco_v2, simclr, sup_con, byol, swav, simsiam,
-    barlow_twins, moco_v3, dino, nnclr, vicreg, dcl;
+    barlow_twins, moco_v3, dino, mae, nnclr, vicreg, dcl;
 }
 
 /// In the order of their papers.

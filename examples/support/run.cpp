@@ -130,6 +130,22 @@ void announce(const RunOptions& options, const Sets& sets, const AnyMethod& meth
   std::fflush(stdout);
 }
 
+/// Training views of the first pictures that evaluation has, for the pictures of a method.
+Views shown_views(const Sets& sets, const AnyAugment& augment, const Settings& s, std::size_t count = 8) {
+  const AnyDataset& set = sets.test.defined() ? sets.test : sets.train;
+  std::vector<Image> images;
+  std::vector<std::int64_t> samples;
+  for (std::size_t i = 0; i < set.size() && images.size() < count; ++i) {
+    if (auto image = set.image_or_report(i)) {
+      images.push_back(std::move(*image));
+      samples.push_back(static_cast<std::int64_t>(i));
+    }
+  }
+  Views views = make_views(augment, std::span<const Image>(images), samples, Rng(s.seed) / "shown");
+  for (Tensor& view : views.view) view = view.to(device_of(s));
+  return views;
+}
+
 /// Scores of the trained encoder, the untrained one and raw pixels; summary.json, report data and the page.
 void finish(const RunOptions& options, const Sets& sets, const Composition& trained, const Composition& untrained,
             const TrainResult& result) {
@@ -148,6 +164,11 @@ void finish(const RunOptions& options, const Sets& sets, const Composition& trai
   summary["embedding_dimensions"] = Json(s.dimension);
   ReportData report;
   report.galleries.push_back(view_gallery(sets.train, trained.method.augment(), s.seed));
+  if (trained.pictures) {
+    if (const PictureRows rows = trained.pictures(shown_views(sets, trained.method.augment(), s));
+        !rows.pictures.empty())
+      report.galleries.push_back(picture_gallery(rows));
+  }
   if (sets.test.defined() && sets.test.has_labels())
     evaluate(summary, s, sets, trained, untrained, report);
   else
@@ -189,7 +210,9 @@ int local_size(const Settings& s) {
 }
 
 EncoderOptions encoder_options(const Settings& s, int channels) {
-  return {.channels = channels, .image_size = static_cast<int>(s.image_size)};
+  return {.channels = channels,
+          .image_size = static_cast<int>(s.image_size),
+          .vit = {.patch = static_cast<int>(s.patch), .drop_path = s.drop_path}};
 }
 
 ImageEncoder encoder_for(const Settings& s, Rng rng) {

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -10,6 +12,7 @@
 #include "contrastive/augment/recipes.hpp"
 #include "contrastive/encoders/image_encoder.hpp"
 #include "contrastive/train/any_method.hpp"
+#include "contrastive/train/picture_rows.hpp"
 #include "contrastive/train/settings.hpp"
 
 /// What the trainers share around the method itself: flags, data, encoder, run folder, scores and report. The bodies
@@ -33,12 +36,27 @@ struct Composition {
   AnyMethod method;
   AnyAugment evaluation;
   std::vector<std::string> parts;  // types of encoder, projector, predictor, objective and target
+  std::function<PictureRows(const Views&)> pictures;
 
   template <class E, class P, class Q, class O, class A, class T>
   Composition(Method<E, P, Q, O, A, T> composed, AnyAugment view)
-      : method(AnyMethod::own(std::move(composed))),
+      : Composition(std::make_shared<Method<E, P, Q, O, A, T>>(std::move(composed)), std::move(view)) {}
+  /// `show(method, views)` makes the pictures.
+  template <class E, class P, class Q, class O, class A, class T, class Show>
+  Composition(Method<E, P, Q, O, A, T> composed, AnyAugment view, Show show)
+      : Composition(std::make_shared<Method<E, P, Q, O, A, T>>(std::move(composed)), std::move(view), show) {}
+
+ private:
+  template <class E, class P, class Q, class O, class A, class T>
+  Composition(std::shared_ptr<Method<E, P, Q, O, A, T>> shared, AnyAugment view)
+      : method(AnyMethod::share(shared)),
         evaluation(std::move(view)),
         parts{type_name<E>(), type_name<P>(), type_name<Q>(), type_name<O>(), type_name<T>()} {}
+  template <class E, class P, class Q, class O, class A, class T, class Show>
+  Composition(std::shared_ptr<Method<E, P, Q, O, A, T>> shared, AnyAugment view, Show show)
+      : Composition(shared, std::move(view)) {
+    pictures = [shared, show](const Views& views) { return show(*shared, views); };
+  }
 };
 
 /// A method of the command line, defined in examples/NAME.cpp and listed in support/methods.cpp.

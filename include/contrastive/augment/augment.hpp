@@ -19,6 +19,7 @@ namespace contrastive {
 struct ViewSpec {
   int size = 0;
   int channels = 3;
+  bool picture = true;  // false: numbers for the method, not to be shown (MAE's noise)
 };
 
 /// Makes the views of a picture.

@@ -68,6 +68,9 @@ struct DinoHead {
 
 /// DINO's objective with its centre.
 struct DinoDistillation {
+  /// What the student's outputs (N, K) say: a distribution a row.
+  Tensor assignments(const Tensor& outputs) const { return softmax(outputs / student_temperature); }
+
   double student_temperature = 0.1;
   TeacherTemperature teacher_temperature{};
   double center_momentum = 0.9;

@@ -23,7 +23,7 @@ struct MaskedView {
     require(patch >= 1 && picture.view().size % patch == 0, "[mae] a patch of ", patch,
             " pixels does not divide a picture of ", picture.view().size);
   }
-  std::vector<ViewSpec> views() const { return {picture.view(), {picture.view().size / patch, 3}}; }
+  std::vector<ViewSpec> views() const { return {picture.view(), {picture.view().size / patch, 3, false}}; }
   std::size_t globals() const { return 1; }
   CropBox crop(std::size_t, ImageSize full, Rng rng) const { return picture.crop(full, rng / std::size_t{0}); }
 

@@ -28,6 +28,9 @@ struct SwavConfig {
 
 /// SwAV's objective with its state.
 struct SwavAssignment {
+  /// How the prototypes share out embeddings (N, D): a distribution a row.
+  Tensor assignments(const Tensor& z) const { return softmax(prototypes(normalize(z)) / config.temperature); }
+
   SwavConfig config;
   Prototypes prototypes;
   EmbeddingQueue queue;

@@ -20,15 +20,16 @@ namespace contrastive {
 /// compiled once for all methods. Copies share the method.
 class AnyMethod {
  public:
-  /// Takes the method over.
+  /// Shares the method with the caller.
   template <class M>
-  static AnyMethod own(M method) {
-    return AnyMethod(std::make_shared<Model<M>>(std::move(method)));
+  static AnyMethod share(std::shared_ptr<M> method) {
+    M& held = *method;
+    return AnyMethod(std::make_shared<Model<M>>(held, std::move(method)));
   }
   /// Refers to the caller's method, which must outlive this.
   template <class M>
   static AnyMethod refer(M& method) {
-    return AnyMethod(std::make_shared<Model<M&>>(method));
+    return AnyMethod(std::make_shared<Model<M>>(method, nullptr));
   }
 
   const AnyAugment& augment() const { return self_->augment; }
@@ -45,6 +46,8 @@ class AnyMethod {
   /// Online embeddings of the views that the objective wants, centred where it says `ignores_mean`; none of a method
   /// that predicts patches. Running statistics stay as they are.
   std::vector<Tensor> embed(const Views& views) const { return self_->embed(views); }
+  /// Distributions (N, K) that the objective makes of an embedding; empty where it makes none (DINO and SwAV do).
+  Tensor assignments(const Tensor& z) const { return self_->assignments(z); }
   /// (N, H, W, C) -> (N, features): what evaluation looks at.
   Tensor encode(const Tensor& pictures) const { return self_->encode(pictures); }
 
@@ -65,15 +68,16 @@ class AnyMethod {
     virtual void before_update(Progress) = 0;
     virtual void after_step(Progress) = 0;
     virtual std::vector<Tensor> embed(const Views&) = 0;
+    virtual Tensor assignments(const Tensor&) = 0;
     virtual Tensor encode(const Tensor&) = 0;
     virtual std::vector<ParameterGroup> groups(const ParameterGroupOptions&, std::size_t&) = 0;
     virtual std::vector<std::pair<std::string, Tensor>> state() = 0;
     AnyAugment augment;
   };
 
-  template <class M>  // a method, or a reference to one
+  template <class M>
   struct Model final : Interface {
-    explicit Model(M method) : Interface(method.augment), held(static_cast<M&&>(method)) {}
+    Model(M& method, std::shared_ptr<M> keep) : Interface(method.augment), held(method), owner(std::move(keep)) {}
     void move(Device device) override { contrastive::move_to(held, device); }
     void set_precision(DType precision) override { held.precision = precision; }
     Tensor backward(const Views& views, Progress progress, std::int64_t chunks) override {
@@ -93,6 +97,13 @@ class AnyMethod {
           if (x.defined()) x = x - mean(x, 0, true);
       return z;
     }
+    Tensor assignments(const Tensor& z) override {
+      const NoGrad no_grad;
+      if constexpr (requires { held.objective.assignments(z); })
+        return held.objective.assignments(z);
+      else
+        return {};
+    }
     Tensor encode(const Tensor& pictures) override { return held.encoder()(pictures); }
     std::vector<ParameterGroup> groups(const ParameterGroupOptions& options, std::size_t& tower_groups) override {
       std::vector<ParameterGroup> all = contrastive::parameter_groups(held.online, options);
@@ -105,7 +116,8 @@ class AnyMethod {
       return all;
     }
     std::vector<std::pair<std::string, Tensor>> state() override { return handles(held); }
-    M held;
+    M& held;
+    std::shared_ptr<M> owner;
   };
 
   explicit AnyMethod(std::shared_ptr<Interface> self) : self_(std::move(self)) {}

@@ -15,6 +15,7 @@
 #include "contrastive/io/report.hpp"
 #include "contrastive/ops/index.hpp"
 #include "contrastive/train/evaluate.hpp"
+#include "contrastive/train/picture_rows.hpp"
 #include "contrastive/train/settings.hpp"
 
 namespace contrastive {
@@ -47,9 +48,10 @@ Gallery view_gallery(const AnyDataset& set, const A& augment, std::uint64_t seed
   Gallery gallery{
       "Augmented views", "Each row: a training picture, then views of it as the encoder saw them.", {"picture"}, {}};
   const std::vector<ViewSpec> specs = augment.views();
-  const std::size_t repeats = specs.size() <= 2 ? 3 : 1;
-  for (std::size_t v = 0; v < specs.size() * repeats; ++v)
-    gallery.columns.push_back(join("view ", v % specs.size() + 1));
+  const auto shown = static_cast<std::size_t>(
+      std::count_if(specs.begin(), specs.end(), [](const ViewSpec& spec) { return spec.picture; }));
+  const std::size_t repeats = shown <= 2 ? 3 : 1;
+  for (std::size_t v = 0; v < shown * repeats; ++v) gallery.columns.push_back(join("view ", v % shown + 1));
   for (std::size_t i = 0; i < std::min(count, set.size()); ++i) {
     const std::size_t sample = i * (set.size() / std::min(count, set.size()));
     const std::optional<Image> image = set.image_or_report(sample);
@@ -63,7 +65,22 @@ Gallery view_gallery(const AnyDataset& set, const A& augment, std::uint64_t seed
         out.push_back(views.back().template data<float>());
       }
       augment(*image, Rng(seed) / "augment" / repeat / sample, std::span<float* const>(out), {});
-      for (const Tensor& view : views) row.pictures.push_back(Picture(detail::picture_of(view)));
+      for (std::size_t v = 0; v < views.size(); ++v)
+        if (specs[v].picture) row.pictures.push_back(Picture(detail::picture_of(views[v])));
+    }
+    gallery.rows.push_back(std::move(row));
+  }
+  return gallery;
+}
+
+/// A row for each of the N pictures. The columns of a row must not be empty.
+inline Gallery picture_gallery(const PictureRows& rows) {
+  Gallery gallery{rows.title, rows.note, rows.columns, {}};
+  for (std::int64_t n = 0; n < rows.pictures.at(0).size(0); ++n) {
+    Gallery::Row row;
+    for (const Tensor& column : rows.pictures) {
+      const Tensor one = column.slice(n, n + 1).to(DType::f32);
+      row.pictures.push_back(Picture(detail::picture_of(one.reshape({one.size(1), one.size(2), one.size(3)}))));
     }
     gallery.rows.push_back(std::move(row));
   }

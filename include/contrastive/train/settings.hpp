@@ -17,7 +17,7 @@ namespace contrastive {
 struct Settings {
   std::string method;
   std::string data = "fashion", root, label, encoder = "small";
-  std::int64_t image_size = 28, patch = 4;
+  std::int64_t image_size = 28, patch = 0;
   double drop_path = 0;
   std::int64_t epochs = 5, batch = 256, accumulate = 1;
 
@@ -63,7 +63,7 @@ void each_setting(S& s, F&& f) {
   f("label", s.label, "what to classify by: shapes (shape, colour, ...), emoji (group, subgroup)");
   f("encoder", s.encoder, "small, resnet20/32/44/56, resnet18, resnet34, resnet50, vit_micro, vit_tiny, ...");
   f("image-size", s.image_size, "side of a view in pixels");
-  f("patch", s.patch, "side of a patch of vision transformers, in pixels");
+  f("patch", s.patch, "side of a patch of vision transformers, in pixels; 0: 4 below 96 pixels, else 16");
   f("drop-path", s.drop_path, "stochastic depth of vision transformers at the last block");
   f("epochs", s.epochs, "passes over the training set");
   f("batch", s.batch, "pictures a step");
@@ -175,7 +175,6 @@ inline void check_settings(const Settings& s) {
     fail("[settings] --", flag, " must be one of ", known, ", got ", value);
   };
   positive("image-size", s.image_size);
-  positive("patch", s.patch);
   positive("epochs", s.epochs);
   positive("accumulate", s.accumulate);
   positive("temperature", s.temperature);
@@ -199,6 +198,7 @@ inline void check_settings(const Settings& s) {
   not_negative("clip", s.clip);
   not_negative("clip-each", s.clip_each);
   not_negative("freeze-epochs", s.freeze_epochs);
+  not_negative("patch", static_cast<double>(s.patch));
   not_negative("queue", static_cast<double>(s.queue));
   not_negative("negatives", static_cast<double>(s.negatives));
   require(s.locals >= 0 && s.locals <= 60, "[settings] --locals must be 0 to 60, got ", s.locals);

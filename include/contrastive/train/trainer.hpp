@@ -107,7 +107,7 @@ class Trainer {
     const std::int64_t per_epoch = state_.steps_per_epoch, steps = settings_.epochs * per_epoch;
     Metrics metrics(out_,
                     {"epoch", "loss", "learning_rate", "images_per_second", "spread", "effective_rank", "alignment",
-                     "uniformity", "knn_top1"},
+                     "uniformity", "information", "knn_top1"},
                     state_.step > 0 ? state_.step : -1);
     ProgressBar bar({.epochs = settings_.epochs,
                      .steps_per_epoch = per_epoch,
@@ -222,6 +222,14 @@ class Trainer {
     if (watch.collapsed())
       bar.say(join("collapse: the embeddings of epoch ", epoch, " are nearly the same everywhere (spread ",
                    watch.spread, " of 1, effective rank ", watch.rank, ")"));
+    if (const Tensor assigned = method_.assignments(z[0]); assigned.defined()) {
+      const OutputWatch outputs = output_watch(assigned);
+      row.push_back({"information", outputs.information()});
+      if (outputs.collapsed())
+        bar.say(join("collapse: at epoch ", epoch, " the outputs tell nothing of the pictures (information ",
+                     outputs.information(), " of 1, entropy of a row ", outputs.mean_entropy, ", of their mean ",
+                     outputs.entropy_of_mean, ")"));
+    }
     const Tensor unit = normalize(z[0]);
     if (z.size() > 1 && z[1].shape() == z[0].shape())
       row.push_back({"alignment", alignment(unit, normalize(z[1])).item()});
