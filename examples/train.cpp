@@ -22,16 +22,29 @@ void list() {
   }
 }
 
+/// "2 of 28 px, 4 of 12 px"
+std::string views_of(const contrastive::AnyAugment& augment) {
+  std::string text;
+  const auto specs = augment.views();
+  for (std::size_t first = 0, last; first < specs.size(); first = last) {
+    for (last = first; last < specs.size() && specs[last].size == specs[first].size;) ++last;
+    if (!specs[first].picture) continue;
+    text += contrastive::join(text.empty() ? "" : ", ", last - first, " of ", specs[first].size, " px");
+  }
+  return text;
+}
+
 /// A row a method, from the types it is composed of.
 void table() {
   std::puts(
-      "| method | projector | predictor | objective | target | compares | keeps from collapsing |\n"
-      "|---|---|---|---|---|---|---|");
+      "| `train` | method | encoder | projector | predictor | objective | views | target |\n"
+      "|---|---|---|---|---|---|---|---|");
   for (const app::Program* program : app::all_methods()) {
     const app::Composition made = program->compose(program->recipe, 60000, contrastive::Rng(0));
-    std::printf("| [%s](https://arxiv.org/abs/%s) | %s | %s | %s | %s | %s | %s |\n", program->title, program->arxiv,
-                made.parts[1].c_str(), made.parts[2].c_str(), made.parts[3].c_str(), made.parts[4].c_str(),
-                program->compares, program->against_collapse);
+    std::printf("| `%s` | [%s](https://arxiv.org/abs/%s) | %s | %s | %s | %s | %s | %s |\n",
+                program->recipe.method.c_str(), program->title, program->arxiv, made.parts[0].c_str(),
+                made.parts[1].c_str(), made.parts[2].c_str(), made.parts[3].c_str(),
+                views_of(made.method.augment()).c_str(), made.parts[4].c_str());
   }
 }
 

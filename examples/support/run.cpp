@@ -102,6 +102,7 @@ bool parse(int argc, char** argv, RunOptions& options, const std::string& descri
 
 Sets prepare(const Settings& s) {
   check_settings(s);
+  milestones_of(s);  // a list that cannot be read is said before anything is made
   if (device_of(s) == Device::cuda) use_cuda();
   set_threads(static_cast<int>(s.threads));
   set_deterministic(s.deterministic);

@@ -39,8 +39,12 @@ struct Mlp {
     }
   }
 
-  Tensor operator()(Tensor x) const {
-    for (const Layer& layer : layers) {
+  Tensor operator()(const Tensor& x) const { return first(x, layers.size()); }
+  /// The first `count` layers alone.
+  Tensor first(Tensor x, std::size_t count) const {
+    require(count <= layers.size(), "[mlp] ", count, " of ", layers.size(), " layers");
+    for (std::size_t i = 0; i < count; ++i) {
+      const Layer& layer = layers[i];
       x = layer.linear(x);
       if (layer.has_norm)
         x = layer.has_relu ? layer.norm.relu(x) : layer.norm(x);

@@ -11,6 +11,7 @@
 
 #include "contrastive/augment/any_augment.hpp"
 #include "contrastive/methods/method.hpp"
+#include "contrastive/nn/mlp.hpp"
 #include "contrastive/optim/parameter_groups.hpp"
 #include "contrastive/train/gradient_cache.hpp"
 
@@ -48,8 +49,14 @@ class AnyMethod {
   std::vector<Tensor> embed(const Views& views) const { return self_->embed(views); }
   /// Distributions (N, K) that the objective makes of an embedding; empty where it makes none (DINO and SwAV do).
   Tensor assignments(const Tensor& z) const { return self_->assignments(z); }
-  /// (N, H, W, C) -> (N, features): what evaluation looks at.
-  Tensor encode(const Tensor& pictures) const { return self_->encode(pictures); }
+  /// (N, H, W, C) -> (N, features): what evaluation looks at; with `head_layers`, what comes out of that many layers of
+  /// the projector (SimCLR v2 fine-tunes from the first).
+  Tensor encode(const Tensor& pictures, std::size_t head_layers = 0) const {
+    return self_->encode(pictures, head_layers);
+  }
+
+  /// Whether that is the target's encoder (DINO's teacher).
+  bool evaluates_target() const { return self_->evaluates_target(); }
 
   /// What is trained, the predictor's and the objective's groups behind the tower's; `tower_groups` counts those.
   std::vector<ParameterGroup> parameter_groups(const ParameterGroupOptions& options, std::size_t& tower_groups) const {
@@ -69,7 +76,8 @@ class AnyMethod {
     virtual void after_step(Progress) = 0;
     virtual std::vector<Tensor> embed(const Views&) = 0;
     virtual Tensor assignments(const Tensor&) = 0;
-    virtual Tensor encode(const Tensor&) = 0;
+    virtual Tensor encode(const Tensor&, std::size_t) = 0;
+    virtual bool evaluates_target() = 0;
     virtual std::vector<ParameterGroup> groups(const ParameterGroupOptions&, std::size_t&) = 0;
     virtual std::vector<std::pair<std::string, Tensor>> state() = 0;
     AnyAugment augment;
@@ -104,7 +112,15 @@ class AnyMethod {
       else
         return {};
     }
-    Tensor encode(const Tensor& pictures) override { return held.encoder()(pictures); }
+    Tensor encode(const Tensor& pictures, std::size_t head_layers) override {
+      const Tensor features = held.encoder()(pictures);
+      if (head_layers == 0) return features;
+      if constexpr (std::is_same_v<std::remove_cvref_t<decltype(held.online.projector)>, Mlp>)
+        return held.online.projector.first(features, head_layers);
+      else
+        fail("[encode] this method's projector has no layers to keep");
+    }
+    bool evaluates_target() override { return held.evaluate_target; }
     std::vector<ParameterGroup> groups(const ParameterGroupOptions& options, std::size_t& tower_groups) override {
       std::vector<ParameterGroup> all = contrastive::parameter_groups(held.online, options);
       tower_groups = all.size();

@@ -97,7 +97,6 @@ class Trainer {
     state_.steps_per_epoch = loader_.steps_per_epoch();
     state_.samples = static_cast<std::int64_t>(loader_.dataset().size());
     method_.set_precision(settings.precision == "bf16" ? DType::bf16 : DType::f32);
-    milestones_of(settings);  // a list that cannot be read is said before the run
   }
 
   /// Continues from the last checkpoint of the folder, where there is one. Returns whether there was.

@@ -17,7 +17,6 @@ namespace contrastive::detail {
 struct Chart {
   std::string title, x_label;
   std::vector<Curve> lines;
-  std::vector<std::pair<std::string, double>> references;  // dashed horizontal lines
   bool percent = false, log_y = false;
 };
 
@@ -101,7 +100,6 @@ struct Axes {
         low = std::min(low, line.low[i]), high = std::max(high, line.high[i]);
     }
     if (x0 > 0 && x0 < 0.2 * x1) x0 = 0;  // a run that begins near zero is shown from zero
-    for (const auto& [name, value] : chart.references) low = std::min(low, value), high = std::max(high, value);
     if (x0 == x1) x0 -= 0.5, x1 += 0.5;
     log_y = log_y && low > 0;
     if (low == high) {
@@ -183,21 +181,14 @@ inline std::string draw_chart(const Chart& chart) {
   std::string html = "<figure class=chart><figcaption><b>" + escape_html(chart.title) + "</b>";
   if (lines.size() == 1) html += "<span class=last>" + format_value(lines[0].mean.back(), chart.percent) + "</span>";
   html += "</figcaption>";
-  std::string svg = chart_frame(chart, axes), legend;
-  for (const auto& [name, value] : chart.references) {
-    const std::string y = format("%.1f", axes.y(value)),
-                      kind = " ref" + std::to_string(&name == &chart.references[0].first ? 0 : 1);
-    svg += "<line class=\"reference" + kind + "\" x1=52 x2=508 y1=" + y + " y2=" + y + " />";
-    legend += "<span><i class=\"dash" + kind + "\"></i>" + escape_html(name) + " " +
-              format_value(value, chart.percent) + "</span>";
-  }
+  std::string svg = chart_frame(chart, axes);
   std::string swatches;
   for (std::size_t i = 0; i < lines.size(); ++i) {
     const std::string color = line_color(i, lines.size());
     svg += draw_line(lines[i], axes, color, chart.percent);
     swatches += "<span><i style=\"background:" + color + "\"></i>" + escape_html(names[i]) + "</span>";
   }
-  if (lines.size() > 1 || !legend.empty()) html += "<div class=legend>" + swatches + legend + "</div>";
+  if (lines.size() > 1) html += "<div class=legend>" + swatches + "</div>";
   html += "<svg viewBox=\"0 0 520 250\" role=img aria-label=\"" + escape_html(chart.title) +
           "\" data-x0=" + format("%.6g", axes.x0) + " data-x1=" + format("%.6g", axes.x1) + " data-x=\"" +
           escape_html(chart.x_label) + "\">" + svg + "</svg>";
@@ -209,8 +200,8 @@ inline std::string draw_chart(const Chart& chart) {
 inline std::string chart_title(const std::string& name) {
   constexpr std::pair<std::string_view, std::string_view> known[] = {
       {"loss", "Loss"},
-      {"knn", "kNN accuracy while training"},
-      {"knn_top1", "kNN accuracy while training"},
+      {"knn", "kNN accuracy while training, on a part of the set"},
+      {"knn_top1", "kNN accuracy while training, on a part of the set"},
       {"lr", "Learning rate"},
       {"learning_rate", "Learning rate"},
       {"effective_rank", "Effective rank of the embeddings"},
@@ -225,8 +216,7 @@ inline std::string chart_title(const std::string& name) {
   return title;
 }
 
-/// Curves gathered into charts by the part of their name before '/', in order of appearance. The kNN chart carries
-/// what the untrained encoder and the raw pixels reach.
+/// Curves gathered into charts by the part of their name before '/', in order of appearance.
 inline std::vector<Chart> make_charts(const ReportData& data) {
   std::vector<Chart> charts;
   std::vector<std::string> keys;
@@ -241,11 +231,6 @@ inline std::vector<Chart> make_charts(const ReportData& data) {
       chart.title = chart_title(key);
       chart.x_label = data.x_label;
       chart.percent = key.substr(0, 3) == "knn" || key.find("top1") != key.npos || key.find("accuracy") != key.npos;
-      if (key.substr(0, 3) == "knn")
-        for (const auto& [member, name] :
-             {std::pair("knn_top1_pixels", "pixels"), std::pair("knn_top1_random_init", "untrained")})
-          if (const Json* value = data.summary.find(member); value && value->is_number())
-            chart.references.emplace_back(name, value->as_number());
       charts.push_back(std::move(chart));
     }
     Curve line = curve;

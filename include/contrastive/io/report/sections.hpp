@@ -77,7 +77,7 @@ inline std::string tiles(const Json& summary) {
     html += tile(measure.title, format_value(score, true), below, gain > 0 ? "up" : gain < 0 ? "down" : "");
   }
   if (const double loss = number_or_nan(summary, "loss_final"); std::isfinite(loss))
-    html += tile("Final loss", format_value(loss));
+    html += tile("Loss", format_value(loss), "mean of the last epoch");
   if (const double rank = number_or_nan(summary, "effective_rank"); std::isfinite(rank)) {
     const double dims = number_or_nan(summary, "embedding_dimensions");
     html += tile("Effective rank", format("%.1f", rank),

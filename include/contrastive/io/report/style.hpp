@@ -38,12 +38,11 @@ figure{margin:0}.chart{background:var(--card);border:1px solid var(--rule);borde
 .last{font-variant-numeric:tabular-nums;color:var(--soft)}
 .legend{display:flex;flex-wrap:wrap;gap:2px 16px;font-size:13px;color:var(--soft);margin-top:2px}
 .legend i{display:inline-block;width:14px;height:3px;border-radius:2px;vertical-align:middle;margin-right:6px}
-.legend i.dash{background:none!important;height:0;border-top:2px dashed var(--soft);border-radius:0}.legend i.dash.ref1{border-top-style:dotted}
+
 svg{display:block;width:100%;height:auto}.chart svg{overflow:visible}
 .grid{stroke:var(--grid)}.axis{stroke:var(--faint)}.tick{font-size:11.5px;fill:var(--soft);font-variant-numeric:tabular-nums}
 .label{font-size:11.5px;fill:var(--soft)}
 .line{fill:none;stroke:var(--c);stroke-width:2;stroke-linejoin:round;stroke-linecap:round}.band{fill:var(--c);opacity:.16}.dot{fill:var(--c)}
-.reference{stroke:var(--soft);stroke-width:1.5;stroke-dasharray:6 4}.reference.ref1{stroke-dasharray:1.5 3.5;stroke-linecap:round}
 .cross{stroke:var(--faint);stroke-dasharray:3 3}.mark{fill:var(--c);stroke:var(--card);stroke-width:2}
 .note{position:absolute;right:18px;bottom:10px;color:var(--faint);font-size:12px}
 #tip{position:fixed;z-index:9;pointer-events:none;background:var(--ink);color:var(--bg);font-size:13px;line-height:1.4;padding:6px 10px;border-radius:8px;

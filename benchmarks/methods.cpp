@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: MIT
+//
+// A step of every method, as `train METHOD` takes it: its recipe, with ResNet-18 at 32 pixels (MAE: vit_tiny) and 64
+// pictures; loss, gradients, optimiser and momentum update, without the loader. `outside_products` is the share of it
+// outside products, convolutions and attention.
+//
+//     methods --benchmark_filter=train_step/byol
+#include <benchmark/benchmark.h>
+
+#include "contrastive/train/schedules.hpp"
+#include "support/methods.hpp"
+#include "timed_kernels.hpp"
+
+using namespace contrastive;
+
+namespace {
+
+Views noise(const AnyAugment& augment, std::int64_t N) {
+  Views views = allocate_views(augment, N);
+  for (std::size_t v = 0; v < views.view.size(); ++v) {
+    Stream stream(Rng(3) / v);
+    for (float& value : views.view[v].span<float>()) value = static_cast<float>(stream.uniform(0, 1));
+  }
+  for (std::int64_t n = 0; n < N; ++n) {
+    views.sample.push_back(n);
+    views.label.push_back(n % 10);
+  }
+  return views;
+}
+
+void train_step(benchmark::State& state, const app::Program& program) {
+  Settings s = program.recipe;
+  s.data = "cifar10";
+  s.image_size = 32;
+  s.batch = 64;
+  if (s.encoder == "small") s.encoder = "resnet18";
+  if (s.encoder == "vit_micro") s.encoder = "vit_tiny";
+  const app::Composition made = program.compose(s, 50000, Rng(0));
+  std::size_t tower = 0;
+  Optimizer optimizer =
+      make_optimizer(made.method.parameter_groups(
+                         {.weight_decay = s.weight_decay, .exclude_norm_and_bias = s.exclude_norm_and_bias}, tower),
+                     s);
+  const Views views = noise(made.method.augment(), s.batch);
+  Progress progress{1000, 100000, 700};
+  const auto step = [&] {
+    made.method.backward(views, progress, 1);
+    made.method.before_update(progress);
+    optimizer.step(1e-3);
+    optimizer.clear_grad();
+    made.method.after_step(progress);
+    ++progress.step;
+  };
+  step();
+  for (auto _ : state) step();
+  state.counters["images/s"] =
+      benchmark::Counter(static_cast<double>(s.batch * state.iterations()), benchmark::Counter::kIsRate);
+  state.counters["views"] = static_cast<double>(views.view.size());
+  state.counters["outside_products"] = timed::outside_products(step);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  for (const app::Program* program : app::all_methods())
+    benchmark::RegisterBenchmark(("train_step/" + program->recipe.method).c_str(),
+                                 [program](benchmark::State& state) { train_step(state, *program); })
+        ->Unit(benchmark::kMillisecond)
+        ->UseRealTime();
+  benchmark::Initialize(&argc, argv);
+  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
+  benchmark::RunSpecifiedBenchmarks();
+}

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: MIT
+//
+// A run's encoder with a classifier, trained together on all labels or a share of them (SimCLR v2's second step):
+//
+//   finetune runs/simclr --share 0.01                    on 1 % of the labels, a class as often as another
+//   finetune runs/simclr --share 0.1 --head-layers 1     from the first layer of the projector on
+//   finetune runs/simclr --linear-only --data cifar100 --root DIR    a linear probe with augmentation, on another set
+
+#include "contrastive/eval/finetune.hpp"
+
+#include "contrastive/augment/image_ops.hpp"
+#include "support/trained.hpp"
+
+namespace {
+
+using namespace contrastive;
+
+/// What a method's encoder is made of, by its names.
+struct Body {
+  AnyMethod method;
+  std::size_t head_layers = 0;
+  std::vector<std::pair<std::string, Parameter>> parameters;
+  std::vector<std::pair<std::string, Buffer>> buffers;
+
+  Body(AnyMethod from, std::size_t layers) : method(std::move(from)), head_layers(layers) {
+    const std::string branch = method.evaluates_target() ? "target." : "";
+    for (const auto& [name, tensor] : method.state()) {
+      if (!name.starts_with(branch + "encoder.") && !(head_layers > 0 && name.starts_with(branch + "projector.")))
+        continue;
+      const auto keep = [&, &name = name, &tensor = tensor](auto& list) {
+        list.emplace_back(name, typename std::remove_cvref_t<decltype(list)>::value_type::second_type());
+        static_cast<Tensor&>(list.back().second) = tensor;
+      };
+      if (!tensor.grad_slot()) {
+        keep(buffers);
+        continue;
+      }
+      keep(parameters);
+      if (method.evaluates_target()) parameters.back().second.set_requires_grad(true);  // a teacher's stand still
+    }
+  }
+
+  Tensor operator()(const Tensor& pictures) const { return method.encode(pictures, head_layers); }
+
+  template <class F>
+  void members(F&& f) {
+    for (auto& [name, parameter] : parameters) f(name, parameter);
+    for (auto& [name, buffer] : buffers) f(name, buffer);
+  }
+};
+
+/// A random crop (0.2, 1) and a flip before the view that evaluation takes.
+struct CropAndFlip {
+  AnyAugment view;
+
+  std::vector<ViewSpec> views() const { return view.views(); }
+  std::size_t globals() const { return 1; }
+  void operator()(const Image& image, Rng rng, std::span<float* const> out, std::span<Drawn> drawn) const {
+    const int size = view.views().at(0).size;
+    Stream stream(rng / "finetune");
+    Drawn crop;
+    RandomResizedCrop{size, {0.2, 1.0}}.place({image.height, image.width}, stream, crop);
+    Image cut = resized_crop(image, crop.crop, size, size);
+    if (stream.uniform(0, 1) < 0.5) cut = hflip(cut);
+    view(cut, rng, out, drawn);
+  }
+};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  FineTuneOptions fit{.lr = 0.05, .epochs = 20};
+  double share = 1;
+  std::size_t head_layers = 0;
+  return app::companion_main(
+      argc, argv, "Fine-tunes a run's encoder with a classifier and scores it on the test part",
+      [&](CLI::App& cli, app::CompanionOptions&) {
+        cli.add_option("--share", share, "of the labels, above 0 and up to 1")->capture_default_str();
+        cli.add_option("--head-layers", head_layers, "layers of the projector that are kept")->capture_default_str();
+        cli.add_flag("--linear-only", fit.linear_only, "the encoder stands still");
+        cli.add_option("--epochs", fit.epochs, "passes over the labelled pictures")->capture_default_str();
+        cli.add_option("--lr", fit.lr, "learning rate at the start")->capture_default_str();
+        cli.add_option("--batch", fit.batch, "pictures a step")->capture_default_str();
+        cli.add_option("--weight-decay", fit.weight_decay, "weight decay")->capture_default_str();
+        cli.add_option("--seed", fit.seed, "of the share, the order and the crops")->capture_default_str();
+      },
+      [&](const app::Trained& trained, const app::CompanionOptions&) {
+        const app::Sets sets = app::open_sets(trained.settings);
+        require(sets.test.defined() && sets.test.has_labels() && sets.train.has_labels(), "[finetune] ",
+                sets.train.name(), ": fine-tuning needs labels (a folder for each class, and a test part)");
+        const AnyDataset few = labelled_share(sets.train, share, fit.seed);
+        Classifier<Body, Identity> network{Body(trained.composition.method, head_layers), {}, {}};
+        const Tensor probe = load_all(take(few, 1), trained.view()).images;
+        std::int64_t width = 0;
+        {
+          const NoGrad no_grad;
+          const Eval eval;
+          width = network.encoder(probe).size(1);
+        }
+        network.linear = Linear(width, static_cast<std::int64_t>(sets.train.class_names().size()), Rng(fit.seed));
+        for (Parameter* p : {&network.linear.weight, &network.linear.bias}) p->kernels().fill(p->view(), 0);
+        const TrainedScore score = fine_tune(network, few, CropAndFlip{trained.view()}, sets.test, trained.view(), fit);
+        std::printf("%s on %zu labels (%g %%), %d epochs: top-1 %.2f %%\n",
+                    fit.linear_only ? "linear classifier" : "fine-tuned", few.size(), 100 * share, fit.epochs,
+                    100 * score.top1);
+        return 0;
+      });
+}

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: MIT
+#include <sstream>
+#include <vector>
+
+#include "programs/support.hpp"
+#include "support/catch.hpp"
+
+using namespace programs;
+
+namespace {
+
+std::vector<std::string> methods() {
+  std::vector<std::string> names;
+  std::istringstream list(run(program("train") + " --list").text);
+  for (std::string line; std::getline(list, line);)
+    if (!line.empty() && line[0] != ' ') names.push_back(line.substr(0, line.find(' ')));
+  return names;
+}
+
+/// A few steps of any method on small procedural pictures.
+std::string few_steps(const std::string& method, const std::string& out, const std::string& more) {
+  std::string flags =
+      " --data shapes --epochs 1 --knn-every 0 --image-size 16 --batch 512 --seed 3 --threads 2 --save-every 2";
+  if (method.starts_with("moco") || method == "nnclr") flags += " --queue 1024";
+  if (method == "swav") flags += " --queue 1024 --queue-start 0.3";
+  if (method == "cmc" || method == "instdisc") flags += " --negatives 512";
+  if (method == "cpc") flags += " --image-size 20 --predictions 1 --batch 256";
+  return program("train") + " " + method + flags + " --out " + out + " " + more;
+}
+
+}  // namespace
+
+TEST_CASE("every method trains, and killed in the middle ends with the same bits") {
+  const std::vector<std::string> names = methods();
+  REQUIRE(names.size() >= 18);
+  for (const std::string& method : names) {
+    INFO(method);
+    Folder folder;
+    const Outcome whole = run(few_steps(method, folder / "whole", "--no-evaluation"));
+    INFO(whole.text);
+    REQUIRE(whole.status == 0);
+    // Killed once it has saved, at whatever step it has then come to.
+    run("sh -c '" + few_steps(method, folder / "cut", "--no-evaluation") + " & child=$!; while [ ! -e " +
+        (folder / "cut/checkpoint.safetensors") + " ] && kill -0 $child; do sleep 0.02; done; kill -9 $child; wait'");
+    REQUIRE(run(few_steps(method, folder / "cut", "--no-evaluation --resume")).status == 0);
+    CHECK(contents(folder / "cut/checkpoint.safetensors") == contents(folder / "whole/checkpoint.safetensors"));
+  }
+}
+
+TEST_CASE("the table of methods in the docs is the one that the types give") {
+  const Outcome table = run(program("train") + " --table");
+  REQUIRE(table.status == 0);
+  CHECK(contents(CONTRASTIVE_GOLDEN_DIR "/../../docs/methods.md").find(table.text) != std::string::npos);
+  const std::string readme = contents(CONTRASTIVE_GOLDEN_DIR "/../../README.md");
+  for (const std::string& method : methods()) {
+    INFO(method);
+    CHECK(readme.find("| `" + method + "` |") != std::string::npos);
+    CHECK(fs::exists(CONTRASTIVE_GOLDEN_DIR "/../../docs/methods/" + method + ".md"));
+  }
+}
+
+TEST_CASE("runs side by side; a method with two encoders, and one on patches, are read by the companions") {
+  Folder folder;
+  for (const std::string method : {"cmc", "cpc", "dino"}) {
+    const Outcome outcome = run(few_steps(method, folder / method, method == "dino" ? "--encoder vit_micro" : ""));
+    INFO(outcome.text);
+    REQUIRE(outcome.status == 0);
+    CHECK(fs::exists(folder / (method + "/report.html")));
+    CHECK(run(program("knn") + " " + (folder / method)).status == 0);
+  }
+  CHECK_THAT(contents(folder / "dino/report.html"), Contains("Attention maps"));
+  const Outcome tuned = run(program("finetune") + " " + (folder / "cpc") + " --share 0.02 --epochs 1");
+  INFO(tuned.text);
+  CHECK(tuned.status == 0);
+  CHECK_THAT(tuned.text, Contains("top-1"));
+  const Outcome side = run(program("compare") + " --out " + (folder / "side") + " " + (folder / "cmc") + " " +
+                           (folder / "cpc") + " " + (folder / "dino"));
+  CHECK(side.status == 0);
+  CHECK_THAT(side.text, Contains("| cmc |"));
+  CHECK(fs::exists(folder / "side/report.html"));
+  CHECK(run(program("compare") + " " + (folder / "nothing")).status == 1);
+  CHECK(run(program("compare")).status == 2);
+}
+
+TEST_CASE("settings that a method cannot take are one sentence") {
+  Folder folder;
+  const auto refused = [&](const std::string& command, int status, const std::string& words) {
+    const Outcome outcome = run(program("train") + " " + command + " --out " + (folder / "run"));
+    INFO(command << "\n" << outcome.text);
+    CHECK(outcome.status == status);
+    CHECK_THAT(outcome.text, Contains(words));
+    CHECK(std::count(outcome.text.begin(), outcome.text.end(), '\n') == 1);
+  };
+  refused("nope --data shapes", 2, "unknown method nope");
+  refused("cmc --data fashion", 2, "grey");
+  refused("instdisc --data shapes --negatives 6000", 1, "5000 pictures");
+  refused("cpc --data shapes --image-size 16", 2, "--predictions");
+  refused("mae --data shapes --image-size 18 --patch 4", 1, "does not divide");
+  refused("mae --data shapes --encoder resnet18", 1, "vision transformer");
+  refused("moco_v2 --data shapes --symmetric --queue 256", 2, "--queue");
+  refused("swav --data shapes --queue 100", 2, "--queue");
+  refused("simclr --data shapes --schedule step --milestones 3,x", 2, "--milestones");
+}
