@@ -261,3 +261,17 @@ TEST_CASE("sums of squares of awkward lengths", "[optim]") {
       CHECK(y.item() == Approx(expected).epsilon(1e-6));
     }
 }
+
+TEST_CASE("solo-learn's LARS adapts until the local rate is the rate itself", "[optim]") {
+  // |p| = 5. |g| = 0.05: 0.02 x 5 / 0.05 is 2, more than the rate; |g| = 5: it is 0.02.
+  for (const auto& [scale, local] : {std::pair(0.01, 0.4), {1.0, 0.02}}) {
+    const std::vector<double> start{3, 4}, slope{3 * scale, 4 * scale};
+    Tensor p = Tensor::from<double>(start, {1, 2}).clone();
+    p.set_requires_grad(true);
+    p.set_grad(Tensor::from<double>(slope, {1, 2}));
+    Lars optimizer({group_of({p})}, lars_solo_learn());
+    optimizer.step(0.4);
+    CHECK(p.data<double>()[0] == Approx(3 - local * 3 * scale).epsilon(1e-6));
+    CHECK(p.data<double>()[1] == Approx(4 - local * 4 * scale).epsilon(1e-6));
+  }
+}

@@ -35,6 +35,10 @@ inline LarsOptions lars_lightly() { return {.decayed_norm = false, .eps = 1e-8};
 /// LARC (NVIDIA apex) as in SwAV, without clipping and for every parameter; apex' own default clips.
 inline LarsOptions larc(bool clip = false) { return {.decayed_norm = false, .eps = 1e-8, .clip = clip}; }
 
+/// solo-learn's recipes for CIFAR and ImageNet-100 (solo/utils/lars.py with `eta: 0.02`, `clip_lr: True`): LARC with clipping
+/// and a larger trust, so that no step is longer than SGD's.
+inline LarsOptions lars_solo_learn() { return {.trust = 0.02, .decayed_norm = false, .eps = 1e-8, .clip = true}; }
+
 /// Layer-wise adaptive rate scaling (You et al. 2017, arXiv 1708.03888) over SGD with momentum. Groups with
 /// `adapt = false` take plain momentum steps; with `weight_decay = 0` as well they are what the papers exclude:
 ///

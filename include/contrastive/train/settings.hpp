@@ -68,7 +68,7 @@ void each_setting(S& s, F&& f) {
   f("epochs", s.epochs, "passes over the training set");
   f("batch", s.batch, "pictures a step");
   f("accumulate", s.accumulate, "chunks that a batch is encoded in, to save memory; the loss still sees all of it");
-  f("optimizer", s.optimizer, "sgd, lars (SimCLR's), lars-moco (MoCo v3's), larc, adamw or adam");
+  f("optimizer", s.optimizer, "sgd, lars (SimCLR's), lars-moco (MoCo v3's), lars-solo, larc, adamw or adam");
   f("lr", s.lr, "learning rate for a batch of 256, scaled linearly");
   f("schedule", s.schedule, "of the rate after the warm-up: cosine, step or constant");
   f("lr-end", s.lr_end, "where the cosine ends, not scaled");
@@ -212,7 +212,7 @@ inline void check_settings(const Settings& s) {
   require(s.warmup_epochs >= 0 && s.warmup_epochs <= static_cast<double>(s.epochs),
           "[settings] --warmup-epochs must be between 0 and --epochs, got ", s.warmup_epochs);
   require(s.head_layers >= 1 && s.head_layers <= 3, "[settings] --head-layers must be 1 to 3, got ", s.head_layers);
-  one_of("optimizer", s.optimizer, {"sgd", "lars", "lars-moco", "larc", "adamw", "adam"});
+  one_of("optimizer", s.optimizer, {"sgd", "lars", "lars-moco", "lars-solo", "larc", "adamw", "adam"});
   one_of("schedule", s.schedule, {"cosine", "step", "constant"});
   one_of("precision", s.precision, {"f32", "bf16"});
   one_of("device", s.device, {"cpu", "cuda"});
