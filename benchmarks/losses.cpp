@@ -6,7 +6,7 @@
 //   blocked    panels of 256 rows through the matrix product of the machine, the exponentials between
 //   store      the engine, exponentials kept for the gradient
 //   recompute  the engine, logits computed again: memory O(N D)
-//   bf16       the engine (as it chooses) on bf16 rows
+//   bf16       the engine (as it chooses) on bf16 rows: in products of pairs where the machine has them, or widened
 //   forward    the engine, value alone
 //
 // Counters: GFLOP/s of the multiply-adds the form needs, limit: the share of the speed at which the machine's best matrix
@@ -122,7 +122,8 @@ double operations_of(Loss which, std::int64_t N, std::int64_t D, std::int64_t K,
   const double n = static_cast<double>(N), d = static_cast<double>(D), k = static_cast<double>(K);
   const double pairs = which == Loss::nt_xent ? 4 * n * n : n * n;
   const bool triangle = (which == Loss::nt_xent || which == Loss::sup_con) && form != "naive";
-  const bool kept = form == "naive" || form == "store" || (form == "bf16" && pairs * (triangle ? 2 : 4) <= 3e8);
+  const bool kept = form == "naive" || form == "store" ||
+                    (form == "bf16" && pairs * (similarity::has_bf16_dots() ? 2 : 4) * (triangle ? 0.5 : 1) <= 3e8);
   if (which == Loss::siglip) return 3 * 2 * n * n * d;
   if (which == Loss::info_nce_queue) return 2 * 2 * n * k * d;
   return 2 * pairs * d * (form == "forward" ? 1 : kept ? 3 : 4) * (triangle ? 0.5 : 1);
@@ -157,19 +158,21 @@ void loss(benchmark::State& state, Loss which, std::int64_t N, std::int64_t D, s
         return l.item();
       }
       if (form == "blocked") return clip_blocked(a, b, 10, da, db);
-      switch (which) {
-        case Loss::clip:
-          return similarity::softmax_pairs<float>(work, "clip", x, y, {.scale = 10, .memory = memory}, dx, dy).loss;
-        case Loss::nt_xent:
-          return similarity::softmax_pairs<float>(
-                     work, "nt_xent", x, y,
-                     {.sides = similarity::Sides::symmetric, .scale = 10, .unit = true, .memory = memory}, dx, dy)
-              .loss;
-        case Loss::siglip: return similarity::sigmoid_pairs<float>(work, "siglip", x, y, 10, -10, dx, dy).loss;
-        case Loss::info_nce_queue:
-          return similarity::softmax_queue<float>(work, "queue", x, y, similarity::borrow_rows(queue), 10, dx, {}).loss;
-        default: return similarity::softmax_classes<float>(work, "sup_con", x, labels, 10, 1, true, dx, memory).loss;
-      }
+      const auto with = [&]<class S>() {
+        switch (which) {
+          case Loss::clip:
+            return similarity::softmax_pairs<S>(work, "clip", x, y, {.scale = 10, .memory = memory}, dx, dy);
+          case Loss::nt_xent:
+            return similarity::softmax_pairs<S>(
+                work, "nt_xent", x, y,
+                {.sides = similarity::Sides::symmetric, .scale = 10, .unit = true, .memory = memory}, dx, dy);
+          case Loss::siglip: return similarity::sigmoid_pairs<S>(work, "siglip", x, y, 10, -10, dx, dy);
+          case Loss::info_nce_queue:
+            return similarity::softmax_queue<S>(work, "queue", x, y, similarity::borrow_rows(queue), 10, dx, {});
+          default: return similarity::softmax_classes<S>(work, "sup_con", x, labels, 10, 1, true, dx, memory);
+        }
+      };
+      return similarity::in_compute_type({a.dtype()}, with).loss;
     };
     step();  // memory is kept from here on
     best_product = time_best_product();
@@ -192,13 +195,14 @@ void add(const char* name, Loss which, std::int64_t N, std::int64_t D, std::int6
 
 void register_all() {
   const std::int64_t grid[][2] = {{64, 128},  {256, 128},  {1024, 128}, {2048, 128},  {4096, 128},  {8192, 128},
-                                  {8192, 64}, {4096, 256}, {4096, 512}, {2048, 1024}, {16384, 128}, {32768, 64}};
+                                  {8192, 64}, {4096, 256}, {4096, 512}, {2048, 1024}, {16384, 128}, {32768, 128}};
   for (const auto& [N, D] : grid) {
     for (const char* form : {"naive", "blocked", "store", "recompute", "bf16", "forward"}) {
-      const bool large = N > 8192;
-      if (large && std::string(form) != "recompute") continue;
-      add("clip_loss", Loss::clip, N, D, 0, form);
-      if (std::string(form) != "blocked") add("nt_xent", Loss::nt_xent, N, D, 0, form);
+      const std::string name = form;
+      const bool linear = name == "recompute" || name == "bf16" || name == "forward";  // memory
+      if (linear || N <= 16384) add("clip_loss", Loss::clip, N, D, 0, form);
+      if (name != "blocked" && (linear || N <= (name == "store" ? 16384 : 8192)))
+        add("nt_xent", Loss::nt_xent, N, D, 0, form);
     }
     for (const char* form : {"naive", "recompute", "bf16"})
       if (N <= 8192 || std::string(form) == "recompute") add("siglip_loss", Loss::siglip, N, D, 0, form);

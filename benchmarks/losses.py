@@ -1,160 +1,171 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Runs benchmarks/losses and its peers in turns and writes the ratios, as a table and as a page of plots.
+"""Runs benchmarks/losses and its peers in turns: a table of ratios beside the goals, and a page of log-log plots.
 
-    PYTHON=venv/bin/python benchmarks/losses.py build/release/benchmarks/losses [--rounds 3] [--out losses.html] [--large]
+    PYTHON=venv/bin/python benchmarks/losses.py build/release/benchmarks/losses --data losses.json \\
+        [--rounds 3] [--page losses.html] [--svg losses.svg] [--under 'taskset -c 0,1']
 
 PYTHON is an interpreter with torch, lightly, open_clip_torch and pytorch-metric-learning; this script needs none of
-them. Each side gets its own process for each case. A figure is the median over the rounds.
+them. Each side gets its own process for each case, and the sides take turns. A figure is the median over the rounds.
+What --data already holds is not measured again, so that a run can be broken off and gone on with.
 """
 import argparse
 import json
-import math
 import os
 import pathlib
+import shlex
 import statistics
 import subprocess
 import sys
 
+from losses_page import page, picture
+
 here = pathlib.Path(__file__).parent
-# ours (benchmark name), peers, what it must reach beside each (the ratio of the times)
+# Ours (benchmark name); what it must reach: the ratio to each peer's time, the share of the limit, MB.
 CASES = [
-    ("clip_loss/8192/128/store", {"clip_loss/open_clip": 5.5, "clip_loss/compiled": 2.4}),
-    ("clip_loss/8192/128/recompute", {"clip_loss/open_clip": 4.2, "clip_loss/compiled": 1.8}),
-    ("clip_loss/8192/128/bf16", {"clip_loss/open_clip": 8}),
-    ("clip_loss/4096/512/store", {"clip_loss/open_clip": 2.8, "clip_loss/compiled": 1.3}),
-    ("nt_xent/8192/128/recompute", {"nt_xent/lightly": 16, "nt_xent/compiled": 4}),
-    ("siglip_loss/8192/128/recompute", {"siglip_loss/open_clip": 5}),
-    ("info_nce_queue/256/65536/128/recompute", {"info_nce_queue/eager": None}),
-    ("sup_con/4096/128/store", {"sup_con/metric_learning": None}),
-    ("clip_loss/256/128/store", {"clip_loss/open_clip": 2.5, "clip_loss/compiled": None}),
+    ("clip_loss/8192/128/store", {"clip_loss/open_clip": 5.5, "clip_loss/compiled": 2.4}, 0.80, None),
+    ("clip_loss/8192/128/recompute", {"clip_loss/open_clip": 4.2, "clip_loss/compiled": 1.8}, 0.80, 64),
+    ("clip_loss/8192/128/bf16", {"clip_loss/open_clip": 8}, None, None),
+    ("clip_loss/4096/512/store", {"clip_loss/open_clip": 2.8, "clip_loss/compiled": 1.3}, 0.87, None),
+    ("nt_xent/8192/128/recompute", {"nt_xent/lightly": 16, "nt_xent/compiled": 4}, None, 64),
+    ("nt_xent/8192/128/bf16", {"nt_xent/lightly": 28}, None, None),
+    ("siglip_loss/8192/128/recompute", {"siglip_loss/open_clip": 5}, None, None),
+    ("info_nce_queue/256/65536/128/recompute", {"info_nce_queue/eager": None}, 0.80, None),
+    ("sup_con/4096/128/store", {"sup_con/metric_learning": None}, None, None),
+    ("clip_loss/256/128/store", {"clip_loss/open_clip": 2.5, "clip_loss/compiled": None}, None, None),
 ]
-CURVES = [("clip_loss", 128, [64, 256, 1024, 2048, 4096, 8192], ["naive", "blocked", "store", "recompute"],
-           ["clip_loss/open_clip", "clip_loss/compiled"]),
-          ("nt_xent", 128, [64, 256, 1024, 2048, 4096, 8192], ["naive", "recompute"],
-           ["nt_xent/lightly", "nt_xent/compiled"])]
-
-flags = argparse.ArgumentParser()
-flags.add_argument("program")
-flags.add_argument("--rounds", type=int, default=3)
-flags.add_argument("--threads", type=int, default=os.cpu_count())
-flags.add_argument("--out", help="also time the curves and write a page with them here")
-flags.add_argument("--only", default="", help="part of a case's name")
-given = flags.parse_args()
-environment = dict(os.environ, OMP_NUM_THREADS=str(given.threads))
+SIZES = [64, 256, 1024, 4096, 8192, 16384, 32768]
+# loss, largest N of each form and peer: what a machine of 16 GB holds in a minute
+CURVES = {
+    "clip_loss": ({"naive": 16384, "blocked": 16384, "store": 16384, "recompute": 32768, "bf16": 32768},
+                  {"open_clip": 16384, "compiled": 16384}),
+    "nt_xent": ({"naive": 8192, "store": 16384, "recompute": 32768, "bf16": 32768},
+                {"lightly": 8192, "compiled": 8192}),
+}
 
 
-def output(command):
-    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    return done.stdout if done.returncode == 0 else ""
+def arguments():
+    flags = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    flags.add_argument("program")
+    flags.add_argument("--rounds", type=int, default=3)
+    flags.add_argument("--threads", type=int, default=os.cpu_count())
+    flags.add_argument("--data", type=pathlib.Path, required=True, help="what was measured, as JSON")
+    flags.add_argument("--page", type=pathlib.Path, help="also time the curves; the page with table and plots")
+    flags.add_argument("--svg", type=pathlib.Path, help="the plots alone")
+    flags.add_argument("--only", default="", help="part of a case's name")
+    flags.add_argument("--under", default="", help="a command to run each measurement under")
+    flags.add_argument("--machine", default="", help="what to call this machine on the page")
+    return flags.parse_args()
 
 
-def ours(name):
-    text = output([given.program, f"--benchmark_filter=^{name}/iterations", "--benchmark_format=json"])
-    run = json.loads(text)["benchmarks"][0]
-    return {"ms": run["real_time"], "extra_MB": run["extra_MB"], "limit": run["limit"], "GFLOP/s": run["GFLOP/s"]}
+class Measurements:
+    """Runs of a name, each a dict of ms, extra_MB and, of ours, limit and GFLOP/s."""
+
+    def __init__(self, given):
+        self.given = given
+        self.runs = json.loads(given.data.read_text()) if given.data.exists() else {}
+        self.environment = dict(os.environ, OMP_NUM_THREADS=str(given.threads))
+
+    def take(self, name, round_):
+        """Measures `name` unless that round is known."""
+        runs = self.runs.setdefault(name, [])
+        if len(runs) > round_:
+            return
+        run = self.peer(*name.split(" ")[1].split(":")) if name.startswith("peer ") else self.ours(name)
+        if run:
+            runs.append(run)
+            self.given.data.write_text(json.dumps(self.runs, indent=1) + "\n")
+            print(f"{name}: {run['ms']:.2f} ms, {run['extra_MB']:.0f} MB", file=sys.stderr, flush=True)
+
+    def output(self, command):
+        done = subprocess.run(shlex.split(self.given.under) + command, env=self.environment, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, text=True)
+        if done.returncode != 0:
+            print(f"{' '.join(command)} failed: {done.stderr[-400:]}", file=sys.stderr)
+        return done.stdout if done.returncode == 0 else ""
+
+    def ours(self, name):
+        text = self.output([self.given.program, f"--benchmark_filter=^{name}/iterations", "--benchmark_format=json"])
+        runs = json.loads(text)["benchmarks"] if text else []
+        return {"ms": runs[0]["real_time"], **{k: runs[0][k] for k in ("extra_MB", "limit", "GFLOP/s")}} if runs else None
+
+    def peer(self, name, N, D):
+        text = self.output([os.environ.get("PYTHON", sys.executable), str(here / "peers" / "losses.py"), name, N, D,
+                            "--threads", str(self.given.threads)])
+        return json.loads(text.splitlines()[-1]) if text else None
+
+    def median(self, name, key="ms"):
+        runs = self.runs.get(name, [])
+        return statistics.median(r[key] for r in runs) if runs else None
+
+    def ratios(self, ours, peer):
+        return [p["ms"] / o["ms"] for o, p in zip(self.runs.get(ours, []), self.runs.get(peer, []))]
 
 
-def peer(name, N, D):
-    text = output([os.environ.get("PYTHON", sys.executable), str(here / "peers" / "losses.py"), name, str(N), str(D),
-                   "--threads", str(given.threads)])
-    return json.loads(text.splitlines()[-1]) if text else None
+def peer_name(peer, name):
+    part = name.split("/")
+    return f"peer {peer}:{part[1]}:{part[-2]}"
 
 
-def median(runs, key):
-    return statistics.median(r[key] for r in runs)
-
-
-def table():
-    print("| case | ms | MB | share of the limit | beside | its ms | its MB | ratio | goal |")
-    print("|---|---|---|---|---|---|---|---|---|")
-    for name, beside in CASES:
+def table(given, measured):
+    """Rows of the table, each a list of cells."""
+    rows = []
+    for name, beside, share, megabytes in CASES:
         if given.only not in name:
             continue
-        part = name.split("/")
-        N, D = int(part[1]), int(part[-2])
-        mine, theirs = [], {p: [] for p in beside}
-        for _ in range(given.rounds):
-            mine.append(ours(name))
-            for p in beside:
-                run = peer(p, N, D)
-                if run:
-                    theirs[p].append(run)
-        for p, goal in beside.items():
-            if not theirs[p]:
-                continue
-            ratios = [t["ms"] / m["ms"] for m, t in zip(mine, theirs[p])]
-            print(f"| {name} | {median(mine, 'ms'):.2f} | {max(m['extra_MB'] for m in mine):.0f} "
-                  f"| {median(mine, 'limit'):.2f} | {p.split('/')[1]} | {median(theirs[p], 'ms'):.2f} "
-                  f"| {max(t['extra_MB'] for t in theirs[p]):.0f} | {statistics.median(ratios):.2f} "
-                  f"({min(ratios):.2f} to {max(ratios):.2f}) | {goal or '–'} |", flush=True)
-
-
-COLOURS = ["#1f77b4", "#2ca02c", "#d62728", "#9467bd", "#ff7f0e", "#8c564b", "#e377c2"]
-
-
-def plot(title, unit, series):
-    """A log-log chart as SVG; series: name -> [(N, value)]."""
-    width, height, left, bottom, top, right = 560, 360, 64, 44, 34, 170
-    points = [p for s in series.values() for p in s if p[1] > 0]
-    x0, x1 = (f(math.log2(p[0]) for p in points) for f in (min, max))
-    y0, y1 = math.floor(min(math.log10(p[1]) for p in points)), math.ceil(max(math.log10(p[1]) for p in points))
-    x = lambda n: left + (math.log2(n) - x0) / (x1 - x0) * (width - left - right)
-    y = lambda v: height - bottom - (math.log10(v) - y0) / (y1 - y0) * (height - bottom - top)
-    parts = [f'<svg viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="img">',
-             f'<text x="{left}" y="18" class="title">{title}</text>']
-    for e in range(y0, y1 + 1):
-        parts.append(f'<line x1="{left}" x2="{width - right}" y1="{y(10**e):.1f}" y2="{y(10**e):.1f}" class="grid"/>'
-                     f'<text x="{left - 6}" y="{y(10**e) + 4:.1f}" text-anchor="end">{10.0**e:g}</text>')
-    for n in sorted({p[0] for p in points}):
-        parts.append(f'<text x="{x(n):.1f}" y="{height - bottom + 16}" text-anchor="middle">{n}</text>')
-    parts.append(f'<text x="{(left + width - right) / 2}" y="{height - 8}" text-anchor="middle">N</text>'
-                 f'<text x="14" y="{height / 2}" transform="rotate(-90 14 {height / 2})" text-anchor="middle">{unit}</text>')
-    ends = []
-    for colour, (name, data) in zip(COLOURS, series.items()):
-        data = [p for p in data if p[1] > 0]
-        if not data:
+        for round_ in range(given.rounds):
+            for side in [name] + [peer_name(p, name) for p in beside]:
+                measured.take(side, round_)
+        if not measured.runs.get(name):
             continue
-        dash = ' stroke-dasharray="5 4"' if "/" in name else ""
-        line = " ".join(f"{x(n):.1f},{y(v):.1f}" for n, v in data)
-        parts.append(f'<polyline points="{line}" fill="none" stroke="{colour}" stroke-width="2"{dash}/>')
-        parts += [f'<circle cx="{x(n):.1f}" cy="{y(v):.1f}" r="3" fill="{colour}"/>' for n, v in data]
-        ends.append([y(data[-1][1]), x(data[-1][0]), colour, name])
-    ends.sort()
-    for above, below in zip(ends, ends[1:]):
-        below[0] = max(below[0], above[0] + 14)
-    parts += [f'<text x="{width - right + 8}" y="{at + 4:.1f}" fill="{colour}">{name}</text>'
-              for at, _, colour, name in ends]
-    return "".join(parts) + "</svg>"
+        limit, memory = measured.median(name, "limit"), max(r["extra_MB"] for r in measured.runs[name])
+        mine = [name, f"{measured.median(name):.3g}", f"{memory:.0f}" + (f" (goal {megabytes})" if megabytes else ""),
+                f"{limit:.2f}" + (f" (goal {share:.2f})" if share else "")]
+        for peer, goal in beside.items():
+            side = peer_name(peer, name)
+            ratios = measured.ratios(name, side)
+            if not ratios:
+                continue
+            ratio = statistics.median(ratios)
+            met = "" if goal is None else "yes" if ratio >= goal else "**no**"
+            rows.append(mine + [peer.split("/")[1], f"{measured.median(side):.3g}",
+                                f"{max(r['extra_MB'] for r in measured.runs[side]):.0f}",
+                                f"{ratio:.2f} ({min(ratios):.2f} to {max(ratios):.2f})", str(goal or "–"), met])
+            mine = ["", "", "", ""]
+    return ["case", "ms", "MB", "share of the limit", "beside", "its ms", "its MB", "ratio", "goal", "met"], rows
 
 
-def page(path):
+def curves(given, measured):
+    """(title, unit, {series: [(N, value)]}) for time and memory of each loss."""
     charts = []
-    for loss, D, sizes, forms, peers in CURVES:
-        time, memory = {}, {}
-        for n in sizes:
-            for form in forms:
-                run = ours(f"{loss}/{n}/{D}/{form}")
-                time.setdefault(form, []).append((n, run["ms"]))
-                memory.setdefault(form, []).append((n, max(run["extra_MB"], 0.05)))
-            for p in peers:
-                run = peer(p, n, D)
-                if run:
-                    label = "peer/" + p.split("/")[1]
-                    time.setdefault(label, []).append((n, run["ms"]))
-                    memory.setdefault(label, []).append((n, max(run["extra_MB"], 0.05)))
-            print(f"{loss} {n}", file=sys.stderr, flush=True)
-        charts += [plot(f"{loss}, D = {D}: forward and backward", "milliseconds", time),
-                   plot(f"{loss}, D = {D}: memory beside the inputs", "MB", memory)]
-    style = ("body{font:15px/1.5 system-ui,sans-serif;max-width:1180px;margin:2em auto;padding:0 1em;color:#222}"
-             "svg{font:12px system-ui,sans-serif}.grid{stroke:#ddd}.title{font-weight:600;font-size:14px}"
-             "main{display:flex;flex-wrap:wrap;gap:1em}")
-    text = (f"Both axes are logarithmic. Solid: this library's forms. Dashed: the same loss in PyTorch, as open_clip or lightly "
-            f"has it, and through torch.compile. {given.threads} threads, float32.")
-    pathlib.Path(path).write_text(f"<!doctype html><meta charset=utf-8><title>Similarity losses</title><style>{style}</style>"
-                                  f"<h1>Similarity losses against batch size</h1><p>{text}</p><main>{''.join(charts)}</main>")
+    for loss, (forms, peers) in CURVES.items():
+        names = {form: (lambda n, f=form: f"{loss}/{n}/128/{f}") for form in forms}
+        names |= {f"PyTorch: {p}": (lambda n, p=p: f"peer {loss}/{p}:{n}:128") for p in peers}
+        most = {**forms, **{f"PyTorch: {p}": n for p, n in peers.items()}}
+        for n in SIZES:
+            for series, name in names.items():
+                if n <= most[series]:
+                    measured.take(name(n), 0)
+        for key, unit, floor in (("ms", "milliseconds", 0), ("extra_MB", "MB beside the inputs", 0.3)):
+            data = {series: [(n, max(measured.median(name(n), key), floor)) for n in SIZES
+                             if n <= most[series] and measured.runs.get(name(n))] for series, name in names.items()}
+            charts.append((f"{loss}, D = 128", unit, {s: d for s, d in data.items() if d}))
+    return charts
 
 
-table()
-if given.out:
-    page(given.out)
+def main():
+    given = arguments()
+    measured = Measurements(given)
+    head, rows = table(given, measured)
+    for row in [head, ["---"] * len(head)] + rows:
+        print("| " + " | ".join(row) + " |")
+    if given.page or given.svg:
+        charts = curves(given, measured)
+        if given.svg:
+            given.svg.write_text(picture(charts))
+        if given.page:
+            given.page.write_text(page(charts, head, rows, given.threads, given.machine))
+
+
+if __name__ == "__main__":
+    main()

@@ -13,10 +13,12 @@
 #include <chrono>
 
 #include "contrastive/augment/recipes.hpp"
+#include "contrastive/encoders/conv_net.hpp"
 #include "contrastive/encoders/resnet.hpp"
 #include "contrastive/encoders/vit.hpp"
 #include "contrastive/methods/simclr.hpp"
 #include "contrastive/optim/adamw.hpp"
+#include "contrastive/objectives/dense.hpp"
 #include "contrastive/optim/sgd.hpp"
 
 using namespace contrastive;
@@ -51,10 +53,10 @@ const KernelTable& timed_kernels() {
   return table;
 }
 
-Views noise(std::int64_t N) {
+Views noise(std::int64_t N, std::int64_t size = 32) {
   Views views;
   for (std::uint64_t v = 0; v < 2; ++v) {
-    Tensor x({N, 32, 32, 3});
+    Tensor x({N, size, size, 3});
     Stream stream(Rng(3) / v);
     for (float& value : x.span<float>()) value = static_cast<float>(stream.normal());
     views.view.push_back(x);
@@ -112,6 +114,41 @@ void vit_step(benchmark::State& state, DType precision) {
   });
 }
 
+/// SimCLR's objective with every logit in memory, op by op.
+struct DenseNtXent {
+  double temperature;
+  Tensor operator()(const Embeddings& z) const { return dense::nt_xent(z.online[0], z.online[1], temperature) * 2; }
+};
+
+/// A small encoder and a large batch, where the loss is a good part of the step: a ConvNet of widths 16, 32, 64 on
+/// `N` pictures of 16 pixels.
+template <class Objective>
+void large_batch_step(benchmark::State& state, const Objective& objective) {
+  const std::int64_t N = state.range(0);
+  Method method(ConvNet(3, {16, 32, 64}, Rng(1)), simclr_head(64, {.dimension = 128}, Rng(2)), Identity{}, objective,
+                simclr_cifar(), Shared{});
+  method.views_together = true;
+  Sgd optimizer(parameter_groups(method.online), {.momentum = 0.9});
+  const Views views = noise(N, 16);
+  measure(state, N, [&] {
+    method.loss(views).backward();
+    optimizer.step(0.06);
+    optimizer.clear_grad();
+  });
+}
+
+BENCHMARK_CAPTURE(large_batch_step, engine, NtXent{0.5})
+    ->Name("train_step/simclr_conv_net/engine")
+    ->Arg(512)
+    ->Arg(2048)
+    ->Unit(benchmark::kMillisecond)
+    ->UseRealTime();
+BENCHMARK_CAPTURE(large_batch_step, dense, DenseNtXent{0.5})
+    ->Name("train_step/simclr_conv_net/dense")
+    ->Arg(512)
+    ->Arg(2048)
+    ->Unit(benchmark::kMillisecond)
+    ->UseRealTime();
 BENCHMARK_CAPTURE(train_step, f32, DType::f32)
     ->Name("train_step/simclr_resnet18_cifar/64/f32")
     ->Arg(64)

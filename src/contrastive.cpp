@@ -7,3 +7,4 @@
 
 template class contrastive::similarity::Engine<float>;
 template class contrastive::similarity::Engine<double>;
+template class contrastive::similarity::Engine<contrastive::bf16>;

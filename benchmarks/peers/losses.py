@@ -88,8 +88,10 @@ def main():
         a.grad = b.grad = None
         loss().backward()
 
+    begin = time.time()
     step()
-    step()
+    if time.time() - begin < 5:
+        step()
     times, end = [], time.time() + given.seconds
     while len(times) < 3 or (time.time() < end and len(times) < 500):
         start = time.perf_counter()

@@ -86,10 +86,14 @@ inline Tensor info_nce(const Tensor& queries, const Tensor& keys, const Tensor& 
           queries.size(1), "), got ", negatives.shape());
   if (!similarity::takes(queries) || recording({&negatives}) || negatives.size(0) == 0)
     return dense::info_nce(queries, keys, negatives, temperature);
-  const auto call = [&]<class C>(similarity::Workspace& work, const similarity::Matrix& q, const similarity::Matrix& k,
+  const auto call = [&]<class S>(similarity::Workspace& work, const similarity::Matrix& q, const similarity::Matrix& k,
                                  const similarity::MutableMatrix& dq, const similarity::MutableMatrix& dk) {
-    return similarity::softmax_queue<C>(work, "info_nce", q, k, similarity::borrow_rows(negatives), 1 / temperature, dq,
-                                        dk);
+    using Rows = std::conditional_t<std::is_same_v<S, bf16>, float, S>;  // where the queue is not bf16 too
+    const auto with = [&]<class T>() {
+      return similarity::softmax_queue<T>(work, "info_nce", q, k, similarity::borrow_rows(negatives), 1 / temperature,
+                                          dq, dk);
+    };
+    return negatives.dtype() == queries.dtype() ? with.template operator()<S>() : with.template operator()<Rows>();
   };
   return similarity::on_tape(call, queries, keys);
 }

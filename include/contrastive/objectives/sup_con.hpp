@@ -49,7 +49,7 @@ RowLoss<A> sup_con(const A& z, std::span<const std::int32_t> labels, const SupCo
   detail::check_temperature("sup_con", config.temperature);
   RowLoss<A> result{.dz = similarity::gradient_for(z)};
   const similarity::Matrix rows = similarity::borrow<similarity::Matrix>(z);
-  const similarity::Value value = similarity::in_compute_type(rows, [&]<class C>() {
+  const similarity::Value value = similarity::in_compute_type({rows.dtype}, [&]<class C>() {
     return similarity::softmax_classes<C>(similarity::own_workspace(), "sup_con", rows, labels, 1 / config.temperature,
                                           config.temperature / config.base_temperature, true,
                                           similarity::writable(result.dz, z));

@@ -28,35 +28,39 @@ constexpr bool is_sums(Pass p) { return p == Pass::sums || p == Pass::sums_safe;
 constexpr bool is_safe(Pass p) { return p == Pass::sums_safe || p == Pass::gradient_safe; }
 
 /// Terms of a logit that are summed in one turn: 128 columns of a panel are 16 KiB.
-constexpr std::int64_t logit_turn = 128;
+template <class S>
+constexpr std::int64_t logit_turn = 128 * terms<S>;
 
-/// A block of logits and what it meets. Null pointers stand for what is not wanted.
-template <class C>
+/// A block of logits and what it meets. Null pointers stand for what is not wanted. Elements are S, sums C.
+template <class S>
 struct Block {
+  using C = compute_t<S>;
   std::int64_t first_row = 0, rows = 0, live_rows = 0;  // rows: in whole tiles
   std::int64_t first_column = 0, panels = 0, D = 0;
-  const C *x = nullptr, *xt = nullptr;  // natural and transposed, at the first row
-  const C *y = nullptr, *yt = nullptr;
+  const S *x = nullptr, *xt = nullptr;  // natural and transposed, at the first row
+  const S *y = nullptr, *yt = nullptr;
   std::int64_t x_block = 0, xt_panel = 0, y_block = 0, yt_panel = 0;
-  C* tiles = nullptr;               // (panels, rows, W): G, or the exponentials that `sums` keeps
-  C* partial = nullptr;             // (panels, rows, W): logits over the first terms, where D takes several turns
-  const C* kept = nullptr;          // exponentials kept earlier: the logits are not computed again
-  const C* column_start = nullptr;  // (columns) -m (or +c), and -inf-like in the padding
-  C *row_sum = nullptr, *row_max = nullptr;        // (rows, lanes)
-  C *column_sum = nullptr, *column_max = nullptr;  // (columns)
+  S* tiles = nullptr;       // (panels, rows, W): G, or the exponentials that `sums` keeps
+  S* turned = nullptr;      // G as a right factor, where that is another form
+  C* partial = nullptr;     // (panels, rows, W): logits over the first terms, where D takes several turns
+  const S* kept = nullptr;  // exponentials kept earlier: the logits are not computed again
+  const C *row_factor = nullptr, *column_factor = nullptr;  // bf16: by which rows and columns are yet to be multiplied
+  const C* column_start = nullptr;                          // (columns) -m (or +c), and -inf-like in the padding
+  C *row_sum = nullptr, *row_max = nullptr;                 // (rows, lanes)
+  C *column_sum = nullptr, *column_max = nullptr;           // (columns)
   const C *row_weight = nullptr, *column_weight = nullptr, *row_lse = nullptr, *column_lse = nullptr;
   C *dx = nullptr, *dyt = nullptr;  // natural, at the first row; transposed, at the first column
   Exclude exclude;
 
   /// Terms that `FirstTerms` sums, all but the last turn's.
-  std::int64_t first_terms() const { return kept ? 0 : (D - 1) / logit_turn * logit_turn; }
+  std::int64_t first_terms() const { return kept ? 0 : (D - 1) / logit_turn<S> * logit_turn<S>; }
 };
 
 namespace detail {
 
 /// Whether the tile has a pair to leave out.
-template <class C>
-CONTRASTIVE_INLINE bool touches(const Block<C>& b, std::int64_t i, std::int64_t j, int R, int W) {
+template <class S>
+CONTRASTIVE_INLINE bool touches(const Block<S>& b, std::int64_t i, std::int64_t j, int R, int W) {
   for (int k = 0; k < b.exclude.count; ++k) {
     const std::int64_t d = b.exclude.offset[k] - (j - i);
     if (d > -R && d < W) return true;
@@ -65,9 +69,10 @@ CONTRASTIVE_INLINE bool touches(const Block<C>& b, std::int64_t i, std::int64_t 
 }
 
 /// Writes `value` where a pair of the tile at (i, j) is left out.
-template <class Isa, class C, int R, class V>
-CONTRASTIVE_INLINE void leave_out(V (&s)[R][2], const Block<C>& b, std::int64_t i, std::int64_t j, C value) {
-  constexpr int L = Tiling<Isa, C>::lanes, W = 2 * L;
+template <class Isa, class S, int R, class V>
+CONTRASTIVE_INLINE void leave_out(V (&s)[R][2], const Block<S>& b, std::int64_t i, std::int64_t j, compute_t<S> value) {
+  using C = compute_t<S>;
+  constexpr int L = Tiling<Isa, S>::lanes, W = 2 * L;
   C plain[R][W];
   for (int r = 0; r < R; ++r)
     for (int v = 0; v < 2; ++v) simd::store(plain[r] + v * L, s[r][v]);
@@ -88,14 +93,14 @@ CONTRASTIVE_INLINE void leave_out(V (&s)[R][2], const Block<C>& b, std::int64_t 
 
 /// Logits over all but the last turn's terms: a panel of y over one turn stays in the first-level cache while the rows
 /// pass.
-template <class C>
+template <class S>
 struct FirstTerms {
   template <class Isa>
-  CONTRASTIVE_INLINE static void run(const Block<C>* block) {
-    using T = Tiling<Isa, C>;
-    const Block<C>& b = *block;
+  CONTRASTIVE_INLINE static void run(const Block<S>* block) {
+    using T = Tiling<Isa, S>;
+    const Block<S>& b = *block;
     const std::int64_t wide = T::wide_rows(b.rows);
-    for (std::int64_t k = 0; k < b.first_terms(); k += logit_turn)
+    for (std::int64_t k = 0; k < b.first_terms(); k += logit_turn<S>)
       for (std::int64_t p = 0; p < b.panels; ++p) {
         for (std::int64_t i = 0; i < wide; i += T::wide) turn<Isa, T::wide>(b, k, p, i);
         for (std::int64_t i = wide; i < b.rows; i += T::narrow) turn<Isa, T::narrow>(b, k, p, i);
@@ -105,42 +110,42 @@ struct FirstTerms {
  private:
   /// Adds terms k to k + logit_turn to a tile of logits.
   template <class Isa, int R>
-  CONTRASTIVE_INLINE static void turn(const Block<C>& b, std::int64_t k, std::int64_t p, std::int64_t i) {
-    constexpr int W = Tiling<Isa, C>::W;
-    typename Tiling<Isa, C>::V s[R][2] = {};
-    C* const at = b.partial + (p * b.rows + i) * W;
-    if (k > 0) load_tile<Isa, C>(s, static_cast<const C*>(at));
-    multiply<Isa, C>(s, b.x + i * W + k / W * b.x_block, b.x_block, b.yt + p * b.yt_panel + k * W, logit_turn);
-    store_tile<Isa, C>(at, s);
+  CONTRASTIVE_INLINE static void turn(const Block<S>& b, std::int64_t k, std::int64_t p, std::int64_t i) {
+    constexpr int W = Tiling<Isa, S>::W;
+    typename Tiling<Isa, S>::V s[R][2] = {};
+    auto* const at = b.partial + (p * b.rows + i) * W;
+    if (k > 0) load_tile<Isa>(s, at);
+    multiply<Isa, S>(s, b.x + i * W + k / W * b.x_block, b.x_block, b.yt + p * b.yt_panel + k * W, logit_turn<S>);
+    store_tile<Isa>(at, s);
   }
 };
 
 /// dX += G Y and dY^T += X^T G.
-template <class C>
+template <class S>
 struct Products {
   template <class Isa>
-  CONTRASTIVE_INLINE static void run(const Block<C>* block) {
-    const Block<C>& b = *block;
-    using T = Tiling<Isa, C>;
+  CONTRASTIVE_INLINE static void run(const Block<S>* block) {
+    const Block<S>& b = *block;
+    using T = Tiling<Isa, S>;
     constexpr int W = T::W;
     if (b.dx)
       for (std::int64_t d = 0; d < b.D; d += W)
-        accumulate<Isa, C>(b.dx + d / W * b.x_block, b.tiles, b.rows * W, b.y + d / W * b.y_block, b.panels * W,
+        accumulate<Isa, S>(b.dx + d / W * b.x_block, b.tiles, b.rows * W, b.y + d / W * b.y_block, b.panels * W,
                            b.rows);
     if (b.dyt)
       for (std::int64_t p = 0; p < b.panels; ++p)
-        accumulate<Isa, C>(b.dyt + p * b.yt_panel, b.xt, b.xt_panel, b.tiles + p * b.rows * W, b.rows,
+        accumulate<Isa, S>(b.dyt + p * b.yt_panel, b.xt, b.xt_panel, b.turned + p * b.rows * W, b.rows,
                            (b.D + T::narrow - 1) / T::narrow * T::narrow);
   }
 };
 
 /// The tiles of a block: logits over the last terms, and what the pass makes of them while they are in registers.
-template <class C, Pass P>
+template <class S, Pass P>
 struct BlockKernel {
   template <class Isa>
-  CONTRASTIVE_INLINE static void run(const Block<C>* block) {
-    using T = Tiling<Isa, C>;
-    const Block<C>& b = *block;
+  CONTRASTIVE_INLINE static void run(const Block<S>* block) {
+    using T = Tiling<Isa, S>;
+    const Block<S>& b = *block;
     const std::int64_t wide = T::wide_rows(b.rows);
     for (std::int64_t p = 0; p < b.panels; ++p) {
       for (std::int64_t i = 0; i < wide; i += T::wide) tile<Isa, T::wide>(b, p, i);
@@ -149,9 +154,11 @@ struct BlockKernel {
   }
 
  private:
+  using C = compute_t<S>;
+
   template <class Isa, int R>
-  CONTRASTIVE_INLINE static void tile(const Block<C>& b, std::int64_t p, std::int64_t i) {
-    using T = Tiling<Isa, C>;
+  CONTRASTIVE_INLINE static void tile(const Block<S>& b, std::int64_t p, std::int64_t i) {
+    using T = Tiling<Isa, S>;
     using V = typename T::V;
     constexpr int L = T::lanes, W = T::W;
     const C low = C(-1e30);
@@ -160,15 +167,21 @@ struct BlockKernel {
     const bool some_out = detail::touches(b, b.first_row + i, b.first_column + column, R, W);
     V s[R][2] = {};
     if ((P == Pass::gradient) && b.kept) {
-      load_tile<Isa, C>(s, b.kept + at);
+      load_tile<Isa>(s, b.kept + at);
     } else {
-      if (last > 0) load_tile<Isa, C>(s, static_cast<const C*>(b.partial + at));
-      multiply<Isa, C>(s, b.x + i * W + last / W * b.x_block, b.x_block, b.yt + p * b.yt_panel + last * W, b.D - last);
+      if (last > 0) load_tile<Isa>(s, b.partial + at);
+      multiply<Isa, S>(s, b.x + i * W + last / W * b.x_block, b.x_block, b.yt + p * b.yt_panel + last * W, b.D - last);
 #pragma GCC unroll 2
       for (int v = 0; v < 2; ++v) {
         const V start = simd::load<V>(b.column_start + column + v * L);
+        if constexpr (terms < S >> 1) {
+          const V factor = simd::load<V>(b.column_factor + column + v * L);
 #pragma GCC unroll 12
-        for (int r = 0; r < R; ++r) s[r][v] += start;
+          for (int r = 0; r < R; ++r) s[r][v] = s[r][v] * (factor * b.row_factor[i + r]) + start;
+        } else {
+#pragma GCC unroll 12
+          for (int r = 0; r < R; ++r) s[r][v] += start;
+        }
       }
       if constexpr (P == Pass::sums || P == Pass::gradient || P == Pass::weighted) {
 #pragma GCC unroll 12
@@ -178,14 +191,14 @@ struct BlockKernel {
       }
     }
     if constexpr (P == Pass::sums || P == Pass::weighted) {
-      if (some_out) detail::leave_out<Isa, C>(s, b, b.first_row + i, b.first_column + column, C(0));
+      if (some_out) detail::leave_out<Isa, S>(s, b, b.first_row + i, b.first_column + column, C(0));
       add_to_rows<Isa>(b, i, s);
     }
     if constexpr (P == Pass::sums) {
       if (b.column_sum) add_to_columns<Isa>(b, i, column, s);
     }
     if constexpr (P == Pass::sums_safe) {
-      if (some_out) detail::leave_out<Isa, C>(s, b, b.first_row + i, b.first_column + column, low);
+      if (some_out) detail::leave_out<Isa, S>(s, b, b.first_row + i, b.first_column + column, low);
       running_rows<Isa>(b, i, s);
       if (b.column_sum) running_columns<Isa>(b, i, column, s);
     }
@@ -209,13 +222,39 @@ struct BlockKernel {
     }
     if constexpr (P == Pass::sigmoid) sigmoid<Isa>(b, i, column, s, some_out);
     if constexpr (P == Pass::gradient || P == Pass::gradient_safe)
-      if (some_out) detail::leave_out<Isa, C>(s, b, b.first_row + i, b.first_column + column, C(0));
-    if (!is_sums(P) || b.tiles) store_tile<Isa, C>(b.tiles + at, s);
+      if (some_out) detail::leave_out<Isa, S>(s, b, b.first_row + i, b.first_column + column, C(0));
+    if (terms < S >> 1 && !is_sums(P))
+      round_tile<Isa>(b, i, column, at, s);
+    else if (!is_sums(P) || b.tiles)
+      store_tile<Isa>(b.tiles + at, s);
+  }
+
+  /// G in the two forms that the products of pairs take, each times what its other factor is yet to be multiplied by.
+  template <class Isa, int R, class V>
+  CONTRASTIVE_INLINE static void round_tile(const Block<S>& b, std::int64_t i, std::int64_t column, std::int64_t at,
+                                            V (&s)[R][2]) {
+    if constexpr (terms < S >> 1) {
+      constexpr int L = Tiling<Isa, S>::lanes, W = 2 * L;
+      const V factor0 = simd::load<V>(b.column_factor + column), factor1 = simd::load<V>(b.column_factor + column + L);
+#pragma GCC unroll 12
+      for (int r = 0; r < R; ++r)
+        simd::store(reinterpret_cast<std::uint16_t*>(b.tiles + at + r * W),
+                    round_to_bf16(s[r][0] * factor0, s[r][1] * factor1));
+      if (!b.dyt) return;
+#pragma GCC unroll 6
+      for (int r = 0; r < R; r += 2) {
+        const C upper = b.row_factor[i + r], lower = b.row_factor[i + r + 1];
+#pragma GCC unroll 2
+        for (int v = 0; v < 2; ++v)
+          simd::store(reinterpret_cast<std::uint16_t*>(b.turned + at + r * W + v * W),
+                      round_to_pairs(s[r][v] * upper, s[r + 1][v] * lower));
+      }
+    }
   }
 
   template <class Isa, int R, class V>
-  CONTRASTIVE_INLINE static void add_to_rows(const Block<C>& b, std::int64_t i, V (&s)[R][2]) {
-    constexpr int L = Tiling<Isa, C>::lanes;
+  CONTRASTIVE_INLINE static void add_to_rows(const Block<S>& b, std::int64_t i, V (&s)[R][2]) {
+    constexpr int L = Tiling<Isa, S>::lanes;
 #pragma GCC unroll 12
     for (int r = 0; r < R; ++r) {
       C* const to = b.row_sum + (i + r) * L;
@@ -224,8 +263,8 @@ struct BlockKernel {
   }
 
   template <class Isa, int R, class V>
-  CONTRASTIVE_INLINE static void add_to_columns(const Block<C>& b, std::int64_t i, std::int64_t column, V (&s)[R][2]) {
-    constexpr int L = Tiling<Isa, C>::lanes;
+  CONTRASTIVE_INLINE static void add_to_columns(const Block<S>& b, std::int64_t i, std::int64_t column, V (&s)[R][2]) {
+    constexpr int L = Tiling<Isa, S>::lanes;
     const int live = static_cast<int>(b.live_rows - i < R ? b.live_rows - i : R);
     for (int v = 0; v < 2; ++v) {
       C* const to = b.column_sum + column + v * L;
@@ -244,8 +283,8 @@ struct BlockKernel {
 
   /// Running maxima and sums, lane by lane.
   template <class Isa, int R, class V>
-  CONTRASTIVE_INLINE static void running_rows(const Block<C>& b, std::int64_t i, V (&s)[R][2]) {
-    constexpr int L = Tiling<Isa, C>::lanes;
+  CONTRASTIVE_INLINE static void running_rows(const Block<S>& b, std::int64_t i, V (&s)[R][2]) {
+    constexpr int L = Tiling<Isa, S>::lanes;
     for (int r = 0; r < R; ++r) {
       C *const max = b.row_max + (i + r) * L, *const sum = b.row_sum + (i + r) * L;
       const V before = simd::load<V>(max), now = simd::max(simd::max(s[r][0], s[r][1]), before);
@@ -254,8 +293,8 @@ struct BlockKernel {
     }
   }
   template <class Isa, int R, class V>
-  CONTRASTIVE_INLINE static void running_columns(const Block<C>& b, std::int64_t i, std::int64_t column, V (&s)[R][2]) {
-    constexpr int L = Tiling<Isa, C>::lanes;
+  CONTRASTIVE_INLINE static void running_columns(const Block<S>& b, std::int64_t i, std::int64_t column, V (&s)[R][2]) {
+    constexpr int L = Tiling<Isa, S>::lanes;
     const int live = static_cast<int>(b.live_rows - i < R ? b.live_rows - i : R);
     for (int v = 0; v < 2; ++v) {
       C *const max = b.column_max + column + v * L, *const sum = b.column_sum + column + v * L;
@@ -271,10 +310,10 @@ struct BlockKernel {
 
   /// s becomes sigmoid(z); the row's softplus(z) and sigmoid(z) are added up.
   template <class Isa, int R, class V>
-  CONTRASTIVE_INLINE static void sigmoid(const Block<C>& b, std::int64_t i, std::int64_t column, V (&s)[R][2],
+  CONTRASTIVE_INLINE static void sigmoid(const Block<S>& b, std::int64_t i, std::int64_t column, V (&s)[R][2],
                                          bool some_out) {
-    constexpr int L = Tiling<Isa, C>::lanes;
-    if (some_out) detail::leave_out<Isa, C>(s, b, b.first_row + i, b.first_column + column, C(-1e30));
+    constexpr int L = Tiling<Isa, S>::lanes;
+    if (some_out) detail::leave_out<Isa, S>(s, b, b.first_row + i, b.first_column + column, C(-1e30));
     const V none{};
     for (int r = 0; r < R; ++r) {
       V loss{}, total{};

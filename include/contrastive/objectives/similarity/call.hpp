@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <algorithm>
 #include <array>
+#include <initializer_list>
 #include <utility>
 
 #include "contrastive/objectives/similarity/foreign.hpp"
@@ -19,10 +21,16 @@ inline Workspace& own_workspace() {
   return work;
 }
 
-/// f.operator()<C>() with the type that inputs like `m` are computed in.
+/// f.operator()<S>() with the elements that the engine takes such inputs as: bf16 where all are and this machine
+/// multiplies them in pairs; otherwise they are widened.
 template <class F>
-Value in_compute_type(const Matrix& m, F&& f) {
-  return m.dtype == DType::f64 ? f.template operator()<double>() : f.template operator()<float>();
+Value in_compute_type(std::initializer_list<DType> inputs, F&& f) {
+  const auto all = [&](DType wanted) {
+    return std::all_of(inputs.begin(), inputs.end(), [&](DType d) { return d == wanted; });
+  };
+  if (*inputs.begin() == DType::f64) return f.template operator()<double>();
+  if (has_bf16_dots() && all(DType::bf16)) return f.template operator()<bf16>();
+  return f.template operator()<float>();
 }
 
 /// Whether the engine takes these tensors; other devices have dense forms (objectives/dense.hpp).
@@ -36,7 +44,7 @@ inline MutableMatrix borrow_rows_to_write(const Tensor& t) {
   return {t.view().data, t.dtype(), t.size(0), t.size(1), t.size(1), 1};
 }
 
-/// A loss of tensors whose gradients are found with its value. `f.operator()<C>(work, a, b, da, db)` gives the Value;
+/// A loss of tensors whose gradients are found with its value. `f.operator()<S>(work, a, b, da, db)` gives the Value;
 /// da and db have no data where no gradient is wanted. `log_scale` and `bias`, where given, get theirs.
 template <class F>
 Tensor on_tape(F&& f, const Tensor& a, const Tensor& b = {}, const Tensor& log_scale = {}, const Tensor& bias = {}) {
@@ -46,8 +54,9 @@ Tensor on_tape(F&& f, const Tensor& a, const Tensor& b = {}, const Tensor& log_s
   const Matrix rows = borrow_rows(a), columns = b.defined() ? borrow_rows(b) : Matrix{};
   const MutableMatrix drows = da.defined() ? borrow_rows_to_write(da) : MutableMatrix{},
                       dcolumns = db.defined() ? borrow_rows_to_write(db) : MutableMatrix{};
-  const Value value = in_compute_type(
-      rows, [&]<class C>() { return f.template operator()<C>(own_workspace(), rows, columns, drows, dcolumns); });
+  const Value value = in_compute_type({a.dtype(), b.defined() ? b.dtype() : a.dtype()}, [&]<class S>() {
+    return f.template operator()<S>(own_workspace(), rows, columns, drows, dcolumns);
+  });
   const Tensor loss = Tensor::full({}, value.loss, a.dtype() == DType::f64 ? DType::f64 : DType::f32);
   if (!recording({&a, &b, &log_scale, &bias})) return loss;
   const auto scalar = [](const Tensor& t, double d) { return t.defined() ? Tensor::full(t.shape(), d, t.dtype()) : t; };
@@ -69,9 +78,9 @@ Value on_matrices(F&& f, Workspace& work, const A& a, const B& b, DA& da, DB& db
             ") was given for a matrix of (", like.rows, ", ", like.columns, ")");
     return d;
   };
-  return in_compute_type(rows, [&]<class C>() {
-    const Matrix columns = borrow<Matrix>(b);
-    return f.template operator()<C>(work, rows, columns, checked(writable(da, a), rows),
+  const Matrix columns = borrow<Matrix>(b);
+  return in_compute_type({rows.dtype, columns.dtype}, [&]<class S>() {
+    return f.template operator()<S>(work, rows, columns, checked(writable(da, a), rows),
                                     checked(writable(db, b), columns));
   });
 }

@@ -34,14 +34,22 @@ enum class Sides {
 /// its sum loses digits in `C`; where one does (temperatures under about 0.01), everything is done again with a running
 /// maximum for each row and column. All sums run in an order of their own: the same bits for any number of threads.
 ///
+/// S: float, double, or bf16 for bf16 rows on machines that multiply them in pairs (`has_bf16_dots`): logits, sums and
+/// losses are then as exact as float's, from exact products; G is rounded to bf16 before its products, so that a gradient
+/// is off by up to 2^-8 sum_j |G_ij y_jd|, twice that where exponentials are kept.
+///
 /// An object keeps its memory: a second use of the same sizes allocates nothing.
-template <class C>
+template <class S>
 class Engine {
+  using C = compute_t<S>;
+
  public:
   /// Takes x and y in, each row to unit length first where `unit`; `symmetric`: the one matrix [x; y], and y may be
   /// empty. `tile`: rows and columns a block (0: by size). `op` begins the errors.
+  /// `row_scales` (N), not for `symmetric`: by which row i's logits are multiplied beside `scale`; null: by nothing.
   void open(const char* op, const Matrix& x, const Matrix& y, double scale, Sides sides, bool unit,
-            const Exclude& exclude, Memory memory = Memory::automatic, std::int64_t tile = 0);
+            const Exclude& exclude, Memory memory = Memory::automatic, std::int64_t tile = 0,
+            const double* row_scales = nullptr);
 
   /// The sums. Afterwards row_lse()[i] = A_i, and column_lse()[j] = B_j unless sides are `rows`; symmetric: A alone, of
   /// whole rows. A row with nothing in it has -infinity.
@@ -72,7 +80,8 @@ class Engine {
   void read_x(std::int64_t i, C* to) const;
   void read_y(std::int64_t j, C* to) const;
 
-  /// Writes row `to_row` of `to`: scale (sum_j G_ij y_j + weight y_pair - less), with respect to row i as it was given.
+  /// Writes row `to_row` of `to`: scale (sum_j G_ij y_j + weight y_pair - less), with respect to row i as it was given;
+  /// where rows have scales of their own, times that.
   /// `less` (D) may be null. Returns its product with x_i, without the scale.
   double write_dx(std::int64_t i, double weight, std::int64_t pair, const double* less, double scale,
                   const MutableMatrix& to, std::int64_t to_row) const;
@@ -89,12 +98,15 @@ class Engine {
  private:
   std::int64_t row_blocks() const { return (x_.rows + rows_ - 1) / rows_; }
   std::int64_t column_blocks() const { return (y().rows + columns_ - 1) / columns_; }
-  const Packed<C>& y() const { return sides_ == Sides::symmetric ? x_ : y_; }
+  const Packed<S>& y() const { return sides_ == Sides::symmetric ? x_ : y_; }
   std::int64_t kept_at(std::int64_t I, std::int64_t J) const;
-  Block<C> block(std::int64_t I, std::int64_t J) const;
-  void choose_blocks(Memory memory, std::int64_t tile);
+  Block<S> block(std::int64_t I, std::int64_t J) const;
+  void use_scratch(Block<S>& b, C* memory) const;
+  void check(const char* op, const Matrix& x, const Matrix& y, double scale) const;
+  void choose_blocks(Memory memory, std::int64_t tile, bool strips = false);
+  double row_factor(std::int64_t i) const { return factor_ * x_.scale_of(i); }
   template <Pass P>
-  void run(Block<C> b) const;
+  void run(Block<S> b) const;
   template <Pass P>
   void over(bool kept, bool want_dx, bool want_dy);
   void start_columns(double with);
@@ -108,15 +120,17 @@ class Engine {
 
   Sides sides_ = Sides::rows;
   Exclude exclude_;
-  Packed<C> x_, y_;
+  Packed<S> x_, y_;
   double factor_ = 1, reference_ = 0;  // x is packed times factor_; t - reference_ is what is exponentiated
-  std::int64_t rows_ = 0, columns_ = 0, strips_ = 1;
+  std::int64_t rows_ = 0, columns_ = 0;
   bool keep_ = false, safe_ = false, kept_ = false, unit_ = false;
   int lanes_ = 1;
   Buffer<C> row_sum_, row_max_, column_sum_, column_max_, column_start_, row_weight_, column_weight_, row_c_, column_c_,
-      dx_, dyt_, dy_, kept_tiles_;
+      dx_, dyt_, dy_;
+  Buffer<S> kept_tiles_;
   Buffer<double> row_lse_, column_lse_, ones_;
   Buffer<std::int32_t> row_ids_, column_ids_;
+  Buffer<std::int64_t> progress_;
 };
 
 }  // namespace contrastive::similarity

@@ -20,15 +20,28 @@ constexpr double nothing = -1e29;  // running maxima start below it: nothing was
 
 }  // namespace detail
 
-template <class C>
-void Engine<C>::open(const char* op, const Matrix& x, const Matrix& y, double scale, Sides sides, bool unit,
-                     const Exclude& exclude, Memory memory, std::int64_t tile) {
-  const int W = tile_width<C>();
-  const std::int64_t D = x.columns;
-  require(x.rows > 0 && D > 0, "[", op, "] expected at least one row and one column, got (", x.rows, ", ", D, ")");
-  require((sides == Sides::symmetric && y.rows == 0) || (y.rows > 0 && y.columns == D), "[", op,
-          "] expected two matrices of the same width, got (", x.rows, ", ", D, ") and (", y.rows, ", ", y.columns, ")");
+template <class S>
+void Engine<S>::check(const char* op, const Matrix& x, const Matrix& y, double scale) const {
+  require(x.rows > 0 && x.columns > 0, "[", op, "] expected at least one row and one column, got (", x.rows, ", ",
+          x.columns, ")");
+  require(y.columns == x.columns, "[", op, "] expected two matrices of the same width, got (", x.rows, ", ", x.columns,
+          ") and (", y.rows, ", ", y.columns, ")");
   require(std::isfinite(scale) && scale > 0, "[", op, "] the scale must be above 0 and finite, got ", scale);
+  if constexpr (terms < S >> 1) {
+    require(has_bf16_dots(), "[", op, "] this machine has no products of bf16 pairs");
+    require(x.dtype == DType::bf16 && y.dtype == DType::bf16, "[", op, "] expected bf16 rows, got ", to_string(x.dtype),
+            " and ", to_string(y.dtype));
+  }
+}
+
+template <class S>
+void Engine<S>::open(const char* op, const Matrix& x, const Matrix& y, double scale, Sides sides, bool unit,
+                     const Exclude& exclude, Memory memory, std::int64_t tile, const double* row_scales) {
+  const int W = tile_width<S>();
+  check(op, x, y.rows > 0 ? y : x, scale);
+  require(y.rows > 0 || sides == Sides::symmetric, "[", op, "] expected at least one row and one column, got (", y.rows,
+          ", ", y.columns, ")");
+  require(!row_scales || sides != Sides::symmetric, "[", op, "] scales of rows are for pairs of two matrices");
   sides_ = sides;
   unit_ = unit;
   const double in_log2 = scale / std::log(2.0);
@@ -36,7 +49,7 @@ void Engine<C>::open(const char* op, const Matrix& x, const Matrix& y, double sc
   if (sides == Sides::symmetric) {
     x_.pack(x, y, factor_, unit, W, op, "the input");
   } else {
-    x_.pack(x, {}, factor_, unit, W, op, "the first input");
+    x_.pack(x, {}, factor_, unit, W, op, "the first input", row_scales);
     y_.pack(y, {}, 1, unit, W, op, "the second input");
   }
   exclude_ = exclude;
@@ -52,31 +65,32 @@ void Engine<C>::open(const char* op, const Matrix& x, const Matrix& y, double sc
   choose_blocks(memory, tile);
 }
 
-/// Blocks: what one needs of x, y and G stays in the second-level cache; small inputs are cut for all threads.
-template <class C>
-void Engine<C>::choose_blocks(Memory memory, std::int64_t tile) {
+/// Blocks: what the rows need (x, its transpose, dx) stays in the second-level cache while columns pass. Small inputs are
+/// cut so that all threads have some; with `strips` of columns they have.
+template <class S>
+void Engine<S>::choose_blocks(Memory memory, std::int64_t tile, bool strips) {
   const int W = x_.W;
-  const std::int64_t by_depth = std::max<std::int64_t>(32, 131072 / x_.D);
-  const std::int64_t by_size = std::max<std::int64_t>(32, x_.rows / 8);
+  const std::int64_t row_bytes = x_.D * static_cast<std::int64_t>(2 * sizeof(S) + sizeof(C));
   const bool symmetric = sides_ == Sides::symmetric;
-  const auto block = [&](std::initializer_list<std::int64_t> sizes) {
-    return round_up(tile > 0 ? tile : std::min(sizes), W);
+  const std::int64_t by_size = strips ? x_.rows + y().rows : x_.rows / 8;
+  const auto block = [&](std::int64_t most, std::int64_t bytes) {
+    return round_up(tile > 0 ? tile : std::max<std::int64_t>(32, std::min({most, bytes / row_bytes, by_size})), W);
   };
-  rows_ = block({symmetric ? 128 : 256, by_depth, by_size});
-  columns_ = symmetric ? rows_ : block({128, std::max<std::int64_t>(32, by_depth / 4), by_size});
+  rows_ = block(symmetric ? 128 : 256, (symmetric ? 400 : 600) << 10);
+  columns_ = symmetric ? rows_ : block(128, 384 << 10);
   const double pairs = static_cast<double>(x_.padded_rows) * static_cast<double>(y().padded_rows);
-  const double kept_bytes = pairs * sizeof(C) * (symmetric ? 0.5 : 1);
+  const double kept_bytes = pairs * sizeof(S) * (symmetric ? 0.5 : 1);
   keep_ = memory == Memory::store || (memory == Memory::automatic && kept_bytes <= 3e8);
   kept_ = safe_ = false;
   lanes_ = W / 2;
   reference_ = std::max(0.0, x_.largest_norm * y().largest_norm - detail::reach<C>);
 }
 
-template <class C>
-Block<C> Engine<C>::block(std::int64_t I, std::int64_t J) const {
-  const Packed<C>& y = this->y();
+template <class S>
+Block<S> Engine<S>::block(std::int64_t I, std::int64_t J) const {
+  const Packed<S>& y = this->y();
   const std::int64_t i = I * rows_, j = J * columns_;
-  Block<C> b;
+  Block<S> b;
   b.first_row = i;
   b.rows = std::min(rows_, x_.padded_rows - i);
   b.live_rows = std::min(b.rows, x_.rows - i);
@@ -84,12 +98,16 @@ Block<C> Engine<C>::block(std::int64_t I, std::int64_t J) const {
   b.panels = std::min(columns_, y.padded_rows - j) / y.W;
   b.D = x_.D;
   b.x = x_.natural + i * x_.W;
+  if constexpr (terms < S >> 1) {
+    b.row_factor = x_.row_factor.data() + i;
+    b.column_factor = y.row_factor.data() + j;
+  }
   b.x_block = x_.natural_block();
   b.xt = x_.transposed + i / x_.W * x_.panel();
   b.xt_panel = x_.panel();
-  b.y = y.natural + j * y.W;
+  b.y = y.right + j * y.W;
   b.y_block = y.natural_block();
-  b.yt = y.transposed + j / y.W * y.panel();
+  b.yt = y.transposed_right + j / y.W * y.panel();
   b.yt_panel = y.panel();
   b.column_start = column_start_.data() + j;
   b.row_sum = row_sum_.data() + i * lanes_;
@@ -106,44 +124,45 @@ Block<C> Engine<C>::block(std::int64_t I, std::int64_t J) const {
   return b;
 }
 
+/// G and the logits' first terms, in memory for two blocks of C.
+template <class S>
+void Engine<S>::use_scratch(Block<S>& b, C* memory) const {
+  b.partial = memory + rows_ * columns_;
+  b.tiles = reinterpret_cast<S*>(memory);
+  b.turned = b.tiles + (terms<S> > 1 ? rows_ * columns_ : 0);
+}
+
 /// Where the kept tiles of a block start: rows of blocks one after the other, the upper triangle when symmetric.
-template <class C>
-std::int64_t Engine<C>::kept_at(std::int64_t I, std::int64_t J) const {
+template <class S>
+std::int64_t Engine<S>::kept_at(std::int64_t I, std::int64_t J) const {
   const std::int64_t padded = y().padded_rows, rows = std::min(rows_, x_.padded_rows - I * rows_);
   if (sides_ != Sides::symmetric) return I * rows_ * padded + J * columns_ * rows;
   return rows_ * (I * padded - rows_ * (I * (I - 1) / 2)) + (J - I) * columns_ * rows;
 }
 
-template <class C>
+template <class S>
 template <Pass P>
-void Engine<C>::run(Block<C> b) const {
-  const Block<C>* const task = &b;
-  const auto each = [&]<class Kernel>(Kernel) {
-    if constexpr (std::is_same_v<C, double>)
-      simd::plain<Kernel>(task);
-    else
-      simd::dispatch<Kernel>(task);
-  };
-  if (b.first_terms() > 0) each(FirstTerms<C>{});
-  each(BlockKernel<C, P>{});
-  if constexpr (!is_sums(P)) each(Products<C>{});
+void Engine<S>::run(Block<S> b) const {
+  const Block<S>* const task = &b;
+  if (b.first_terms() > 0) run_kernel<FirstTerms<S>, S>(task);
+  run_kernel<BlockKernel<S, P>, S>(task);
+  if constexpr (!is_sums(P)) run_kernel<Products<S>, S>(task);
 }
 
-template <class C>
+template <class S>
 template <Pass P>
-void Engine<C>::over(bool kept, bool want_dx, bool want_dy) {
+void Engine<S>::over(bool kept, bool want_dx, bool want_dy) {
   const bool symmetric = sides_ == Sides::symmetric;
   wave(
-      row_blocks(), column_blocks(), [&](std::int64_t I) { return symmetric ? I : 0; },
+      row_blocks(), column_blocks(), progress_.resize(row_blocks()), [&](std::int64_t I) { return symmetric ? I : 0; },
       [&](std::int64_t I, std::int64_t J) {
         thread_local Buffer<C> scratch;
-        Block<C> b = block(I, J);
+        Block<S> b = block(I, J);
         C* const own = scratch.resize(2 * rows_ * columns_);
-        b.partial = own + rows_ * columns_;
+        use_scratch(b, own);
         if constexpr (is_sums(P)) {
           b.tiles = kept ? kept_tiles_.data() + kept_at(I, J) : nullptr;
         } else {
-          b.tiles = own;
           b.kept = kept ? kept_tiles_.data() + kept_at(I, J) : nullptr;
           if (want_dx) b.dx = dx_.data() + I * rows_ * x_.W;
           if (want_dy && !(symmetric && I == J)) b.dyt = dyt_.data() + b.first_column / x_.W * b.yt_panel;
@@ -153,15 +172,15 @@ void Engine<C>::over(bool kept, bool want_dx, bool want_dy) {
 }
 
 /// What is added to the logits of each column; in the padding, so much that nothing comes of them.
-template <class C>
-void Engine<C>::start_columns(double with) {
+template <class S>
+void Engine<S>::start_columns(double with) {
   C* const start = column_start_.resize(y().padded_rows);
   std::fill(start, start + y().rows, C(with));
   std::fill(start + y().rows, start + y().padded_rows, C(-1e30));
 }
 
-template <class C>
-void Engine<C>::prepare_sums(bool safe) {
+template <class S>
+void Engine<S>::prepare_sums(bool safe) {
   const std::int64_t N = x_.padded_rows, M = y().padded_rows;
   start_columns(safe ? 0 : -reference_);
   row_sum_.zeros(N * lanes_);
@@ -175,8 +194,8 @@ void Engine<C>::prepare_sums(bool safe) {
 }
 
 /// log2 of the sum of `lanes_` parts from `at`, or -infinity.
-template <class C>
-double Engine<C>::total(const C* sums, const C* maxima, std::int64_t at, bool safe) const {
+template <class S>
+double Engine<S>::total(const C* sums, const C* maxima, std::int64_t at, bool safe) const {
   constexpr double none = -std::numeric_limits<double>::infinity();
   double sum = 0, top = safe ? none : 0;
   if (safe)
@@ -188,8 +207,8 @@ double Engine<C>::total(const C* sums, const C* maxima, std::int64_t at, bool sa
 }
 
 /// Joins the lanes. False where a sum may have lost digits and the safe way is wanted.
-template <class C>
-bool Engine<C>::finish_sums(bool safe) {
+template <class S>
+bool Engine<S>::finish_sums(bool safe) {
   const std::int64_t N = x_.rows, M = y().rows;
   constexpr double none = -std::numeric_limits<double>::infinity();
   double* const rows = row_lse_.resize(N);
@@ -216,8 +235,8 @@ bool Engine<C>::finish_sums(bool safe) {
   return true;
 }
 
-template <class C>
-void Engine<C>::sums() {
+template <class S>
+void Engine<S>::sums() {
   if (keep_) kept_tiles_.resize(kept_at(row_blocks() - 1, column_blocks() - 1) + rows_ * columns_);
   prepare_sums(false);
   over<Pass::sums>(keep_, false, false);
@@ -229,8 +248,8 @@ void Engine<C>::sums() {
   finish_sums(true);
 }
 
-template <class C>
-void Engine<C>::gradient(const double* a, const double* b, const double* row_reference, const double* column_reference,
+template <class S>
+void Engine<S>::gradient(const double* a, const double* b, const double* row_reference, const double* column_reference,
                          bool want_dx, bool want_dy) {
   const std::int64_t N = x_.padded_rows, M = y().padded_rows;
   if (sides_ == Sides::symmetric) b = a, column_reference = row_reference;
@@ -255,7 +274,7 @@ void Engine<C>::gradient(const double* a, const double* b, const double* row_ref
   };
   fill(row_weight_, row_c_, a, row_reference, x_.rows, N);
   fill(column_weight_, column_c_, b, column_reference, y().rows, M);
-  if (want_dx) dx_.zeros(x_.padded_rows * x_.padded_D);
+  if (want_dx) dx_.zeros(x_.natural_size());
   if (want_dy) dyt_.zeros(y().padded_rows * y().padded_D);
   if (safe_)
     over<Pass::gradient_safe>(false, want_dx, want_dy);
@@ -265,11 +284,11 @@ void Engine<C>::gradient(const double* a, const double* b, const double* row_ref
 }
 
 /// The columns' gradients in natural order.
-template <class C>
-void Engine<C>::turn_dy() {
-  const Packed<C>& y = this->y();
+template <class S>
+void Engine<S>::turn_dy() {
+  const Packed<S>& y = this->y();
   const std::int64_t groups = y.padded_rows / y.W, size = static_cast<std::int64_t>(y.W) * y.W;
-  C* const to = dy_.resize(y.padded_rows * y.padded_D);
+  C* const to = dy_.resize(y.natural_size());
   parallel_for(groups, grain_for(y.W * y.padded_D), [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t g = begin; g < end; ++g)
       over_row<TransposeBlocks, C>(static_cast<const C*>(dyt_.data() + g * y.panel()), size, to + g * size,
@@ -277,14 +296,13 @@ void Engine<C>::turn_dy() {
   });
 }
 
-template <class C>
-std::int64_t Engine<C>::bytes() const {
+template <class S>
+std::int64_t Engine<S>::bytes() const {
   std::int64_t sum = 0;
-  for (const Buffer<C>* b : {&x_.natural_memory, &x_.transposed_memory, &y_.natural_memory, &y_.transposed_memory,
-                             &row_sum_, &row_max_, &column_sum_, &column_max_, &column_start_, &row_weight_,
-                             &column_weight_, &row_c_, &column_c_, &dx_, &dyt_, &dy_, &kept_tiles_})
+  for (const Buffer<C>* b : {&row_sum_, &row_max_, &column_sum_, &column_max_, &column_start_, &row_weight_,
+                             &column_weight_, &row_c_, &column_c_, &dx_, &dyt_, &dy_})
     sum += b->bytes();
-  return sum + row_lse_.bytes() + column_lse_.bytes();
+  return sum + x_.bytes() + y_.bytes() + kept_tiles_.bytes() + row_lse_.bytes() + column_lse_.bytes();
 }
 
 }  // namespace contrastive::similarity

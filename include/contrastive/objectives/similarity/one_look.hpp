@@ -11,13 +11,13 @@ namespace contrastive::similarity {
 /// One positive a row and shared negatives without gradient (a queue): one look, no second.
 ///
 ///     L = sum_i w (log(e^s_i + sum_j e^(scale q_i . n_j)) - s_i),  s_i = scale q_i . k_i, w = 1 / N
-template <class C>
+template <class S>
 Value softmax_queue(Workspace& work, const char* op, const Matrix& q, const Matrix& k, const Matrix& negatives,
                     double scale, const MutableMatrix& dq, const MutableMatrix& dk, std::int64_t tile = 0) {
   const std::int64_t N = q.rows, D = q.columns;
   require(k.rows == N && k.columns == D, "[", op, "] expected two matrices of one shape, got (", N, ", ", D, ") and (",
           k.rows, ", ", k.columns, ")");
-  Engine<C>& engine = work.engine<C>();
+  Engine<S>& engine = work.engine<S>();
   const bool want = dq.data || dk.data;
   if (want) {
     engine.weighted(op, q, negatives, scale, tile);
@@ -66,14 +66,14 @@ Value softmax_queue(Workspace& work, const char* op, const Matrix& q, const Matr
 
 /// The sigmoid of all pairs (Zhai et al. 2023): L = 1/N (sum_i softplus(-z_ii) + sum_{i != j} softplus(z_ij)),
 /// z = scale a . b + bias. One look, no sums to wait for.
-template <class C>
+template <class S>
 Value sigmoid_pairs(Workspace& work, const char* op, const Matrix& a, const Matrix& b, double scale, double bias,
                     const MutableMatrix& da, const MutableMatrix& db, std::int64_t tile = 0) {
   const std::int64_t N = a.rows, D = a.columns;
   require(b.rows == N && b.columns == D, "[", op, "] expected two matrices of one shape, got (", N, ", ", D, ") and (",
           b.rows, ", ", b.columns, ")");
   require(std::isfinite(bias), "[", op, "] the bias must be finite, got ", bias);
-  Engine<C>& engine = work.engine<C>();
+  Engine<S>& engine = work.engine<S>();
   engine.open(op, a, b, scale, Sides::both, false, {.count = 1}, Memory::recompute, tile);
   engine.sigmoid(bias);
   const double share = 1 / static_cast<double>(N);

@@ -5,7 +5,6 @@
 #include <cmath>
 #include <cstdint>
 #include <span>
-#include <vector>
 
 #include "contrastive/objectives/similarity/workspace.hpp"
 
@@ -16,25 +15,24 @@ namespace contrastive::similarity {
 ///     L = factor / N sum_i (log sum_{j != i} e^s_ij - 1/|P(i)| sum_{p in P(i)} s_ip),  s = scale z . z
 ///
 /// The second sum is a row times the sum of its class: O(N D). A row alone in its class counts 0.
-template <class C>
+template <class S>
 Value softmax_classes(Workspace& work, const char* op, const Matrix& z, std::span<const std::int32_t> labels,
                       double scale, double factor, bool unit, const MutableMatrix& dz,
                       Memory memory = Memory::automatic, std::int64_t tile = 0) {
   const std::int64_t N = z.rows, D = z.columns;
   require(static_cast<std::int64_t>(labels.size()) == N, "[", op, "] expected a label for each of ", N, " rows, got ",
           labels.size());
-  Engine<C>& engine = work.engine<C>();
+  Engine<S>& engine = work.engine<S>();
   engine.open(op, z, {}, scale, Sides::symmetric, unit, {.count = 1}, memory, tile);
   engine.sums();
-  std::vector<std::int32_t> classes(labels.begin(), labels.end());
-  std::sort(classes.begin(), classes.end());
-  classes.erase(std::unique(classes.begin(), classes.end()), classes.end());
-  const auto class_of = [&](std::int64_t i) {
-    return std::lower_bound(classes.begin(), classes.end(), labels[i]) - classes.begin();
-  };
-  std::vector<std::int64_t> members(classes.size());
-  double* const sums = work.means.zeros(static_cast<std::int64_t>(classes.size()) * D);
-  C* const line = work.line<C>(D);
+  std::int32_t* const classes = work.classes.resize(N);
+  std::copy(labels.begin(), labels.end(), classes);
+  std::sort(classes, classes + N);
+  std::int32_t* const end = std::unique(classes, classes + N);
+  const auto class_of = [&](std::int64_t i) { return std::lower_bound(classes, end, labels[i]) - classes; };
+  std::int64_t* const members = work.members.zeros(end - classes);
+  double* const sums = work.means.zeros((end - classes) * D);
+  auto* const line = work.line<compute_t<S>>(D);
   for (std::int64_t i = 0; i < N; ++i) {
     const auto c = class_of(i);
     ++members[c];

@@ -4,7 +4,6 @@
 #include <cmath>
 #include <cstdint>
 #include <span>
-#include <vector>
 
 #include "contrastive/objectives/similarity/workspace.hpp"
 
@@ -18,8 +17,11 @@ struct SoftmaxOptions {
   bool decoupled = false;      // leave the positive out of the denominator (Yeh et al. 2021)
   double von_mises_sigma = 0;  // decoupled: > 0 weighs each positive by 2 - N softmax(cos / sigma)
   double label_smoothing = 0;
-  std::span<const double> weights = {};    // (N) one a pair; the loss is divided by N all the same
-  std::span<const std::int32_t> ids = {};  // (N) other pairs of equal ids are no negatives
+  std::span<const double> weights = {};     // (N) one a pair; the loss is divided by N all the same
+  std::span<const std::int32_t> ids = {};   // (N) other pairs of equal ids are no negatives
+  std::span<const double> row_scales = {};  // (N) a scale for each row of the first matrix, beside `scale`
+  double hardness = 0;                      // > 0 weighs negatives by e^(hardness s) (softmax_hard.hpp)
+  double tau_plus = 0;                      // takes that share of false negatives out again
   Memory memory = Memory::automatic;
   std::int64_t tile = 0;
 };
@@ -27,18 +29,19 @@ struct SoftmaxOptions {
 /// Label smoothing moves a share of each target from the positive to all columns alike: by the mean of the columns, so
 /// in O((N + M) D). Returns what it adds to the loss, adds to the pairs' weights, and leaves in `work.means` the four
 /// rows that the gradients of a row and of a column lose: (w_i mean_y + sum_y, w_j mean_x + sum_x).
-template <class C>
-double smooth(Workspace& work, Engine<C>& engine, const SoftmaxOptions& options, const double* w, double* pair) {
+template <class S>
+double smooth(Workspace& work, Engine<S>& engine, const SoftmaxOptions& options, const double* w, double* pair) {
   const std::int64_t N = engine.rows(), D = engine.depth();
   const bool both = options.sides == Sides::both;
   const double share = options.label_smoothing / static_cast<double>(N);
   double *const means = work.means.zeros(6 * D), *const all_x = means + 4 * D, *const all_y = means + 5 * D;
-  C* const line = work.line<C>(D);
+  auto* const line = work.line<compute_t<S>>(D);
   for (std::int64_t i = 0; i < N; ++i) {
     engine.read_x(i, line);
+    const double of_row = options.row_scales.empty() ? 1 : options.row_scales[i];
     for (std::int64_t k = 0; k < D; ++k) {
-      all_x[k] += static_cast<double>(line[k]);
-      means[3 * D + k] += share * w[i] * static_cast<double>(line[k]);
+      all_x[k] += of_row * static_cast<double>(line[k]);
+      means[3 * D + k] += share * w[i] * of_row * static_cast<double>(line[k]);
     }
     engine.read_y(i, line);
     for (std::int64_t k = 0; k < D; ++k) {
@@ -60,13 +63,17 @@ double smooth(Workspace& work, Engine<C>& engine, const SoftmaxOptions& options,
   return loss;
 }
 
+template <class S>
+Value softmax_hard(Workspace& work, const char* op, const Matrix& a, const Matrix& b, const SoftmaxOptions& options,
+                   const MutableMatrix& da, const MutableMatrix& db);
+
 /// Rows i of a and b are each other's positives, everything else is negative:
 ///
 ///     L = sum_i w_i / (k N) sum over sides (log(e^s_ip + sum_j e^s_ij) - s_ip),  s = scale a . b, k sides
 ///
 /// `rows`: a against b. `both`: and b against a. `symmetric`: all 2N rows of [a; b] against each other but themselves.
 /// da, db: (N, D), or without data.
-template <class C>
+template <class S>
 Value softmax_pairs(Workspace& work, const char* op, const Matrix& a, const Matrix& b, const SoftmaxOptions& options,
                     const MutableMatrix& da, const MutableMatrix& db) {
   require(a.rows == b.rows && a.columns == b.columns, "[", op, "] expected two matrices of one shape, got (", a.rows,
@@ -78,33 +85,39 @@ Value softmax_pairs(Workspace& work, const char* op, const Matrix& a, const Matr
   require(options.ids.empty() || options.sides != Sides::symmetric, "[", op, "] ids are for pairs of two matrices");
   require(options.label_smoothing == 0 || (options.sides != Sides::symmetric && options.ids.empty()), "[", op,
           "] label smoothing is for pairs of two matrices, without ids");
+  require(options.row_scales.empty() || static_cast<std::int64_t>(options.row_scales.size()) == a.rows, "[", op,
+          "] expected a scale for each of ", a.rows, " rows, got ", options.row_scales.size());
+  for (const double scale : options.row_scales)
+    require(std::isfinite(scale) && scale > 0, "[", op, "] the scales of rows must be above 0 and finite, got ", scale);
+  if (options.hardness != 0 || options.tau_plus != 0) return softmax_hard<S>(work, op, a, b, options, da, db);
   const bool symmetric = options.sides == Sides::symmetric, rows_only = options.sides == Sides::rows;
   const std::int64_t N = a.rows, rows = symmetric ? 2 * N : N, D = a.columns;
   Exclude exclude{.count = 1};
   if (symmetric) exclude = {.count = 3, .offset = {0, N, -N}};
   if (!options.ids.empty()) exclude.row_ids = exclude.column_ids = options.ids.data();
-  Engine<C>& engine = work.engine<C>();
-  engine.open(op, a, b, options.scale, options.sides, options.unit, exclude, options.memory, options.tile);
+  Engine<S>& engine = work.engine<S>();
+  engine.open(op, a, b, options.scale, options.sides, options.unit, exclude, options.memory, options.tile,
+              options.row_scales.empty() ? nullptr : options.row_scales.data());
   engine.sums();
 
   const double ln2 = std::log(2.0), smoothing = options.label_smoothing;
   const double share = 1 / (static_cast<double>(N) * (rows_only ? 1 : 2));
   double *const w = work.a.resize(rows), *const A = work.A.resize(rows), *const B = work.B.resize(rows),
                 *const pair = work.pair.zeros(rows);
-  std::vector<double> positive_weight;  // of a constant: no gradient flows through it
+  double* positive_weight = nullptr;  // constants: no gradient flows through them
   if (options.von_mises_sigma > 0) {
     double sum = 0;
-    positive_weight.resize(static_cast<std::size_t>(N));
+    positive_weight = work.positives.resize(N);
     for (std::int64_t i = 0; i < N; ++i)
       sum += positive_weight[i] =
           std::exp((engine.t(i, symmetric ? i + N : i) * ln2 / options.scale - 1) / options.von_mises_sigma);
-    for (double& p : positive_weight) p = 2 - static_cast<double>(N) * p / sum;
+    for (std::int64_t i = 0; i < N; ++i) positive_weight[i] = 2 - static_cast<double>(N) * positive_weight[i] / sum;
   }
   Value value;
   /// Adds a side's part of row i, whose negatives sum to `others`: the sum with its positive goes to `all`.
   const auto add_side = [&](std::int64_t i, double positive, double others, double& all) {
     all = options.decoupled ? others : log2_add(others, positive);
-    const double weight = positive_weight.empty() ? 1 : positive_weight[i % N];
+    const double weight = positive_weight ? positive_weight[i % N] : 1;
     value.loss += w[i] * (options.decoupled ? ln2 * (all - weight * positive) : softplus2(others - positive));
     pair[i] -= w[i] * (options.decoupled ? weight : std::exp2(others - all));  // 1 - p
   };
@@ -133,8 +146,12 @@ Value softmax_pairs(Workspace& work, const char* op, const Matrix& a, const Matr
       if (!symmetric && want_b) engine.write_dy(i, pair[i], i, less ? less + D : nullptr, options.scale, db, i);
     }
   });
-  for (std::int64_t i = 0; i < rows; ++i) value.dlog_scale += options.scale * B[i] * (symmetric ? 0.5 : 1);
+  for (std::int64_t i = 0; i < rows; ++i)
+    value.dlog_scale +=
+        options.scale * B[i] * (symmetric ? 0.5 : 1) * (options.row_scales.empty() ? 1 : options.row_scales[i]);
   return value;
 }
 
 }  // namespace contrastive::similarity
+
+#include "contrastive/objectives/similarity/softmax_hard.hpp"  // IWYU pragma: export

@@ -6,6 +6,7 @@
 #include <type_traits>
 
 #include "contrastive/kernels/cpu/simd.hpp"
+#include "contrastive/objectives/similarity/bf16_dots.hpp"
 
 /// The register tile that every product of the similarity engine is made of.
 ///
@@ -13,12 +14,16 @@
 /// [k / W][r][k % W], a row of a right factor is W columns at [k][W], and so is the result. The logits S = X Y^T, and
 /// both gradients G Y and X^T G, are then one and the same loop, and G is used where the epilogue left it: nothing is
 /// transposed or packed between the three products.
+///
+/// Elements are of type S: float or double, or bf16 where the machine multiplies pairs of them. Then a right factor has
+/// two rows beside each other, [k / 2][W][2], and S is a pair of neighbours in a left one; sums are floats.
 namespace contrastive::similarity {
 
 /// Columns W and rows of the register tile. `wide` rows x 2 accumulators, two columns and one broadcast fill the
 /// registers; `narrow` ones take what is left, so that any multiple of `narrow` is covered.
-template <class Isa, class C>
+template <class Isa, class S>
 struct Tiling {
+  using C = compute_t<S>;
   static constexpr int lanes = simd::lanes<Isa, C>, W = 2 * lanes;
   static constexpr int wide = Isa::registers == 32 ? 12 : 6, narrow = Isa::registers == 32 ? 8 : 4;
   using V = simd::vec<C, lanes>;
@@ -28,9 +33,10 @@ struct Tiling {
 };
 
 /// W of the instruction set in use; f64 takes the plain path.
-template <class C>
+template <class S>
 int tile_width() {
-  if constexpr (std::is_same_v<C, double>) return Tiling<simd::Base, double>::W;
+  using C = compute_t<S>;
+  if constexpr (std::is_same_v<S, double>) return Tiling<simd::Base, double>::W;
   switch (simd::isa()) {
     case simd::IsaLevel::avx512: return Tiling<simd::Avx512, C>::W;
     case simd::IsaLevel::avx2: return Tiling<simd::Avx2, C>::W;
@@ -38,57 +44,70 @@ int tile_width() {
   }
 }
 
-/// sum (R, W) += A (R, K) B (K, W). `a` points at row 0 of the first column block, blocks lie `a_block` apart.
-template <class Isa, class C, int R, class V>
-CONTRASTIVE_INLINE void multiply(V (&sum)[R][2], const C* a, std::int64_t a_block, const C* b, std::int64_t K) {
-  constexpr int L = Tiling<Isa, C>::lanes, W = 2 * L;
+/// sum (R, W) += A (R, K) B (K, W). `a` points at row 0 of the first column block, blocks lie `a_block` apart. bf16: K in
+/// pairs, the last filled with a zero.
+template <class Isa, class S, int R, class V>
+CONTRASTIVE_INLINE void multiply(V (&sum)[R][2], const S* a, std::int64_t a_block, const S* b, std::int64_t K) {
+  constexpr int L = Tiling<Isa, S>::lanes, W = 2 * L, pair = terms<S>;
+  V t[R][2];  // a copy of its own stays in registers whatever the caller does with `sum`
+#pragma GCC unroll 12
+  for (int r = 0; r < R; ++r) t[r][0] = sum[r][0], t[r][1] = sum[r][1];
   for (std::int64_t k0 = 0; k0 < K; k0 += W, a += a_block) {
     const int count = static_cast<int>(K - k0 < W ? K - k0 : W);
-    for (int k = 0; k < count; ++k, b += W) {
-      const V b0 = simd::load<V>(b), b1 = simd::load<V>(b + L);
+    for (int k = 0; k < count; k += pair, b += W * pair) {
+      const auto b0 = load_terms<V>(b), b1 = load_terms<V>(b + L * pair);
 #pragma GCC unroll 12
       for (int r = 0; r < R; ++r) {
-        sum[r][0] += a[r * W + k] * b0;
-        sum[r][1] += a[r * W + k] * b1;
+        t[r][0] = add_product(t[r][0], a + r * W + k, b0);
+        t[r][1] = add_product(t[r][1], a + r * W + k, b1);
       }
     }
   }
+#pragma GCC unroll 12
+  for (int r = 0; r < R; ++r) sum[r][0] = t[r][0], sum[r][1] = t[r][1];
 }
 
-template <class Isa, class C, int R, class V>
-CONTRASTIVE_INLINE void load_tile(V (&s)[R][2], const C* from) {
+template <class Isa, int R, class V, class T>
+CONTRASTIVE_INLINE void load_tile(V (&s)[R][2], const T* from) {
 #pragma GCC unroll 12
   for (int r = 0; r < R; ++r)
 #pragma GCC unroll 2
-    for (int v = 0; v < 2; ++v) s[r][v] = simd::load<V>(from + (r * 2 + v) * Tiling<Isa, C>::lanes);
+    for (int v = 0; v < 2; ++v) s[r][v] = simd::load<V>(from + (r * 2 + v) * simd::size_v<V>);
 }
-template <class Isa, class C, int R, class V>
-CONTRASTIVE_INLINE void store_tile(C* to, V (&s)[R][2]) {
+template <class Isa, int R, class V, class T>
+CONTRASTIVE_INLINE void store_tile(T* to, V (&s)[R][2]) {
+  if constexpr (std::is_same_v<T, bf16>) {
+#pragma GCC unroll 12
+    for (int r = 0; r < R; ++r)
+      simd::store(reinterpret_cast<std::uint16_t*>(to + r * 2 * simd::size_v<V>), round_to_bf16(s[r][0], s[r][1]));
+    return;
+  }
 #pragma GCC unroll 12
   for (int r = 0; r < R; ++r)
 #pragma GCC unroll 2
-    for (int v = 0; v < 2; ++v) simd::store(to + (r * 2 + v) * Tiling<Isa, C>::lanes, s[r][v]);
+    for (int v = 0; v < 2; ++v) simd::store(to + (r * 2 + v) * simd::size_v<V>, s[r][v]);
 }
 
 /// to (R, W) += A (R, K) B (K, W).
-template <class Isa, class C, int R>
-CONTRASTIVE_INLINE void accumulate_tile(C* to, const C* a, std::int64_t a_block, const C* b, std::int64_t K) {
-  typename Tiling<Isa, C>::V sum[R][2];
-  load_tile<Isa, C>(sum, static_cast<const C*>(to));
-  multiply<Isa, C>(sum, a, a_block, b, K);
-  store_tile<Isa, C>(to, sum);
+template <class Isa, class S, int R>
+CONTRASTIVE_INLINE void accumulate_tile(compute_t<S>* to, const S* a, std::int64_t a_block, const S* b,
+                                        std::int64_t K) {
+  typename Tiling<Isa, S>::V sum[R][2];
+  load_tile<Isa>(sum, to);
+  multiply<Isa, S>(sum, a, a_block, b, K);
+  store_tile<Isa>(to, sum);
 }
 
 /// The same for `rows` rows, a multiple of `narrow`.
-template <class Isa, class C>
-CONTRASTIVE_INLINE void accumulate(C* to, const C* a, std::int64_t a_block, const C* b, std::int64_t K,
+template <class Isa, class S>
+CONTRASTIVE_INLINE void accumulate(compute_t<S>* to, const S* a, std::int64_t a_block, const S* b, std::int64_t K,
                                    std::int64_t rows) {
-  using T = Tiling<Isa, C>;
+  using T = Tiling<Isa, S>;
   const std::int64_t wide = T::wide_rows(rows);
   for (std::int64_t r = 0; r < wide; r += T::wide)
-    accumulate_tile<Isa, C, T::wide>(to + r * T::W, a + r * T::W, a_block, b, K);
+    accumulate_tile<Isa, S, T::wide>(to + r * T::W, a + r * T::W, a_block, b, K);
   for (std::int64_t r = wide; r < rows; r += T::narrow)
-    accumulate_tile<Isa, C, T::narrow>(to + r * T::W, a + r * T::W, a_block, b, K);
+    accumulate_tile<Isa, S, T::narrow>(to + r * T::W, a + r * T::W, a_block, b, K);
 }
 
 /// 2^t for t <= 127, 1 unit in the last place; below -126 it stays at 2^-126, which no sum here feels.

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <memory>
 #include <type_traits>
 
 #include "contrastive/objectives/similarity/engine.hpp"
@@ -12,18 +13,29 @@ namespace contrastive::similarity {
 
 /// What a call needs beside its inputs; keep one and pass it again, and nothing is allocated.
 struct Workspace {
-  Engine<float> f32, f32_extra;
-  Engine<double> f64, f64_extra;
-  Buffer<double> a, A, B, pair, means;
+  Engine<float> f32;
+  Engine<double> f64;
+  Engine<bf16> half;
+  std::unique_ptr<Workspace> second;  // of losses that look at the similarities at two scales
+  Buffer<double> a, A, B, pair, means, positives;
+  Buffer<std::int32_t> classes;
+  Buffer<std::int64_t> members;
   Buffer<float> line_f32;
   Buffer<double> line_f64;
 
-  template <class C>
-  Engine<C>& engine(bool extra = false) {
-    if constexpr (std::is_same_v<C, double>)
-      return extra ? f64_extra : f64;
+  template <class S>
+  Engine<S>& engine() {
+    if constexpr (std::is_same_v<S, double>)
+      return f64;
+    else if constexpr (std::is_same_v<S, bf16>)
+      return half;
     else
-      return extra ? f32_extra : f32;
+      return f32;
+  }
+  template <class S>
+  Engine<S>& second_engine() {
+    if (!second) second = std::make_unique<Workspace>();
+    return second->engine<S>();
   }
   template <class C>
   C* line(std::int64_t count) {
@@ -32,7 +44,7 @@ struct Workspace {
     else
       return line_f32.resize(count);
   }
-  std::int64_t bytes() const { return f32.bytes() + f32_extra.bytes() + f64.bytes() + f64_extra.bytes(); }
+  std::int64_t bytes() const { return f32.bytes() + f64.bytes() + half.bytes() + (second ? second->bytes() : 0); }
 };
 
 /// Loss and gradients with respect to the two scalars; those of matrices go to the caller's memory.

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: MIT
+
+// SimCLR trained on the similarity engine and on the loss written op by op: the same curve.
+
+#include "contrastive/augment/recipes.hpp"
+#include "contrastive/encoders/conv_net.hpp"
+#include "contrastive/methods/simclr.hpp"
+#include "contrastive/optim/sgd.hpp"
+#include "support/catch.hpp"
+
+using namespace contrastive;
+
+namespace {
+
+/// SimCLR's objective with every logit in memory.
+struct DenseNtXent {
+  double temperature;
+  Tensor operator()(const Embeddings& z) const { return dense::nt_xent(z.online[0], z.online[1], temperature) * 2; }
+};
+
+/// Losses of `steps` steps of SGD over views that change every step.
+template <class Objective>
+std::vector<double> curve(const Objective& objective, DType dtype, double rate, int steps) {
+  ConvNet encoder(3, {8, 16}, Rng(1));
+  Mlp head = simclr_head(16, {.dimension = 12}, Rng(2));
+  Method method(std::move(encoder), std::move(head), Identity{}, objective, simclr_cifar(8), Shared{});
+  method.views_together = true;
+  move_to(method, Device::cpu, dtype);
+  Sgd optimizer(parameter_groups(method.online), {.momentum = 0.9});
+  std::vector<double> losses;
+  for (int step = 0; step < steps; ++step) {
+    Views views;
+    const Tensor picture = init::normal({24, 8, 8, 3}, 1, Rng(3) / static_cast<std::uint64_t>(step));
+    for (std::uint64_t v = 0; v < 2; ++v)
+      views.view.push_back((picture + init::normal({24, 8, 8, 3}, 0.4, Rng(4) / (2 * step + v))).to(dtype));
+    views.globals = 2;
+    const Tensor loss = method.loss(views);
+    loss.backward();
+    optimizer.step(rate);
+    optimizer.clear_grad();
+    losses.push_back(loss.item());
+  }
+  return losses;
+}
+
+}  // namespace
+
+TEST_CASE("SimCLR's curve is the same on the engine and op by op") {
+  const int steps = 30;
+  const auto engine = curve(NtXent{0.5}, DType::f64, 0.05, steps);
+  const auto dense = curve(DenseNtXent{0.5}, DType::f64, 0.05, steps);
+  CHECK(engine.back() < engine.front() - 0.5);  // it learns
+  for (int i = 0; i < steps; ++i) CHECK(engine[i] == Approx(dense[i]).epsilon(1e-9));
+  // float32 rounds differently in the two; a step doubles the distance at most, so it is held for a few.
+  const auto engine32 = curve(NtXent{0.5}, DType::f32, 0.05, 8), dense32 = curve(DenseNtXent{0.5}, DType::f32, 0.05, 8);
+  for (int i = 0; i < 8; ++i) CHECK(engine32[i] == Approx(dense32[i]).epsilon(2e-5));
+  // Another temperature is another curve.
+  CHECK(std::abs(curve(NtXent{0.4}, DType::f64, 0.05, 2)[1] - dense[1]) > 1e-2);
+}
