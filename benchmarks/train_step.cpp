@@ -17,8 +17,8 @@
 #include "contrastive/encoders/resnet.hpp"
 #include "contrastive/encoders/vit.hpp"
 #include "contrastive/methods/simclr.hpp"
-#include "contrastive/optim/adamw.hpp"
 #include "contrastive/objectives/dense.hpp"
+#include "contrastive/optim/adamw.hpp"
 #include "contrastive/optim/sgd.hpp"
 
 using namespace contrastive;

@@ -228,7 +228,7 @@ TEST_CASE("closed forms") {
         Approx(std::log(8.0)));
 }
 
-TEST_CASE("bf16 rows are computed in float32") {
+TEST_CASE("bf16 rows give the loss of float32, and its gradients rounded") {
   const Tensor a = normalize(random(40, 16, 1)).to(DType::bf16), b = normalize(random(40, 16, 2)).to(DType::bf16);
   const Tensor x = leaf(a, DType::bf16), x32 = leaf(a, DType::f32);
   const Tensor loss = clip_loss(x, b, scalar(2, DType::f32));
@@ -236,8 +236,8 @@ TEST_CASE("bf16 rows are computed in float32") {
   const Tensor loss32 = clip_loss(x32, b.to(DType::f32), scalar(2, DType::f32));
   loss32.backward();
   CHECK(loss.dtype() == DType::f32);
-  CHECK(loss.item() == loss32.item());
-  check_close(x.grad(), x32.grad(), 4e-3, 1e-9);  // the rounding of the result alone
+  CHECK(loss.item() == Approx(loss32.item()).epsilon(1e-6));
+  check_close(x.grad(), x32.grad(), 8e-3, 1e-9);  // the rounding of G, and of the result
 }
 
 TEST_CASE("matrices of Eigen, of either order, of xtensor and spans give one result, in their own kind") {

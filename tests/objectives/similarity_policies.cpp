@@ -21,8 +21,8 @@ using Rows = std::vector<std::vector<double>>;
 struct Result {
   double loss = 0, dlog_scale = 0;
   Rows dx, dy;
-  /// By row: scale sum_j |G_ij| |y_j| / |x_i| over negatives, to which the rounding of G to bf16 is relative, and over
-  /// all, to which that of float is.
+  /// By row: scale sum_j |G_ij| |y_j| / |x_i| over what is rounded to bf16, and over all, to which the rounding of
+  /// float is relative.
   std::vector<double> x_reach, y_reach, x_whole, y_whole;
 };
 
@@ -32,10 +32,21 @@ double dot(const std::vector<double>& a, const std::vector<double>& b) {
   return sum;
 }
 
+/// dL / ds_j, the sizes of the terms that it is the sum of, and of those that the engine rounds to bf16.
+struct Slopes {
+  std::vector<double> sum, size, rounded;
+  explicit Slopes(std::size_t n) : sum(n), size(n), rounded(n) {}
+  void add(std::size_t j, double term, bool of_tile = false) {
+    sum[j] += term;
+    size[j] += std::abs(term);
+    if (of_tile) rounded[j] += std::abs(term);
+  }
+};
+
 /// One side of one row: adds its loss, and dL / ds_j to `slopes`. s_j: the row's logits, p: its positive, `out`: who takes
 /// no part at all.
 double row_loss(const std::vector<double>& s, std::size_t p, const std::vector<bool>& out, const SoftmaxOptions& o,
-                double weight, std::vector<double>& slopes) {
+                double weight, Slopes& slopes) {
   const std::size_t M = s.size();
   if (o.hardness != 0 || o.tau_plus != 0) {
     double n = 0, above = 0, below = 0;
@@ -45,13 +56,15 @@ double row_loss(const std::vector<double>& s, std::size_t p, const std::vector<b
     const double R = n * above / below, positive = std::exp(s[p]), least = n * std::exp(-o.scale);
     const double biased = (R - o.tau_plus * n * positive) / (1 - o.tau_plus), N_g = std::max(biased, least);
     const bool free = biased > least;
-    slopes[p] +=
-        weight * ((positive - (free ? o.tau_plus * n * positive / (1 - o.tau_plus) : 0)) / (positive + N_g) - 1);
-    for (std::size_t j = 0; j < M && free; ++j)
-      if (j != p && !out[j])
-        slopes[j] += weight * R / (1 - o.tau_plus) / (positive + N_g) *
-                     ((1 + o.hardness) * std::exp((1 + o.hardness) * s[j]) / above -
-                      o.hardness * std::exp(o.hardness * s[j]) / below);
+    slopes.add(p, -weight);
+    slopes.add(p, weight * positive / (positive + N_g));
+    if (free) slopes.add(p, -weight * o.tau_plus * n * positive / (1 - o.tau_plus) / (positive + N_g));
+    const double share = weight * R / (1 - o.tau_plus) / (positive + N_g);
+    for (std::size_t j = 0; j < M && free; ++j) {
+      if (j == p || out[j]) continue;
+      slopes.add(j, share * (1 + o.hardness) * std::exp((1 + o.hardness) * s[j]) / above, true);
+      slopes.add(j, -share * o.hardness * std::exp(o.hardness * s[j]) / below, true);
+    }
     return weight * std::log((positive + N_g) / positive);
   }
   double most = -INFINITY, sum = 0, mean = 0;
@@ -63,10 +76,10 @@ double row_loss(const std::vector<double>& s, std::size_t p, const std::vector<b
   }
   const double lse = most + std::log(sum), e = o.label_smoothing;
   for (std::size_t j = 0; j < M; ++j) {
-    if (!out[j] && !(o.decoupled && j == p)) slopes[j] += weight * std::exp(s[j] - lse);
-    slopes[j] -= weight * e / static_cast<double>(M);
+    if (!out[j] && !(o.decoupled && j == p)) slopes.add(j, weight * std::exp(s[j] - lse), j != p);
+    slopes.add(j, -weight * e / static_cast<double>(M));
   }
-  slopes[p] -= weight * (1 - e);
+  slopes.add(p, -weight * (1 - e));
   return weight * (lse - (1 - e) * s[p] - e * mean);
 }
 
@@ -84,7 +97,7 @@ Result loop(const Rows& a, const Rows& b, const SoftmaxOptions& o) {
   };
   bring_to_unit(x, x_norm);
   bring_to_unit(y, y_norm);
-  Rows s(n, std::vector<double>(n)), G(n, std::vector<double>(n));
+  Rows s(n, std::vector<double>(n)), G = s, size = s, rounded = s;
   const auto scale_of = [&](std::size_t i) { return o.scale * (o.row_scales.empty() ? 1 : o.row_scales[i]); };
   for (std::size_t i = 0; i < n; ++i)
     for (std::size_t j = 0; j < n; ++j) s[i][j] = scale_of(i) * dot(x[i], y[j]);
@@ -92,7 +105,8 @@ Result loop(const Rows& a, const Rows& b, const SoftmaxOptions& o) {
   const double share = 1 / static_cast<double>(N * (o.sides == Sides::rows ? 1 : 2));
   for (int side = 0; side < (o.sides == Sides::both ? 2 : 1); ++side)
     for (std::size_t i = 0; i < n; ++i) {
-      std::vector<double> logits(n), slopes(n);
+      std::vector<double> logits(n);
+      Slopes slopes(n);
       std::vector<bool> out(n);
       const std::size_t p = symmetric ? (i + N) % n : i;
       for (std::size_t j = 0; j < n; ++j) {
@@ -100,7 +114,12 @@ Result loop(const Rows& a, const Rows& b, const SoftmaxOptions& o) {
         out[j] = (symmetric && j == i) || (!o.ids.empty() && j != p && o.ids[i] == o.ids[j]);
       }
       r.loss += row_loss(logits, p, out, o, share * (o.weights.empty() ? 1 : o.weights[i % N]), slopes);
-      for (std::size_t j = 0; j < n; ++j) (side ? G[j][i] : G[i][j]) += slopes[j];
+      for (std::size_t j = 0; j < n; ++j) {
+        const std::size_t row = side ? j : i, column = side ? i : j;
+        G[row][column] += slopes.sum[j];
+        size[row][column] += slopes.size[j];
+        rounded[row][column] += slopes.rounded[j];
+      }
     }
   const auto gradient = [&](bool of_x) {
     const Rows &mine = of_x ? x : y, &other = of_x ? y : x;
@@ -109,12 +128,12 @@ Result loop(const Rows& a, const Rows& b, const SoftmaxOptions& o) {
     std::vector<double> reach(n), whole(n);
     for (std::size_t i = 0; i < n; ++i) {
       for (std::size_t j = 0; j < n; ++j) {
-        const double g = (of_x ? G[i][j] * scale_of(i) : G[j][i] * scale_of(j)) / norm[i];
+        const std::size_t row = of_x ? i : j, column = of_x ? j : i;
+        const double by = scale_of(row) / norm[i], length = std::sqrt(dot(other[j], other[j]));
+        const double g = G[row][column] * by;
+        whole[i] += size[row][column] * by * length;
+        reach[i] += rounded[row][column] * by * length;
         for (std::size_t k = 0; k < D; ++k) d[i][k] += g * other[j][k];
-        const std::size_t p = symmetric ? (i + N) % n : i;
-        const double size = std::abs(g) * std::sqrt(dot(other[j], other[j]));
-        whole[i] += size;
-        if (j != p) reach[i] += size;
       }
       const double along = o.unit && norm[i] > 1e-12 ? dot(d[i], mine[i]) : 0;
       for (std::size_t k = 0; k < D; ++k) d[i][k] -= along * mine[i][k];

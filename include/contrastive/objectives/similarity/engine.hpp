@@ -36,7 +36,7 @@ enum class Sides {
 ///
 /// S: float, double, or bf16 for bf16 rows on machines that multiply them in pairs (`has_bf16_dots`): logits, sums and
 /// losses are then as exact as float's, from exact products; G is rounded to bf16 before its products, so that a gradient
-/// is off by up to 2^-8 sum_j |G_ij y_jd|, twice that where exponentials are kept.
+/// is off by up to 2^-8 sum_j |G_ij| |y_j|, twice that where exponentials are kept.
 ///
 /// An object keeps its memory: a second use of the same sizes allocates nothing.
 template <class S>
