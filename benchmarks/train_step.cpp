@@ -10,8 +10,6 @@
 #include <benchmark/benchmark.h>
 #include <sys/resource.h>
 
-#include <chrono>
-
 #include "contrastive/augment/recipes.hpp"
 #include "contrastive/encoders/conv_net.hpp"
 #include "contrastive/encoders/resnet.hpp"
@@ -20,38 +18,11 @@
 #include "contrastive/objectives/dense.hpp"
 #include "contrastive/optim/adamw.hpp"
 #include "contrastive/optim/sgd.hpp"
+#include "timed_kernels.hpp"
 
 using namespace contrastive;
 
 namespace {
-
-double product_seconds = 0;
-
-template <auto Row>
-struct Timed;
-/// A row of the kernel table that adds its time to `product_seconds`.
-template <class... Args, void (*KernelTable::*Row)(Args...)>
-struct Timed<Row> {
-  static void call(Args... args) {
-    const auto start = std::chrono::steady_clock::now();
-    (cpu_kernels().*Row)(args...);
-    product_seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  }
-};
-
-const KernelTable& timed_kernels() {
-  static const KernelTable table = [] {
-    KernelTable timed = cpu_kernels();
-    timed.matmul = Timed<&KernelTable::matmul>::call;
-    timed.conv2d = Timed<&KernelTable::conv2d>::call;
-    timed.conv2d_grad_input = Timed<&KernelTable::conv2d_grad_input>::call;
-    timed.conv2d_grad_weight = Timed<&KernelTable::conv2d_grad_weight>::call;
-    timed.attention = Timed<&KernelTable::attention>::call;
-    timed.attention_grad = Timed<&KernelTable::attention_grad>::call;
-    return timed;
-  }();
-  return table;
-}
 
 Views noise(std::int64_t N, std::int64_t size = 32) {
   Views views;
@@ -78,14 +49,7 @@ void measure(benchmark::State& state, std::int64_t N, Step&& step) {
   getrusage(RUSAGE_SELF, &usage);
   state.counters["process_MB"] = static_cast<double>(usage.ru_maxrss) * 1024 / 1e6;
 
-  register_kernels(Device::cpu, &timed_kernels());
-  product_seconds = 0;
-  const auto start = std::chrono::steady_clock::now();
-  step();
-  step();
-  const double whole = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  state.counters["outside_products"] = 1 - product_seconds / whole;
-  register_kernels(Device::cpu, nullptr);
+  state.counters["outside_products"] = timed::outside_products(step);
 }
 
 void train_step(benchmark::State& state, DType precision) {

@@ -24,7 +24,7 @@ app::Composition compose(const app::Settings& s, std::int64_t, contrastive::Rng 
   using namespace contrastive;
   const AnyAugment views = app::training_views(s, [](int size) { return size < 96 ? byol_cifar(size) : byol(size); });
   const BarlowTwinsMethodConfig config{.scale = 0.1, .dimension = s.dimension};
-  return {barlow_twins(app::encoder_for(s, rng / "encoder"), views, config, rng),
+  return {barlow_twins(app::encoder_for(s, rng / "encoder", true), views, config, rng),
           app::evaluation_view(s, app::normalization_of(s))};
 }
 

@@ -35,7 +35,7 @@ app::Composition compose(const app::Settings& s, std::int64_t, contrastive::Rng 
                           .mlp = false,
                           .groups = s.groups};
   return {moco_v2(app::encoder_for(s, rng / "encoder"), views, config, rng),
-          app::evaluation_view(s, app::normalization_of(s))};
+          app::evaluation_view(s, app::channels_of(s) == 1 ? Normalize{} : imagenet_statistics)};
 }
 
 }  // namespace

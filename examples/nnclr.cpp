@@ -30,8 +30,7 @@ app::Composition compose(const app::Settings& s, std::int64_t, contrastive::Rng 
                            .projector_hidden = s.hidden,
                            .predictor_hidden = s.hidden,
                            .dimension = s.dimension};
-  return {nnclr(app::encoder_for(s, rng / "encoder"), views, config, rng),
-          app::evaluation_view(s, app::normalization_of(s))};
+  return {nnclr(app::encoder_for(s, rng / "encoder"), views, config, rng), app::evaluation_view(s)};
 }
 
 }  // namespace

@@ -27,7 +27,7 @@ app::Composition compose(const app::Settings& s, std::int64_t, contrastive::Rng 
       app::training_views(s, [](int size) { return size < 96 ? simclr_cifar(size) : simclr(size); });
   const SimclrConfig config{
       .temperature = s.temperature, .head_layers = static_cast<int>(s.head_layers), .dimension = s.dimension};
-  return {simclr(app::encoder_for(s, rng / "encoder"), views, config, rng), app::evaluation_view(s)};
+  return {simclr(app::encoder_for(s, rng / "encoder", true), views, config, rng), app::evaluation_view(s)};
 }
 
 }  // namespace

@@ -27,7 +27,7 @@ app::Composition compose(const app::Settings& s, std::int64_t, contrastive::Rng 
       app::training_views(s, [](int size) { return size < 96 ? simsiam_cifar(size) : simsiam(size); });
   const SimsiamConfig config{
       .dimension = s.dimension, .bottleneck = s.hidden, .projector_layers = static_cast<int>(s.head_layers)};
-  return {simsiam(app::encoder_for(s, rng / "encoder"), views, config, rng),
+  return {simsiam(app::encoder_for(s, rng / "encoder", true), views, config, rng),
           app::evaluation_view(s, app::normalization_of(s))};
 }
 

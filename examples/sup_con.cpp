@@ -24,8 +24,7 @@ app::Composition compose(const app::Settings& s, std::int64_t, contrastive::Rng 
   const AnyAugment views =
       app::training_views(s, [](int size) { return size < 96 ? simclr_cifar(size) : simclr(size); });
   const SupConMethodConfig config{.loss = {.temperature = s.temperature}, .dimension = s.dimension};
-  return {sup_con(app::encoder_for(s, rng / "encoder"), views, config, rng),
-          app::evaluation_view(s, app::normalization_of(s))};
+  return {sup_con(app::encoder_for(s, rng / "encoder"), views, config, rng), app::evaluation_view(s)};
 }
 
 }  // namespace

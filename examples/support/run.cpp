@@ -216,8 +216,10 @@ EncoderOptions encoder_options(const Settings& s, int channels) {
           .vit = {.patch = static_cast<int>(s.patch), .drop_path = s.drop_path}};
 }
 
-ImageEncoder encoder_for(const Settings& s, Rng rng) {
-  return make_encoder(s.encoder, encoder_options(s, channels_of(s)), rng);
+ImageEncoder encoder_for(const Settings& s, Rng rng, bool zero_last) {
+  EncoderOptions options = encoder_options(s, channels_of(s));
+  options.zero_init_residual = zero_last;
+  return make_encoder(s.encoder, options, rng);
 }
 
 void check_queue(const Settings& s, std::int64_t rows) {

@@ -64,7 +64,7 @@ struct MocoConfig {
   std::int64_t queue = 65536;  // the CIFAR demo: 4096; a multiple of the batch
   std::int64_t dimension = 128;
   bool mlp = true;          // v1: one linear layer
-  std::int64_t groups = 1;  // batch norm in that many parts, where one device stands for several (the demo: 8)
+  std::int64_t groups = 1;  // batch norm in that many parts, keys shuffled between them (the demo: 8)
 };
 
 /// Sets the number of groups of every batch norm in a module (split batch norm).
@@ -83,7 +83,10 @@ auto moco(Encoder encoder, Augmentation augment, const MocoConfig& config, Rng r
   split_batch_norm(encoder, config.groups);
   return Method(std::move(encoder), Mlp(features, layers, rng / "projector"), Identity{},
                 Loss{config.temperature, Queue(config.queue, config.dimension, rng)}, std::move(augment),
-                Momentum{.momentum = config.momentum, .update = MomentumUpdate::before_keys});
+                Momentum{.momentum = config.momentum,
+                         .update = MomentumUpdate::before_keys,
+                         .shuffle = config.groups > 1,
+                         .rng = rng / "shuffle"});
 }
 
 }  // namespace detail

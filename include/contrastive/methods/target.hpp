@@ -2,12 +2,15 @@
 #pragma once
 
 #include <cstdint>
+#include <numeric>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "contrastive/core/rng.hpp"
 #include "contrastive/nn/module.hpp"
 #include "contrastive/ops/elementwise.hpp"
+#include "contrastive/ops/index.hpp"
 #include "contrastive/optim/schedule.hpp"
 
 /// The other branch of a method: what the online embedding is compared with.
@@ -84,6 +87,10 @@ struct Momentum {
   double momentum = 0.99;  // in [0, 1]
   bool to_one = false;     // rise to 1 along half a cosine over the run (BYOL, MoCo v3, DINO)
   MomentumUpdate update = MomentumUpdate::after_step;
+  /// Views pass the target in another order than the online network, drawn anew each step, and the embeddings are put
+  /// back: with split batch norm a key is then not normalised beside its query's company (MoCo's shuffled batch norm).
+  bool shuffle = false;
+  Rng rng{};  // of the orders
 
   double at(Progress progress) const { return to_one ? cosine(momentum, 1, progress.fraction()) : momentum; }
 
@@ -105,10 +112,33 @@ class MomentumBranch {
   template <class Views, class Wanted>
   std::vector<Tensor> operator()(const Views& views, const std::vector<Tensor>&, Wanted&& wanted, bool together) const {
     const NoGrad no_grad;
-    return tower_.project(views, wanted, together);
+    if (!rule_.shuffle) return tower_.project(views, wanted, together);
+    Views other = views;
+    const std::int64_t N = views.view.at(0).size(0);
+    std::vector<Tensor> back(views.view.size());
+    for (std::size_t v = 0; v < views.view.size(); ++v) {
+      if (!wanted(v)) continue;
+      Tensor order({N}, DType::i64);
+      back[v] = Tensor({N}, DType::i64);
+      std::vector<std::int64_t> rows(static_cast<std::size_t>(N));
+      std::iota(rows.begin(), rows.end(), std::int64_t{0});
+      Stream(rule_.rng / static_cast<std::uint64_t>(step_) / v).shuffle(rows);
+      for (std::int64_t i = 0; i < N; ++i) {
+        order.data<std::int64_t>()[i] = rows[static_cast<std::size_t>(i)];
+        back[v].data<std::int64_t>()[rows[static_cast<std::size_t>(i)]] = i;
+      }
+      other.view[v] = gather(views.view[v], order.to(views.view[v].device()));
+    }
+    std::vector<Tensor> z = tower_.project(other, wanted, together);
+    for (std::size_t v = 0; v < z.size(); ++v)
+      if (z[v].defined()) z[v] = gather(z[v], back[v].to(z[v].device()));
+    return z;
   }
   const Tower& tower() const { return tower_; }
-  void before_keys(Tower& online, Progress progress) { follow(online, progress, MomentumUpdate::before_keys); }
+  void before_keys(Tower& online, Progress progress) {
+    step_ = progress.step;
+    follow(online, progress, MomentumUpdate::before_keys);
+  }
   void after_step(Tower& online, Progress progress) { follow(online, progress, MomentumUpdate::after_step); }
 
   template <class F>
@@ -122,6 +152,7 @@ class MomentumBranch {
   }
   Momentum rule_;
   Tower tower_;
+  std::int64_t step_ = 0;
 };
 
 }  // namespace contrastive

@@ -41,7 +41,7 @@ struct Settings {
   std::int64_t locals = 0, local_size = 0;
   double mask_ratio = 0.75;
   std::int64_t decoder_width = 64, decoder_depth = 2;
-  std::int64_t grid = 7, predictions = 3;
+  std::int64_t predictions = 3;
 
   std::string precision = "f32", device = "cpu";
   std::int64_t threads = 0;  // 0: all
@@ -108,7 +108,6 @@ void each_setting(S& s, F&& f) {
   f("mask-ratio", s.mask_ratio, "share of the patches that are hidden (MAE)");
   f("decoder-width", s.decoder_width, "width of the decoder (MAE)");
   f("decoder-depth", s.decoder_depth, "blocks of the decoder (MAE)");
-  f("grid", s.grid, "patches a side (CPC)");
   f("predictions", s.predictions, "rows ahead that are predicted (CPC)");
   f("precision", s.precision, "f32, or bf16 (f32 master weights, losses and statistics)");
   f("device", s.device, "cpu or cuda");
@@ -187,7 +186,6 @@ inline void check_settings(const Settings& s) {
   positive("teacher-temperature-end", s.teacher_temperature_end);
   positive("decoder-width", s.decoder_width);
   positive("decoder-depth", s.decoder_depth);
-  positive("grid", s.grid);
   positive("predictions", s.predictions);
   require(s.batch >= 2, "[settings] --batch must be at least 2 (batch norm and negatives need company), got ", s.batch);
   require(std::isfinite(s.lr) && s.lr > 0, "[settings] --lr must be a number above 0, got ", s.lr);
