@@ -34,12 +34,12 @@ CASES = [
     ("sup_con/4096/128/store", {"sup_con/metric_learning": None}, None, None),
     ("clip_loss/256/128/store", {"clip_loss/open_clip": 2.5, "clip_loss/compiled": None}, None, None),
 ]
-SIZES = [64, 256, 1024, 4096, 8192, 16384, 32768]
+SIZES = [8192, 64, 1024, 32768, 4096, 16384, 256]  # from coarse to fine: a run that is broken off has the whole range
 # loss, largest N of each form and peer: what a machine of 16 GB holds in a minute
 CURVES = {
-    "clip_loss": ({"naive": 16384, "blocked": 16384, "store": 16384, "recompute": 32768, "bf16": 32768},
+    "clip_loss": ({"naive": 8192, "blocked": 16384, "store": 16384, "recompute": 32768, "bf16": 32768},
                   {"open_clip": 16384, "compiled": 16384}),
-    "nt_xent": ({"naive": 8192, "store": 16384, "recompute": 32768, "bf16": 32768},
+    "nt_xent": ({"naive": 4096, "store": 16384, "recompute": 16384, "bf16": 32768},
                 {"lightly": 8192, "compiled": 8192}),
 }
 
@@ -54,6 +54,7 @@ def arguments():
     flags.add_argument("--svg", type=pathlib.Path, help="the plots alone")
     flags.add_argument("--only", default="", help="part of a case's name")
     flags.add_argument("--under", default="", help="a command to run each measurement under")
+    flags.add_argument("--draw", action="store_true", help="measure nothing: what --data holds, as table and plots")
     flags.add_argument("--machine", default="", help="what to call this machine on the page")
     return flags.parse_args()
 
@@ -69,7 +70,7 @@ class Measurements:
     def take(self, name, round_):
         """Measures `name` unless that round is known."""
         runs = self.runs.setdefault(name, [])
-        if len(runs) > round_:
+        if len(runs) > round_ or self.given.draw:
             return
         run = self.peer(*name.split(" ")[1].split(":")) if name.startswith("peer ") else self.ours(name)
         if run:
@@ -102,6 +103,10 @@ class Measurements:
         return [p["ms"] / o["ms"] for o, p in zip(self.runs.get(ours, []), self.runs.get(peer, []))]
 
 
+def ms(value):
+    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
+
+
 def peer_name(peer, name):
     part = name.split("/")
     return f"peer {peer}:{part[1]}:{part[-2]}"
@@ -119,7 +124,7 @@ def table(given, measured):
         if not measured.runs.get(name):
             continue
         limit, memory = measured.median(name, "limit"), max(r["extra_MB"] for r in measured.runs[name])
-        mine = [name, f"{measured.median(name):.3g}", f"{memory:.0f}" + (f" (goal {megabytes})" if megabytes else ""),
+        mine = [name, ms(measured.median(name)), f"{memory:.0f}" + (f" (goal {megabytes})" if megabytes else ""),
                 f"{limit:.2f}" + (f" (goal {share:.2f})" if share else "")]
         for peer, goal in beside.items():
             side = peer_name(peer, name)
@@ -128,7 +133,7 @@ def table(given, measured):
                 continue
             ratio = statistics.median(ratios)
             met = "" if goal is None else "yes" if ratio >= goal else "**no**"
-            rows.append(mine + [peer.split("/")[1], f"{measured.median(side):.3g}",
+            rows.append(mine + [peer.split("/")[1], ms(measured.median(side)),
                                 f"{max(r['extra_MB'] for r in measured.runs[side]):.0f}",
                                 f"{ratio:.2f} ({min(ratios):.2f} to {max(ratios):.2f})", str(goal or "–"), met])
             mine = ["", "", "", ""]
@@ -147,9 +152,10 @@ def curves(given, measured):
                 if n <= most[series]:
                     measured.take(name(n), 0)
         for key, unit, floor in (("ms", "milliseconds", 0), ("extra_MB", "MB beside the inputs", 0.3)):
-            data = {series: [(n, max(measured.median(name(n), key), floor)) for n in SIZES
+            data = {series: [(n, max(measured.median(name(n), key), floor)) for n in sorted(SIZES)
                              if n <= most[series] and measured.runs.get(name(n))] for series, name in names.items()}
-            charts.append((f"{loss}, D = 128", unit, {s: d for s, d in data.items() if d}))
+            if len({n for d in data.values() for n, _ in d}) > 1:
+                charts.append((f"{loss}, D = 128", unit, {s: d for s, d in data.items() if d}))
     return charts
 
 

@@ -12,13 +12,16 @@
 /// Products of bf16 pairs, x += a0 b0 + a1 b1 in float (AVX512_BF16): twice the multiply-adds an instruction.
 namespace contrastive::similarity {
 
+// clang checks the width of an asm's operands before `run` is inlined where wide registers are.
+#if defined(__x86_64__) && !defined(__clang__)
+#define CONTRASTIVE_BF16_DOTS
+#endif
+
 /// Neighbouring terms of a product that one instruction takes together.
 template <class S>
 inline constexpr int terms = std::is_same_v<S, bf16> ? 2 : 1;
 
-#if defined(__x86_64__)
-inline constexpr bool knows_bf16_dots = true;
-
+#if defined(CONTRASTIVE_BF16_DOTS)
 /// AVX-512 with the products of bf16 pairs.
 struct Avx512Bf16 : simd::Avx512 {};
 
@@ -27,13 +30,11 @@ template <class Kernel, class... Args>
     Args... args) {
   Kernel::template run<Avx512Bf16>(args...);
 }
-#else
-inline constexpr bool knows_bf16_dots = false;
 #endif
 
-/// Whether this machine has them. CONTRASTIVE_ISA=avx512 does without, as any lower level does.
+/// Whether this machine has them, and the compiler g++. CONTRASTIVE_ISA=avx512 does without, as any lower level does.
 inline bool has_bf16_dots() {
-#if defined(__x86_64__)
+#if defined(CONTRASTIVE_BF16_DOTS)
   static const bool has = [] {
     const char* const wish = std::getenv("CONTRASTIVE_ISA");
     return simd::isa() == simd::IsaLevel::avx512 && __builtin_cpu_supports("avx512bf16") &&
@@ -47,11 +48,11 @@ inline bool has_bf16_dots() {
 
 /// `Kernel` for elements S: f64 on the plain path, bf16 with products of pairs.
 template <class Kernel, class S, class... Args>
-void run_kernel(Args... args) {
+void run_kernel([[maybe_unused]] Args... args) {
   if constexpr (std::is_same_v<S, double>) {
     simd::plain<Kernel>(args...);
   } else if constexpr (std::is_same_v<S, bf16>) {
-#if defined(__x86_64__)
+#if defined(CONTRASTIVE_BF16_DOTS)
     run_bf16_dots<Kernel>(args...);
 #endif
   } else {
@@ -75,7 +76,7 @@ template <class V, class S>
 CONTRASTIVE_INLINE V add_product(V sum, const S* a, V b) {
   return sum + a[0] * b;
 }
-#if defined(__x86_64__)
+#if defined(CONTRASTIVE_BF16_DOTS)
 CONTRASTIVE_INLINE simd::vec<float, 16> add_product(simd::vec<float, 16> sum, const bf16* a,
                                                     simd::vec<std::uint32_t, 16> b) {
   asm("vdpbf16ps %1%{1to16%}, %2, %0" : "+v"(sum) : "m"(*reinterpret_cast<const char(*)[4]>(a)), "v"(b));
