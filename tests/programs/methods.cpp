@@ -23,6 +23,7 @@ std::string few_steps(const std::string& method, const std::string& out, const s
       " --data shapes --epochs 1 --knn-every 0 --image-size 16 --batch 512 --seed 3 --threads 2 --save-every 2";
   if (method.starts_with("moco") || method == "nnclr") flags += " --queue 1024";
   if (method == "swav") flags += " --queue 1024 --queue-start 0.3";
+  if (method == "swav" || method == "dino") flags += " --locals 2";
   if (method == "cmc" || method == "instdisc") flags += " --negatives 512";
   if (method == "cpc") flags += " --image-size 20 --predictions 1 --batch 256";
   return program("train") + " " + method + flags + " --out " + out + " " + more;
