@@ -35,18 +35,7 @@ int main(int argc, char** argv) {
     const std::vector<NamedRun> runs = load_runs(folders);
     make_folders(out);
     write_file(out + "/report.html", render_comparison(runs));
-    std::printf("| run |");
-    for (const auto& column : detail::compared_columns) std::printf(" %s |", column.title);
-    std::printf("\n|---|");
-    for (std::size_t i = 0; i < std::size(detail::compared_columns); ++i) std::printf("---|");
-    for (const NamedRun& run : runs) {
-      std::printf("\n| %s |", run.name.c_str());
-      for (const auto& column : detail::compared_columns)
-        std::printf(
-            " %s |",
-            detail::compared_value(detail::number_or_nan(run.data.summary, column.key), column.percent).c_str());
-    }
-    std::printf("\n%s/report.html\n", out.c_str());
+    std::printf("%s%s/report.html\n", comparison_markdown(runs).c_str(), out.c_str());
     return 0;
   } catch (const std::exception& error) {
     std::fprintf(stderr, "%s\n", error.what());

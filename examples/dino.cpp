@@ -36,11 +36,8 @@ app::Settings recipe() {
 
 app::Composition compose(const app::Settings& s, std::int64_t, contrastive::Rng rng) {
   using namespace contrastive;
-  const int size = static_cast<int>(s.image_size), small = app::local_size(s);
-  const auto locals = static_cast<std::size_t>(s.locals);
-  const AnyAugment views = app::channels_of(s) == 1 ? AnyAugment(grey_multi_crop(size, small, locals))
-                           : size < 96              ? AnyAugment(dino_cifar(size, small, locals))
-                                                    : AnyAugment(dino(size, small, locals));
+  const AnyAugment views = app::multi_crop_views(
+      s, dino_cifar, [](int size, int local, std::size_t locals) { return dino(size, local, locals); });
   const DinoConfig config{.outputs = s.prototypes,
                           .hidden = s.hidden,
                           .bottleneck = s.dimension,

@@ -89,16 +89,9 @@ int main(int argc, char** argv) {
         require(sets.test.defined() && sets.test.has_labels() && sets.train.has_labels(), "[finetune] ",
                 sets.train.name(), ": fine-tuning needs labels (a folder for each class, and a test part)");
         const AnyDataset few = labelled_share(sets.train, share, fit.seed);
-        Classifier<Body, Identity> network{Body(trained.composition.method, head_layers), {}, {}};
-        const Tensor probe = load_all(take(few, 1), trained.view()).images;
-        std::int64_t width = 0;
-        {
-          const NoGrad no_grad;
-          const Eval eval;
-          width = network.encoder(probe).size(1);
-        }
-        network.linear = Linear(width, static_cast<std::int64_t>(sets.train.class_names().size()), Rng(fit.seed));
-        for (Parameter* p : {&network.linear.weight, &network.linear.bias}) p->kernels().fill(p->view(), 0);
+        auto network = classifier_on(Body(trained.composition.method, head_layers), Identity{},
+                                     static_cast<std::int64_t>(sets.train.class_names().size()),
+                                     load_all(take(few, 1), trained.view()).images);
         const TrainedScore score = fine_tune(network, few, CropAndFlip{trained.view()}, sets.test, trained.view(), fit);
         std::printf("%s on %zu labels (%g %%), %d epochs: top-1 %.2f %%\n",
                     fit.linear_only ? "linear classifier" : "fine-tuned", few.size(), 100 * share, fit.epochs,

@@ -25,11 +25,8 @@ app::Settings recipe() {
 
 app::Composition compose(const app::Settings& s, std::int64_t, contrastive::Rng rng) {
   using namespace contrastive;
-  const int size = static_cast<int>(s.image_size), small = app::local_size(s);
-  const auto locals = static_cast<std::size_t>(s.locals);
-  const AnyAugment views = app::channels_of(s) == 1 ? AnyAugment(grey_multi_crop(size, small, locals))
-                           : size < 96              ? AnyAugment(swav_cifar(size, small, locals))
-                                                    : AnyAugment(swav(size, small, locals));
+  const AnyAugment views = app::multi_crop_views(
+      s, swav_cifar, [](int size, int local, std::size_t locals) { return swav(size, local, locals); });
   if (s.queue > 0) app::check_queue(s, s.batch);
   const SwavConfig config{.hidden = s.hidden,
                           .dimension = s.dimension,

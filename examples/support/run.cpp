@@ -38,7 +38,7 @@ void add_flags(CLI::App& cli, RunOptions& options) {
 
 /// Trained encoder, untrained encoder and raw pixels by the same three measures, printed as a table.
 void evaluate(Json& summary, const Settings& s, const Sets& sets, const Composition& trained,
-              const Composition& untrained, ReportData& report) {
+              const std::function<Composition()>& compose, ReportData& report) {
   const AnyDataset bank = s.data == "stl10" ? open_sets(s).train : sets.train;
   using Encode = std::function<Tensor(const Tensor&)>;
   const auto measure = [&](const char* name, const std::string& suffix, const Encode& encode) {
@@ -56,6 +56,7 @@ void evaluate(Json& summary, const Settings& s, const Sets& sets, const Composit
     return [device, &composition](const Tensor& x) { return composition.method.encode(x.to(device)); };
   };
   const auto [train, test] = measure("trained encoder", "", features(trained));
+  const Composition untrained = compose();
   untrained.method.move_to(device_of(s));
   measure("untrained encoder", "_random_init", features(untrained));
   measure("raw pixels", "_pixels", [](const Tensor& x) { return x.reshape({x.size(0), -1}); });
@@ -102,7 +103,6 @@ bool parse(int argc, char** argv, RunOptions& options, const std::string& descri
 
 Sets prepare(const Settings& s) {
   check_settings(s);
-  milestones_of(s);  // a list that cannot be read is said before anything is made
   if (device_of(s) == Device::cuda) use_cuda();
   set_threads(static_cast<int>(s.threads));
   set_deterministic(s.deterministic);
@@ -147,9 +147,9 @@ Views shown_views(const Sets& sets, const AnyAugment& augment, const Settings& s
   return views;
 }
 
-/// Scores of the trained encoder, the untrained one and raw pixels; summary.json, report data and the page.
-void finish(const RunOptions& options, const Sets& sets, const Composition& trained, const Composition& untrained,
-            const TrainResult& result) {
+/// Scores of the trained encoder, the untrained one (`compose` makes it) and raw pixels; summary.json, report data and the page.
+void finish(const RunOptions& options, const Sets& sets, const Composition& trained,
+            const std::function<Composition()>& compose, const TrainResult& result) {
   const Settings& s = options.settings;
   rusage usage{};
   ::getrusage(RUSAGE_SELF, &usage);
@@ -171,7 +171,7 @@ void finish(const RunOptions& options, const Sets& sets, const Composition& trai
       report.galleries.push_back(picture_gallery(rows));
   }
   if (sets.test.defined() && sets.test.has_labels())
-    evaluate(summary, s, sets, trained, untrained, report);
+    evaluate(summary, s, sets, trained, compose, report);
   else
     std::printf("no scores: evaluation needs a test part with labels (a folder for each class)\n");
   write_file(options.out + "/summary.json", summary.dump(2) + "\n");
@@ -196,7 +196,7 @@ int train_and_report(const RunOptions& options, const Program& program) {
   }
   const TrainResult result = trainer.run();
   if (result.signal) return 128 + result.signal;
-  if (!options.no_evaluation) finish(options, sets, composition, compose(), result);
+  if (!options.no_evaluation) finish(options, sets, composition, compose, result);
   return 0;
 }
 

@@ -15,23 +15,13 @@
 #include "contrastive/methods/vicreg.hpp"
 #include "contrastive/optim/clip.hpp"
 #include "contrastive/optim/sgd.hpp"
+#include "methods/tanh_body.hpp"
 #include "support/catch.hpp"
 #include "support/golden.hpp"
 
 using namespace contrastive;
 
 namespace {
-
-/// y = tanh(body(x)) on rows of 6, the body of the frozen runs.
-struct TanhBody {
-  Linear body{6, 5, Rng(0)};
-  std::int64_t features() const { return 5; }
-  Tensor operator()(const Tensor& x) const { return tanh(body(x)); }
-  template <class F>
-  void members(F&& f) {
-    f("body", body);
-  }
-};
 
 void check_near(const Tensor& got, const Tensor& want, double tolerance) {
   const Tensor x = got.detach().to(DType::f64), y = want.detach().to(DType::f64);

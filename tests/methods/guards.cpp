@@ -2,14 +2,10 @@
 
 // What keeps a method without negatives from the trivial solution, taken away: the collapse watch must say so.
 
-#include "contrastive/augment/recipes.hpp"
-#include "contrastive/data/loader.hpp"
-#include "contrastive/data/shapes.hpp"
-#include "contrastive/encoders/conv_net.hpp"
 #include "contrastive/eval/spectrum.hpp"
 #include "contrastive/methods/byol.hpp"
 #include "contrastive/methods/simsiam.hpp"
-#include "contrastive/optim/sgd.hpp"
+#include "methods/on_shapes.hpp"
 #include "support/catch.hpp"
 
 using namespace contrastive;
@@ -18,27 +14,10 @@ namespace {
 
 /// Trains on shapes and watches what the trainer watches: the last batch's online embeddings.
 template <class M>
-CollapseWatch train_on_shapes(M& method, double lr, int steps) {
-  std::vector<ParameterGroup> groups = parameter_groups(method.online, {.weight_decay = 1e-3});
-  for (ParameterGroup& group : parameter_groups(method.predictor, {.weight_decay = 1e-3}, "predictor."))
-    groups.push_back(group);
-  Sgd optimizer(groups, {.momentum = 0.9});
-  Loader loader(Shapes(512, 12, "shape", 0, "train"), method.augment, {.batch = 64, .seed = 3, .threads = 1});
-  int step = 0;
-  for (int epoch = 0;; ++epoch)
-    for (loader.start(epoch); auto batch = loader.next(); ++step) {
-      if (step == steps) {
-        const NoGrad no_grad;
-        return collapse_watch(method.embed(batch->views, {}, false).online[0]);
-      }
-      method.loss(batch->views, {step, steps}).backward();
-      optimizer.step(lr);
-      optimizer.clear_grad();
-      method.after_step({step, steps});
-    }
+CollapseWatch watch_on_shapes(M& method, double lr, std::int64_t steps) {
+  return train_on_shapes(method, lr, steps,
+                         [&](const Views& views) { return collapse_watch(method.embed(views, {}, false).online[0]); });
 }
-
-ConvNet tiny_encoder(Rng rng) { return ConvNet(3, {8, 16, 32}, rng); }
 
 /// The other branch with its gradient: SimSiam's `StopGradient` without the stop.
 struct KeepGradient {
@@ -63,7 +42,7 @@ struct CosineWithGradient {
 TEST_CASE("SimSiam collapses without its stop-gradient, and not with it") {
   const SimsiamConfig config{.dimension = 64, .bottleneck = 16, .projector_layers = 2};
   auto with = simsiam(tiny_encoder(Rng(5)), simclr_cifar(12), config, Rng(5));
-  const CollapseWatch healthy = train_on_shapes(with, 0.5, 100);
+  const CollapseWatch healthy = watch_on_shapes(with, 0.5, 100);
   INFO("with: spread " << healthy.spread << ", rank " << healthy.rank);
   CHECK(healthy.spread > 0.3);
   CHECK_FALSE(healthy.collapsed());
@@ -71,7 +50,7 @@ TEST_CASE("SimSiam collapses without its stop-gradient, and not with it") {
   auto start = simsiam(tiny_encoder(Rng(5)), simclr_cifar(12), config, Rng(5));
   Method without(start.online.encoder, start.online.projector, start.predictor, CosineWithGradient{}, simclr_cifar(12),
                  KeepGradient{});
-  const CollapseWatch collapsed = train_on_shapes(without, 0.5, 100);
+  const CollapseWatch collapsed = watch_on_shapes(without, 0.5, 100);
   INFO("without: spread " << collapsed.spread << ", rank " << collapsed.rank);
   CHECK(collapsed.collapsed());
 }
@@ -79,7 +58,7 @@ TEST_CASE("SimSiam collapses without its stop-gradient, and not with it") {
 TEST_CASE("BYOL collapses without its predictor, and not with it") {
   const ByolConfig config{.hidden = 64, .dimension = 32, .momentum = 0.9};
   auto with = byol(tiny_encoder, simclr_cifar(12), config, Rng(6));
-  const CollapseWatch healthy = train_on_shapes(with, 0.2, 80);
+  const CollapseWatch healthy = watch_on_shapes(with, 0.2, 80);
   INFO("with: spread " << healthy.spread << ", rank " << healthy.rank);
   CHECK(healthy.spread > 0.2);
   CHECK_FALSE(healthy.collapsed());
@@ -87,7 +66,7 @@ TEST_CASE("BYOL collapses without its predictor, and not with it") {
   auto start = byol(tiny_encoder, simclr_cifar(12), config, Rng(6));
   Method without(start.online.encoder, start.online.projector, Identity{}, ByolRegression{}, simclr_cifar(12),
                  Momentum{.momentum = config.momentum, .to_one = true});
-  const CollapseWatch collapsed = train_on_shapes(without, 0.2, 80);
+  const CollapseWatch collapsed = watch_on_shapes(without, 0.2, 80);
   INFO("without: spread " << collapsed.spread << ", rank " << collapsed.rank);
   CHECK(collapsed.collapsed());
 }

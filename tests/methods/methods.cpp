@@ -6,23 +6,13 @@
 #include "contrastive/methods/simsiam.hpp"
 #include "contrastive/optim/sgd.hpp"
 #include "contrastive/train/gradient_cache.hpp"
+#include "methods/tanh_body.hpp"
 #include "support/catch.hpp"
 #include "support/golden.hpp"
 
 using namespace contrastive;
 
 namespace {
-
-/// y = fc(tanh(body(x))), the encoder of the frozen MoCo runs.
-struct TanhBody {
-  Linear body{6, 5, Rng(0)};
-  std::int64_t features() const { return 5; }
-  Tensor operator()(const Tensor& x) const { return tanh(body(x)); }
-  template <class F>
-  void members(F&& f) {
-    f("body", body);
-  }
-};
 
 double distance(const Tensor& a, const Tensor& b) {
   double worst = 0;

@@ -200,15 +200,22 @@ inline MultiCrop<SwavView, SwavView, SwavView> swav(int size = 224, int local_si
   return MultiCrop(view(size, {0.14, 1.0}), view(size, {0.14, 1.0}), view(local_size, {0.05, 0.14}), locals);
 }
 
-/// For pictures of 32 pixels, ours: crops (0.25, 1) and (0.08, 0.3), no blur, CIFAR statistics.
-inline MultiCrop<SwavView, SwavView, SwavView> swav_cifar(int size = 32, int local_size = 12, std::size_t locals = 4) {
-  auto views = swav(size, local_size, locals);
-  for (SwavView* view : {&views.first, &views.second, &views.local}) {
+namespace detail {
+/// Crops (0.25, 1) and (0.08, 0.3), no blur, CIFAR statistics.
+template <class View>
+MultiCrop<View, View, View> for_small_pictures(MultiCrop<View, View, View> views) {
+  for (View* view : {&views.first, &views.second, &views.local}) {
     view->crop_step().area = view == &views.local ? Range{0.08, 0.3} : Range{0.25, 1.0};
-    view->step<RandomApply<PillowBlur>>().p = 0.0;
-    view->step<Normalize>() = cifar10_statistics;
+    view->template step<RandomApply<PillowBlur>>().p = 0.0;
+    view->template step<Normalize>() = cifar10_statistics;
   }
   return views;
+}
+}  // namespace detail
+
+/// For pictures of 32 pixels, ours: crops (0.25, 1) and (0.08, 0.3), no blur, CIFAR statistics.
+inline MultiCrop<SwavView, SwavView, SwavView> swav_cifar(int size = 32, int local_size = 12, std::size_t locals = 4) {
+  return detail::for_small_pictures(swav(size, local_size, locals));
 }
 
 // ---- DINO (Caron et al. 2021; facebookresearch/dino main_dino.py) ----
@@ -230,13 +237,7 @@ inline MultiCrop<DinoView, DinoView, DinoView> dino(int size = 224, int local_si
 
 /// For pictures of 32 pixels, ours: crops (0.25, 1) and (0.08, 0.3), no blur, CIFAR statistics.
 inline MultiCrop<DinoView, DinoView, DinoView> dino_cifar(int size = 32, int local_size = 12, std::size_t locals = 4) {
-  auto views = dino(size, local_size, locals);
-  for (DinoView* view : {&views.first, &views.second, &views.local}) {
-    view->crop_step().area = view == &views.local ? Range{0.08, 0.3} : Range{0.25, 1.0};
-    view->step<RandomApply<PillowBlur>>().p = 0.0;
-    view->step<Normalize>() = cifar10_statistics;
-  }
-  return views;
+  return detail::for_small_pictures(dino(size, local_size, locals));
 }
 
 // ---- MAE (He et al. 2022; facebookresearch/mae main_pretrain.py) ----

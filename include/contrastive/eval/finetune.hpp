@@ -71,18 +71,25 @@ struct Classifier {
   }
 };
 
-/// On a copy of the encoder and the head; `like` is a batch of at least one picture.
+/// On an encoder and a head as they are; `like` is a batch of at least one picture.
 template <class Encoder, class Head>
-Classifier<Encoder, Head> make_classifier(const Encoder& encoder, const Head& head, std::int64_t classes,
-                                          const Tensor& like) {
+Classifier<Encoder, Head> classifier_on(Encoder encoder, Head head, std::int64_t classes, const Tensor& like) {
   require(classes > 0, "[classifier] expected at least one class");
-  Classifier<Encoder, Head> network{clone(encoder), clone(head), {}};
-  set_trainable(network, true);
+  Classifier<Encoder, Head> network{std::move(encoder), std::move(head), {}};
   const NoGrad no_grad;
   const Eval eval;
   const std::int64_t width = network.head(network.encoder(like)).size(1);
   network.linear = Linear(width, classes, Rng(0));
   for (Parameter* p : {&network.linear.weight, &network.linear.bias}) *p = Parameter(Tensor::zeros(p->shape()));
+  return network;
+}
+
+/// The same on copies of both, all of them trained.
+template <class Encoder, class Head>
+Classifier<Encoder, Head> make_classifier(const Encoder& encoder, const Head& head, std::int64_t classes,
+                                          const Tensor& like) {
+  Classifier<Encoder, Head> network = classifier_on(clone(encoder), clone(head), classes, like);
+  set_trainable(network, true);
   return network;
 }
 

@@ -118,15 +118,12 @@ class MomentumBranch {
     std::vector<Tensor> back(views.view.size());
     for (std::size_t v = 0; v < views.view.size(); ++v) {
       if (!wanted(v)) continue;
-      Tensor order({N}, DType::i64);
-      back[v] = Tensor({N}, DType::i64);
-      std::vector<std::int64_t> rows(static_cast<std::size_t>(N));
+      const Tensor order({N}, DType::i64);
+      auto rows = order.span<std::int64_t>();
       std::iota(rows.begin(), rows.end(), std::int64_t{0});
       Stream(rule_.rng / static_cast<std::uint64_t>(step_) / v).shuffle(rows);
-      for (std::int64_t i = 0; i < N; ++i) {
-        order.data<std::int64_t>()[i] = rows[static_cast<std::size_t>(i)];
-        back[v].data<std::int64_t>()[rows[static_cast<std::size_t>(i)]] = i;
-      }
+      back[v] = Tensor({N}, DType::i64);
+      for (std::int64_t i = 0; i < N; ++i) back[v].data<std::int64_t>()[rows[static_cast<std::size_t>(i)]] = i;
       other.view[v] = gather(views.view[v], order.to(views.view[v].device()));
     }
     std::vector<Tensor> z = tower_.project(other, wanted, together);

@@ -15,21 +15,6 @@
 /// What changes from step to step, as the settings say.
 namespace contrastive {
 
-/// "120,160" -> {120, 160}. Throws naming the flag.
-inline std::vector<double> milestones_of(const Settings& s) {
-  std::vector<double> epochs;
-  for (std::size_t at = 0; at < s.milestones.size();) {
-    const std::size_t comma = std::min(s.milestones.find(',', at), s.milestones.size());
-    const std::string item = s.milestones.substr(at, comma - at);
-    char* end = nullptr;
-    epochs.push_back(std::strtod(item.c_str(), &end));
-    require(!item.empty() && *end == 0 && epochs.back() > 0,
-            "[settings] --milestones must be epochs such as 120,160, got ", s.milestones);
-    at = comma + 1;
-  }
-  return epochs;
-}
-
 /// Linear warm-up from `warmup-lr`, then half a cosine to `lr-end`, `decay` at each milestone, or constant. Rates but
 /// `warmup-lr` and `lr-end` are scaled with the batch. With `epoch-schedule` the value changes once an epoch.
 inline double learning_rate(const Settings& s, Progress at) {

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <cstdlib>
 #include <initializer_list>
 #include <string>
 #include <type_traits>
+#include <vector>
 
 #include "contrastive/core/device.hpp"
 #include "contrastive/io/json.hpp"
@@ -154,6 +157,21 @@ inline void settings_from_json(const Json& json, Settings& settings, const std::
 /// Where the run computes; the kernels of that device must have been registered.
 inline Device device_of(const Settings& s) { return s.device == "cuda" ? Device::cuda : Device::cpu; }
 
+/// "120,160" -> {120, 160}. Throws naming the flag.
+inline std::vector<double> milestones_of(const Settings& s) {
+  std::vector<double> epochs;
+  for (std::size_t at = 0; at < s.milestones.size();) {
+    const std::size_t comma = std::min(s.milestones.find(',', at), s.milestones.size());
+    const std::string item = s.milestones.substr(at, comma - at);
+    char* end = nullptr;
+    epochs.push_back(std::strtod(item.c_str(), &end));
+    require(!item.empty() && *end == 0 && epochs.back() > 0,
+            "[settings] --milestones must be epochs such as 120,160, got ", s.milestones);
+    at = comma + 1;
+  }
+  return epochs;
+}
+
 /// Throws one sentence naming the flag that cannot be.
 inline void check_settings(const Settings& s) {
   const auto positive = [](const char* flag, auto value) {
@@ -214,6 +232,7 @@ inline void check_settings(const Settings& s) {
   one_of("schedule", s.schedule, {"cosine", "step", "constant"});
   one_of("precision", s.precision, {"f32", "bf16"});
   one_of("device", s.device, {"cpu", "cuda"});
+  milestones_of(s);
   require(s.batch % s.accumulate == 0 && s.batch / s.accumulate >= 2,
           "[settings] --accumulate must divide --batch and leave 2 or more, got ", s.accumulate, " and ", s.batch);
 }

@@ -201,7 +201,7 @@ class Trainer {
       for (std::size_t i = tower_groups_; i < groups.size(); ++i)
         groups[i].lr_scale = linear_scaling(settings_.lr, settings_.batch) / lr;
     for (ParameterGroup& group : groups)
-      if (group.weight_decay > 0) group.weight_decay = weight_decay(settings_, progress);
+      if (group.adapt) group.weight_decay = weight_decay(settings_, progress);
     optimizer_.step(lr);
     optimizer_.clear_grad();
     method_.after_step(progress);

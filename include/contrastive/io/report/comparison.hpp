@@ -146,13 +146,8 @@ inline std::string comparison_neighbours(const std::vector<NamedRun>& runs, std:
 /// A map without its controls.
 inline std::string small_map(const NamedRun& run) {
   const EmbeddingMap& map = run.data.map;
-  double x0 = HUGE_VAL, x1 = -HUGE_VAL, y0 = HUGE_VAL, y1 = -HUGE_VAL;
-  for (const auto& point : map.points)
-    if (std::isfinite(point.x) && std::isfinite(point.y)) {
-      x0 = std::min(x0, point.x), x1 = std::max(x1, point.x);
-      y0 = std::min(y0, point.y), y1 = std::max(y1, point.y);
-    }
-  if (!(x1 > x0) || !(y1 > y0)) return {};
+  const auto [x0, x1, y0, y1, drawn] = MapBounds(map);
+  if (drawn == 0 || !(x1 > x0) || !(y1 > y0)) return {};
   const double scale = 280 / std::max(x1 - x0, y1 - y0);
   std::vector<std::string> paths(map.classes.size() + 1);
   for (const auto& point : map.points) {
@@ -208,6 +203,22 @@ inline constexpr std::string_view comparison_css =
     ".legend i{height:9px;width:9px;border-radius:50%}";
 
 }  // namespace detail
+
+/// The scores as a Markdown table, a row a run.
+inline std::string comparison_markdown(const std::vector<NamedRun>& runs) {
+  using namespace detail;
+  std::string head = "| run |", rule = "|---|", rows;
+  for (const ComparedColumn& column : compared_columns) {
+    head += join(" ", column.title, " |");
+    rule += "---|";
+  }
+  for (const NamedRun& run : runs) {
+    rows += "\n| " + run.name + " |";
+    for (const ComparedColumn& column : compared_columns)
+      rows += " " + compared_value(number_or_nan(run.data.summary, column.key), column.percent) + " |";
+  }
+  return head + "\n" + rule + rows + "\n";
+}
 
 /// The page as one text. Throws without runs.
 inline std::string render_comparison(const std::vector<NamedRun>& runs) {

@@ -15,15 +15,23 @@
 
 namespace contrastive::detail {
 
-inline std::string draw_map(const EmbeddingMap& map) {
+/// The least rectangle around a map's finite points, and how many those are.
+struct MapBounds {
   double x0 = HUGE_VAL, x1 = -HUGE_VAL, y0 = HUGE_VAL, y1 = -HUGE_VAL;
-  std::size_t drawn = 0;
-  for (const auto& point : map.points)
-    if (std::isfinite(point.x) && std::isfinite(point.y)) {
-      x0 = std::min(x0, point.x), x1 = std::max(x1, point.x);
-      y0 = std::min(y0, point.y), y1 = std::max(y1, point.y);
-      ++drawn;
-    }
+  std::size_t points = 0;
+
+  explicit MapBounds(const EmbeddingMap& map) {
+    for (const auto& point : map.points)
+      if (std::isfinite(point.x) && std::isfinite(point.y)) {
+        x0 = std::min(x0, point.x), x1 = std::max(x1, point.x);
+        y0 = std::min(y0, point.y), y1 = std::max(y1, point.y);
+        ++points;
+      }
+  }
+};
+
+inline std::string draw_map(const EmbeddingMap& map) {
+  const auto [x0, x1, y0, y1, drawn] = MapBounds(map);
   if (drawn == 0) return {};
   // One scale for both axes, so that distances mean the same in every direction; the longer side fills 700 units.
   const double scale = 700 / std::max({x1 - x0, y1 - y0, 1e-12});
