@@ -154,10 +154,19 @@ TEST_CASE("products and convolutions, ours and the vendor's, agree with float64"
           const Deterministic own;
           CHECK(relative_error(matmul(a, b, ta, tb, 0.5), want) < tolerance);
         }
-    for (const WindowSpec spec : {WindowSpec{3, 1, 1}, WindowSpec{3, 2, 1}, WindowSpec{1, 2, 0}, WindowSpec{7, 2, 3}}) {
+    struct Case {
+      WindowSpec spec;
+      std::int64_t N, H, W, C, O;
+    };
+    // The ones in whole panels of channels go by Winograd's sum in f32: odd sizes, many channels, several groups.
+    for (const auto& [spec, N, H, W, C, O] :
+         {Case{{3, 1, 1}, 3, 13, 11, 5, 17}, Case{{3, 2, 1}, 3, 13, 11, 5, 17}, Case{{1, 2, 0}, 3, 13, 11, 5, 17},
+          Case{{7, 2, 3}, 3, 13, 11, 5, 17}, Case{{3, 1, 1}, 3, 13, 11, 32, 64}, Case{{3, 1, 1}, 1, 4, 5, 64, 32},
+          Case{{3, 1, 1}, 1, 33, 48, 32, 32}, Case{{3, 1, 1}, 2, 7, 6, 160, 128}, Case{{3, 1, 1}, 2, 3, 3, 32, 32}}) {
+      INFO(C << " channels, " << H << " x " << W);
       const auto outputs = [&](DType data, DType weight) {
-        Tensor x = random({3, 13, 11, 5}, 1, dtype).to(data),
-               w = random({17, spec.kernel, spec.kernel, 5}, 2, dtype).to(weight);
+        Tensor x = random({N, H, W, C}, 1, dtype).to(data),
+               w = random({O, spec.kernel, spec.kernel, C}, 2, dtype).to(weight);
         x.set_requires_grad(true);
         w.set_requires_grad(true);
         const Tensor y = conv2d(x, w, spec);
@@ -181,15 +190,16 @@ TEST_CASE("in deterministic mode no result depends on the number of threads") {
   std::vector<std::vector<Tensor>> runs;
   for (int count : {1, 2, 3}) {
     set_threads(count);
-    Tensor x = random({8, 15, 15, 16}, 1), w = random({33, 3, 3, 16}, 2), gain = random({33}, 3),
-           offset = random({33}, 4);
-    for (Tensor* t : {&x, &w, &gain, &offset}) t->set_requires_grad(true);
-    const Tensor y = conv2d(x, w, {.kernel = 3, .stride = 1, .padding = 1});
+    Tensor x = random({8, 15, 15, 16}, 1), w = random({32, 3, 3, 16}, 2), w2 = random({32, 3, 3, 32}, 5),
+           gain = random({32}, 3), offset = random({32}, 4);
+    for (Tensor* t : {&x, &w, &w2, &gain, &offset}) t->set_requires_grad(true);
+    const WindowSpec spec{.kernel = 3, .stride = 1, .padding = 1};
+    const Tensor y = conv2d(conv2d(x, w, spec), w2, spec);
     const auto [mean, var] = batch_norm_statistics(y);
     const Tensor z = normalize(global_avg_pool(batch_norm(y, mean, var, false, {gain, offset, {}, true})));
     const Tensor loss = contrastive::mean(softmax(matmul(z, z, false, true, 5)) * matmul(z, z, false, true));
     loss.backward();
-    runs.push_back({loss.detach(), x.grad(), w.grad(), gain.grad(), offset.grad()});
+    runs.push_back({loss.detach(), x.grad(), w.grad(), w2.grad(), gain.grad(), offset.grad()});
   }
   for (std::size_t i = 0; i < runs[0].size(); ++i) {
     CHECK(same_bits(runs[0][i], runs[1][i]));

@@ -68,6 +68,12 @@ class ProgressBar {
     if (since(shown_, now) >= interval || done == total() || !drawn_) draw(now);
   }
 
+  /// Steps go on after a pause that is none of theirs.
+  void resume() {
+    measured_ = Clock::now();
+    measured_step_ = step_;
+  }
+
   /// Latest accuracy of the kNN classifier on the embeddings, 0 to 1.
   void set_knn(double accuracy) { knn_ = accuracy; }
 
@@ -120,13 +126,14 @@ class ProgressBar {
 
   std::int64_t total() const { return options_.epochs * options_.steps_per_epoch; }
 
-  /// Time per step, averaged over about the last ten seconds so that pauses and warm-up fade.
+  /// Time per step, averaged over about the last ten seconds (over all there are at first), so that warm-up fades.
   void measure(Clock::time_point now) {
     const double seconds = since(measured_, now);
     const std::int64_t steps = step_ - measured_step_;
     if (steps <= 0 || (seconds < 0.2 && step_seconds_ > 0)) return;
-    const double latest = seconds / static_cast<double>(steps), weight = 1 - std::exp(-seconds / 10);
-    step_seconds_ = step_seconds_ > 0 ? step_seconds_ + weight * (latest - step_seconds_) : latest;
+    averaged_ += seconds;
+    const double latest = seconds / static_cast<double>(steps);
+    step_seconds_ += std::max(1 - std::exp(-seconds / 10), seconds / averaged_) * (latest - step_seconds_);
     measured_ = now;
     measured_step_ = step_;
   }
@@ -172,7 +179,7 @@ class ProgressBar {
   bool terminal_ = false, color_ = false, unicode_ = false, bar_on_screen_ = false, drawn_ = false;
   Clock::time_point start_, shown_, measured_;
   std::int64_t step_ = 0, measured_step_ = 0;
-  double step_seconds_ = 0, loss_ = 0, knn_ = std::nan("");
+  double step_seconds_ = 0, averaged_ = 0, loss_ = 0, knn_ = std::nan("");
 };
 
 }  // namespace contrastive

@@ -147,6 +147,7 @@ class Trainer {
         }
         if (settings_.save_every > 0 ? state_.step % settings_.save_every == 0 || state_.step == steps : last)
           save(metrics);
+        if (last) bar.resume();
       }
     }
     if (detail::stop_signal() && state_.step < steps) {

@@ -160,9 +160,10 @@ inline std::string draw_line(const Thinned& line, const Axes& axes, const std::s
   for (std::size_t i = line.x.size(); i-- > 0;) band += axes.point(line.x[i], line.low[i]);
   if (spread) svg += "<polygon class=band" + color + " points=\"" + band + "\"/>";
   svg += "<polyline class=line" + color + " points=\"" + points + "\" data-v=\"" + values + "\"/>";
-  if (line.x.size() == 1)
-    svg += "<circle class=dot r=3.5" + color + " cx=" + format("%.1f", axes.x(line.x[0])) +
-           " cy=" + format("%.1f", axes.y(line.mean[0])) + "></circle>";
+  constexpr std::size_t few = 8;  // measurements that should be seen as such, not as a trend
+  for (std::size_t i = 0; line.x.size() <= few && i < line.x.size(); ++i)
+    svg += "<circle class=dot r=3.5" + color + " cx=" + format("%.1f", axes.x(line.x[i])) +
+           " cy=" + format("%.1f", axes.y(line.mean[i])) + "></circle>";
   return svg;
 }
 

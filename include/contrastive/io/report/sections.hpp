@@ -131,7 +131,7 @@ inline std::string draw_gallery(const Gallery& gallery) {
     html += "<div class=pics>";
     for (std::size_t i = 0; i < row.pictures.size(); ++i) {
       const std::string caption = i < gallery.columns.size() ? gallery.columns[i] : std::string();
-      const int px = row.pictures[i].width <= 48 ? 66 : std::min(row.pictures[i].width, 112);
+      const int px = row.pictures[i].width <= 48 ? 60 : std::min(row.pictures[i].width, 112);
       html += join("<figure", i == 0 && row.pictures.size() > 1 ? " class=first" : "", ">",
                    image_tag(row.pictures[i], px, row.caption + " " + caption));
       if (!caption.empty()) html += "<div class=cap>" + escape_html(caption) + "</div>";
@@ -152,9 +152,9 @@ inline std::string draw_neighbours(const std::vector<NeighbourRow>& rows) {
   }
   std::string note = "Left: a test image. Right: the training images whose embeddings are most similar (cosine below).";
   if (all) note += join(" ", right, " of ", all, " have the query's label (✓).");
-  constexpr int px = 56;
+  constexpr int px = 44;
   std::string html = heading("Nearest neighbours", note) +
-                     join("<div class=\"card neighbours\" style=\"--row:", (most + 1) * (px + 8) + 30, "px\">");
+                     join("<div class=\"card neighbours\" style=\"--row:", (most + 1) * (px + 8) + 18, "px\">");
   for (const NeighbourRow& row : rows) {
     html +=
         join("<div class=near><figure class=q>", image_tag(row.query, px, row.label), "<div class=cap style=width:", px,

@@ -13,6 +13,7 @@
 #include "contrastive/kernels/cpu/pool.hpp"
 #include "contrastive/kernels/cpu/reduce.hpp"
 #include "contrastive/kernels/cpu/softmax.hpp"
+#include "contrastive/kernels/cpu/winograd.hpp"
 #include "contrastive/kernels/registry.hpp"
 #if defined(CONTRASTIVE_WITH_ONEDNN)
 #include "contrastive/kernels/cpu/onednn.hpp"
@@ -48,14 +49,17 @@ inline void matmul(View a, View b, View y, MatmulSpec spec) {
 }
 inline void conv2d(View x, View w, View y, WindowSpec spec) {
   if (y.count() == 0) return;
+  if (winograd::takes(x, w, spec)) return winograd::conv2d(x, w, y);
   CONTRASTIVE_VENDOR_OR_OWN(x.dtype, conv2d, x, w, y, spec);
 }
 inline void conv2d_grad_input(View dy, View w, View dx, WindowSpec spec) {
   if (dy.count() == 0) return fill(dx, 0);
+  if (winograd::takes(dy, w, spec)) return winograd::conv2d_grad_input(dy, w, dx);
   CONTRASTIVE_VENDOR_OR_OWN(dy.dtype, conv2d_grad_input, dy, w, dx, spec);
 }
 inline void conv2d_grad_weight(View x, View dy, View dw, WindowSpec spec) {
   if (dy.count() == 0) return fill(dw, 0);
+  if (winograd::takes(x, dw, spec)) return winograd::conv2d_grad_weight(x, dy, dw);
   CONTRASTIVE_VENDOR_OR_OWN(x.dtype, conv2d_grad_weight, x, dy, dw, spec);
 }
 

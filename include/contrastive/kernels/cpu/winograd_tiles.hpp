@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+
+#include "contrastive/kernels/cpu/simd.hpp"
+
+/// The pieces of a Winograd convolution (winograd.hpp): the transforms of a tile and the product of tiles by channels.
+namespace contrastive::cpu::winograd {
+
+struct Shape3x3 {
+  std::int64_t N, H, W, C, O;
+
+  std::int64_t across() const { return (W + 1) / 2; }
+  std::int64_t down() const { return (H + 1) / 2; }
+  std::int64_t tiles() const { return N * down() * across(); }
+};
+
+namespace detail {
+
+inline constexpr int positions = 16;
+
+/// Floats from one position's plane to the next: a line of cache more than it needs, for planes a power of two apart
+/// would all fall into the same few sets of the cache.
+CONTRASTIVE_INLINE std::int64_t plane(std::int64_t tiles, std::int64_t channels) { return tiles * channels + 16; }
+
+/// B^T v, A^T v, A v, G v and G^T v on lines `step` apart in a 4x4 (or smaller) array.
+template <class V>
+CONTRASTIVE_INLINE void input_line(V* v, int step) {
+  const V a = v[0] - v[2 * step], b = v[step] + v[2 * step], c = v[2 * step] - v[step], d = v[step] - v[3 * step];
+  v[0] = a, v[step] = b, v[2 * step] = c, v[3 * step] = d;
+}
+template <class V>
+CONTRASTIVE_INLINE void output_line(V* v, int step) {
+  const V a = v[0] + v[step] + v[2 * step], b = v[step] - v[2 * step] - v[3 * step];
+  v[0] = a, v[step] = b;
+}
+template <class V>
+CONTRASTIVE_INLINE void output_gradient_line(V* v, int step) {
+  const V a = v[0], b = v[step];
+  v[step] = a + b, v[2 * step] = a - b, v[3 * step] = -b;
+}
+template <int side, class V>
+CONTRASTIVE_INLINE void transform_line(V* v, int step) {
+  if constexpr (side == 4)
+    input_line(v, step);
+  else
+    output_gradient_line(v, step);
+}
+template <class V>
+CONTRASTIVE_INLINE void weight_line(V* v, int step) {
+  const V a = v[0], b = v[step], c = v[2 * step], ends = (a + c) * 0.5f, middle = b * 0.5f;
+  v[step] = ends + middle, v[2 * step] = ends - middle, v[3 * step] = c;
+}
+template <class V>
+CONTRASTIVE_INLINE void weight_gradient_line(V* v, int step) {
+  const V sum = (v[step] + v[2 * step]) * 0.5f, difference = (v[step] - v[2 * step]) * 0.5f;
+  v[0] += sum, v[step] = difference, v[2 * step] = sum + v[3 * step];
+}
+
+/// The pixels of tile `tile` of an (N, H, W, channels) array: `side` by `side` of them, the first at row 2 ty - pad;
+/// those outside are null. Whether all are inside.
+template <int side, class T>
+CONTRASTIVE_INLINE bool pixels(T* data, const Shape3x3& s, std::int64_t channels, std::int64_t tile, int pad, T** at) {
+  const std::int64_t tx = tile % s.across(), ty = tile / s.across() % s.down(), n = tile / s.across() / s.down();
+  bool whole = true;
+  for (int i = 0; i < side; ++i)
+    for (int j = 0; j < side; ++j) {
+      const std::int64_t y = 2 * ty - pad + i, x = 2 * tx - pad + j;
+      const bool inside = y >= 0 && y < s.H && x >= 0 && x < s.W;
+      at[i * side + j] = inside ? data + ((n * s.H + y) * s.W + x) * channels : nullptr;
+      whole = whole && inside;
+    }
+  return whole;
+}
+
+/// Tiles [first, first + count) of `x`, transformed, to out[position][channel / width][tile][channel % width]; `group`
+/// tiles have room. `side` 4: inputs (B^T d B); 2: gradients of outputs (A dy A^T).
+template <class Isa, int side>
+CONTRASTIVE_INLINE void transform_tiles(const float* x, const Shape3x3& s, std::int64_t channels, std::int64_t first,
+                                        std::int64_t count, std::int64_t group, int width, float* out) {
+  constexpr int L = simd::lanes<Isa, float>;
+  using V = simd::vec<float, L>;
+  for (std::int64_t t = 0; t < count; ++t) {
+    const float* at[side * side];
+    const bool whole = pixels<side>(x, s, channels, first + t, side == 4 ? 1 : 0, at);
+    for (std::int64_t c = 0; c < channels; c += L) {
+      V v[positions];
+      if (whole) {
+#pragma GCC unroll 16
+        for (int i = 0; i < side * side; ++i) v[i / side * 4 + i % side] = simd::load<V>(at[i] + c);
+      } else {
+#pragma GCC unroll 16
+        for (int i = 0; i < side * side; ++i) v[i / side * 4 + i % side] = at[i] ? simd::load<V>(at[i] + c) : V{};
+      }
+#pragma GCC unroll 4
+      for (int j = 0; j < side; ++j) transform_line<side>(v + j, 4);
+#pragma GCC unroll 4
+      for (int i = 0; i < 4; ++i) transform_line<side>(v + 4 * i, 1);
+      float* to = out + (c / width * group + t) * width + c % width;
+#pragma GCC unroll 16
+      for (int p = 0; p < positions; ++p) simd::store(to + p * plane(group, channels), v[p]);
+    }
+  }
+}
+
+/// y[i][0, 2 L) (+)= sum over `blocks` blocks of `inner` terms of a[block * a_block + i * I + k * K] b[term][0, 2 L).
+template <class Isa, int rows, int I, int K>
+CONTRASTIVE_INLINE void multiply(const float* a, std::int64_t a_block, std::int64_t blocks, std::int64_t inner,
+                                 const float* b, float* y, std::int64_t y_row, bool add) {
+  constexpr int L = simd::lanes<Isa, float>;
+  using V = simd::vec<float, L>;
+  V sum[rows][2] = {};
+  for (std::int64_t block = 0; block < blocks; ++block, a += a_block) {
+    const float* at = a;
+    for (std::int64_t k = 0; k < inner; ++k, at += K, b += 2 * L) {
+      const V left = simd::load<V>(b), right = simd::load<V>(b + L);
+#pragma GCC unroll 12
+      for (int i = 0; i < rows; ++i) {
+        sum[i][0] += at[i * I] * left;
+        sum[i][1] += at[i * I] * right;
+      }
+    }
+  }
+#pragma GCC unroll 12
+  for (int i = 0; i < rows; ++i)
+#pragma GCC unroll 2
+    for (int v = 0; v < 2; ++v) {
+      float* to = y + i * y_row + v * L;
+      simd::store(to, add ? simd::load<V>(to) + sum[i][v] : sum[i][v]);
+    }
+}
+
+}  // namespace detail
+
+}  // namespace contrastive::cpu::winograd

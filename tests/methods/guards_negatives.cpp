@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: MIT
+
+// What keeps the methods with negatives, and those that look at statistics, from their trivial solutions, taken away.
+
+#include "contrastive/eval/spectrum.hpp"
+#include "contrastive/methods/barlow_twins.hpp"
+#include "contrastive/methods/instdisc.hpp"
+#include "contrastive/methods/invaspread.hpp"
+#include "contrastive/methods/simclr.hpp"
+#include "contrastive/methods/sup_con.hpp"
+#include "contrastive/methods/vicreg.hpp"
+#include "methods/on_shapes.hpp"
+#include "support/catch.hpp"
+
+using namespace contrastive;
+
+namespace {
+
+struct Seen {
+  CollapseWatch watch;
+  double deviation;  // of a dimension, averaged
+};
+
+template <class M>
+Seen run(M method, double lr) {
+  return train_on_shapes(method, lr, 150, [&](const Views& views) {
+    const Tensor z = method.embed(views, {}, false).online[0];
+    return Seen{collapse_watch(z), mean(sqrt(mean(square(z - mean(z, 0, true)), 0))).item()};
+  });
+}
+
+/// What is left of a contrastive loss without its negatives: the views of a picture attract each other.
+struct Attraction {
+  Tensor operator()(const Embeddings& z) const {
+    return mean(sum(normalize(z.online[0]) * normalize(z.online[1]), 1)) * -1.0;
+  }
+};
+
+/// The same for a bank: a picture goes to its row, the row to the picture.
+struct BankAttraction {
+  MemoryBank bank;
+  Tensor operator()(const Embeddings& z) {
+    const Tensor f = normalize(z.online[0]),
+                 rows = gather(bank.rows,
+                               Tensor::from<std::int64_t>(z.sample, {static_cast<std::int64_t>(z.sample.size())}));
+    const Tensor loss = mean(sum(f * rows, 1)) * -1.0;
+    bank.update(z.sample, f.detach(), 0.5);
+    return loss;
+  }
+};
+
+template <class M, class Objective = Attraction>
+void collapses_without_negatives(const M& method, double lr, Objective attraction = {}, bool norm_at_the_end = false) {
+  Method changed(method.online.encoder, method.online.projector, method.predictor, std::move(attraction),
+                 method.augment, Shared{});
+  changed.views_together = method.views_together;
+  const CollapseWatch with = run(method, lr).watch, without = run(changed, lr).watch;
+  INFO("with: spread " << with.spread << ", rank " << with.rank << "; without: " << without.spread << ", "
+                       << without.rank);
+  CHECK_FALSE(with.collapsed());
+  CHECK(with.spread > 2 * without.spread);
+  if (!norm_at_the_end) CHECK(without.collapsed());
+}
+
+}  // namespace
+
+TEST_CASE("without its negatives a contrastive method collapses, and not with them") {
+  const auto augment = simclr_cifar(12);
+  SECTION("SimCLR; DCL without them is the same method") {
+    // The norm at the head's end keeps z from one point, not from two.
+    collapses_without_negatives(simclr(tiny_encoder(Rng(5)), augment, {.dimension = 32}, Rng(5)), 1, Attraction{},
+                                true);
+  }
+  SECTION("SupCon") {
+    collapses_without_negatives(
+        sup_con(tiny_encoder(Rng(5)), augment, {.loss = {.temperature = 0.5}, .dimension = 32}, Rng(5)), 0.05);
+  }
+  SECTION("InvaSpread") {
+    collapses_without_negatives(invaspread(tiny_encoder(Rng(5)), augment, {.dimension = 32}, Rng(5)), 0.2);
+  }
+  SECTION("InstDisc") {
+    const InstDiscConfig config{.pictures = 512, .negatives = 0, .temperature = 0.1, .dimension = 32};
+    collapses_without_negatives(instdisc(tiny_encoder(Rng(5)), augment, config, Rng(5)), 0.6,
+                                BankAttraction{MemoryBank(512, 32, Rng(5))});
+  }
+}
+
+TEST_CASE("VICReg and Barlow Twins lose their dimensions without the terms that hold them") {
+  const auto vicreg_with = [](VicRegConfig loss) {
+    return run(vicreg(tiny_encoder(Rng(5)), simclr_cifar(12), {.loss = loss, .dimension = 64}, Rng(5)), 0.02);
+  };
+  const Seen all = vicreg_with({}), no_variance = vicreg_with({.variance = 0}),
+             no_covariance = vicreg_with({.covariance = 0});
+  INFO("VICReg: deviation " << all.deviation << ", rank " << all.watch.rank << "; no variance: "
+                            << no_variance.deviation << "; no covariance: rank " << no_covariance.watch.rank);
+  CHECK_FALSE(all.watch.collapsed());
+  CHECK(no_variance.deviation < 0.05 * all.deviation);
+  CHECK(no_covariance.watch.rank < 0.35 * all.watch.rank);
+
+  const auto barlow_with = [](double lambda) {
+    return run(barlow_twins(tiny_encoder(Rng(5)), simclr_cifar(12),
+                            {.loss = {.lambda = lambda}, .scale = 0.1, .dimension = 64}, Rng(5)),
+               0.05)
+        .watch;
+  };
+  const CollapseWatch reduced = barlow_with(0.03), redundant = barlow_with(0);
+  INFO("Barlow Twins: rank " << reduced.rank << "; without the second sum: " << redundant.rank);
+  CHECK_FALSE(reduced.collapsed());
+  CHECK(redundant.rank < 0.35 * reduced.rank);
+}
