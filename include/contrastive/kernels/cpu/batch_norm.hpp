@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "contrastive/core/parallel.hpp"
+#include "contrastive/kernels/cpu/memory.hpp"
 #include "contrastive/kernels/cpu/simd.hpp"
 #include "contrastive/kernels/table.hpp"
 
@@ -176,7 +177,9 @@ inline void batch_norm_stats(View x, View mean, View var) {
     using A = compute_t<T>;
     const detail::BatchNormShape shape(x, mean.shape[0]);
     const std::int64_t C = shape.C;
-    std::vector<double> sums(static_cast<std::size_t>(shape.G * shape.chunks * C)), squares(sums.size());
+    static thread_local Scratch partial;
+    double *const sums = partial.get<double>(2 * shape.G * shape.chunks * C), *const squares =
+                                                                                  sums + shape.G * shape.chunks * C;
     const T* data = x.as<T>();
     shape.each_chunk([&](std::int64_t g, std::int64_t i, std::int64_t first, std::int64_t rows) {
       simd::dispatch<detail::BatchNormSums<T>>(data + first * C, data + g * shape.rows * C, rows, C, &sums[i * C],
@@ -226,7 +229,9 @@ inline void batch_norm_grad(View x, View y, View mean, View var, double eps, Vie
     const std::int64_t C = shape.C;
     const T *xs = x.as<T>(), *ys = relu ? y.as<T>() : nullptr, *dys = dy.as<T>();
     const A* means = mean.as<A>();
-    std::vector<double> sums(static_cast<std::size_t>(shape.G * shape.chunks * C)), products(sums.size());
+    static thread_local Scratch partial;
+    double *const sums = partial.get<double>(2 * shape.G * shape.chunks * C), *const products =
+                                                                                  sums + shape.G * shape.chunks * C;
     shape.each_chunk([&](std::int64_t g, std::int64_t i, std::int64_t first, std::int64_t rows) {
       simd::dispatch<detail::BatchNormGradSums<T>>(xs + first * C, ys ? ys + first * C : nullptr, dys + first * C,
                                                    means + g * C, rows, C, &sums[i * C], &products[i * C],

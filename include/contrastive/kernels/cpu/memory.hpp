@@ -26,6 +26,31 @@ inline void* allocate(std::size_t bytes) {
 
 inline void release(void* block) { std::free(block); }
 
+/// Memory that a kernel keeps from call to call, in huge pages when large; it grows and holds whatever was left there.
+class Scratch {
+ public:
+  Scratch() = default;
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+  ~Scratch() { release(data_); }
+
+  template <class T>
+  T* get(std::int64_t count) {
+    const std::size_t wanted = static_cast<std::size_t>(count) * sizeof(T);
+    if (wanted > bytes_) {
+      release(data_);
+      data_ = nullptr;
+      data_ = allocate(wanted);
+      bytes_ = wanted;
+    }
+    return static_cast<T*>(data_);
+  }
+
+ private:
+  void* data_ = nullptr;
+  std::size_t bytes_ = 0;
+};
+
 inline void transfer(View from, View to) {
   const std::size_t bytes = static_cast<std::size_t>(from.count()) * size_of(from.dtype);
   if (bytes) std::memcpy(to.data, from.data, bytes);

@@ -4,6 +4,7 @@
 #include <oneapi/dnnl/dnnl.hpp>
 
 #include <string>
+#include <type_traits>
 #include <unordered_map>
 #include <vector>
 
@@ -38,7 +39,19 @@ struct Cached {
   memory::desc our_weight;
   dnnl::reorder reorder;
   memory weight;  // in the wanted layout; empty when ours will do
+  memory::desc scratchpad;
 };
+
+/// Primitives work in memory of ours: their own would come from the system, and be cleared by it, at every call.
+inline dnnl::primitive_attr in_our_memory() {
+  dnnl::primitive_attr attributes;
+  attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+  return attributes;
+}
+inline memory scratchpad(const memory::desc& desc) {
+  thread_local Scratch bytes;
+  return memory(desc, engine(), bytes.get<char>(static_cast<std::int64_t>(desc.get_size())));
+}
 
 template <class Make>
 Cached& cached(const std::string& key, Make&& make) {
@@ -48,13 +61,22 @@ Cached& cached(const std::string& key, Make&& make) {
   return primitives.emplace(key, make()).first->second;
 }
 
+template <class Part>
+void add_to_key(std::string& key, const Part& part) {
+  static_assert(std::has_unique_object_representations_v<Part> || std::is_floating_point_v<Part>,
+                "bytes between members would make each call's key a new one");
+  key.append(reinterpret_cast<const char*>(&part), sizeof part);
+}
+inline void add_to_key(std::string& key, const Shape& shape) {
+  add_to_key(key, shape.rank);
+  for (int axis = 0; axis < shape.rank; ++axis) add_to_key(key, shape[axis]);
+}
+
 template <class... Parts>
 std::string key_of(const Parts&... parts) {
   std::string key;
-  const auto add = [&](const auto& part) { key.append(reinterpret_cast<const char*>(&part), sizeof part); };
-  const int count = threads();
-  add(count);
-  (add(parts), ...);
+  add_to_key(key, threads());
+  (add_to_key(key, parts), ...);
   return key;
 }
 
@@ -80,19 +102,19 @@ inline auto forward_desc(const Conv& c) {
   using dnnl::convolution_forward;
 #if DNNL_VERSION_MAJOR >= 3
   return convolution_forward::primitive_desc(engine(), dnnl::prop_kind::forward_training,
-                                             dnnl::algorithm::convolution_direct, c.x, c.w, c.y, c.stride, c.pad,
-                                             c.pad);
+                                             dnnl::algorithm::convolution_direct, c.x, c.w, c.y, c.stride, c.pad, c.pad,
+                                             in_our_memory());
 #else
   return convolution_forward::primitive_desc(
       convolution_forward::desc(dnnl::prop_kind::forward_training, dnnl::algorithm::convolution_direct, c.x, c.w, c.y,
                                 c.stride, c.pad, c.pad),
-      engine());
+      in_our_memory(), engine());
 #endif
 }
 
-inline Cached with_weight(dnnl::primitive primitive, const memory::desc& wanted, const memory::desc& ours,
-                          bool weight_is_output) {
-  Cached entry{std::move(primitive), wanted, ours, {}, {}};
+inline Cached with_weight(dnnl::primitive primitive, const memory::desc& scratchpad, const memory::desc& wanted,
+                          const memory::desc& ours, bool weight_is_output) {
+  Cached entry{std::move(primitive), wanted, ours, {}, {}, scratchpad};
   if (wanted != ours) {
     entry.weight = memory(wanted, engine());
     const memory our_memory(ours, engine(), nullptr);
@@ -127,12 +149,13 @@ inline void conv2d(View x, View w, View y, WindowSpec spec) {
     Cached& entry = cached(key_of('f', x.shape, w.shape, spec, x.dtype), [&] {
       const Conv c = conv(x, w.shape, y, spec, type(x.dtype));
       const auto pd = forward_desc(c);
-      return with_weight(dnnl::convolution_forward(pd), pd.weights_desc(), c.our_w, false);
+      return with_weight(dnnl::convolution_forward(pd), pd.scratchpad_desc(), pd.weights_desc(), c.our_w, false);
     });
     const Conv c = conv(x, w.shape, y, spec, type(x.dtype));
     entry.primitive.execute(stream(), {{DNNL_ARG_SRC, memory(c.x, engine(), x.data)},
                                        {DNNL_ARG_WEIGHTS, prepared_weight(entry, w.data)},
-                                       {DNNL_ARG_DST, memory(c.y, engine(), y.data)}});
+                                       {DNNL_ARG_DST, memory(c.y, engine(), y.data)},
+                                       {DNNL_ARG_SCRATCHPAD, scratchpad(entry.scratchpad)}});
     stream().wait();
   });
 }
@@ -145,17 +168,18 @@ inline void conv2d_grad_input(View dy, View w, View dx, WindowSpec spec) {
       using dnnl::convolution_backward_data;
 #if DNNL_VERSION_MAJOR >= 3
       const convolution_backward_data::primitive_desc pd(engine(), dnnl::algorithm::convolution_direct, c.x, c.w, c.y,
-                                                         c.stride, c.pad, c.pad, forward_desc(c));
+                                                         c.stride, c.pad, c.pad, forward_desc(c), in_our_memory());
 #else
       const convolution_backward_data::primitive_desc pd(
           convolution_backward_data::desc(dnnl::algorithm::convolution_direct, c.x, c.w, c.y, c.stride, c.pad, c.pad),
-          engine(), forward_desc(c));
+          in_our_memory(), engine(), forward_desc(c));
 #endif
-      return with_weight(convolution_backward_data(pd), pd.weights_desc(), c.our_w, false);
+      return with_weight(convolution_backward_data(pd), pd.scratchpad_desc(), pd.weights_desc(), c.our_w, false);
     });
     entry.primitive.execute(stream(), {{DNNL_ARG_DIFF_DST, memory(c.y, engine(), dy.data)},
                                        {DNNL_ARG_WEIGHTS, prepared_weight(entry, w.data)},
-                                       {DNNL_ARG_DIFF_SRC, memory(c.x, engine(), dx.data)}});
+                                       {DNNL_ARG_DIFF_SRC, memory(c.x, engine(), dx.data)},
+                                       {DNNL_ARG_SCRATCHPAD, scratchpad(entry.scratchpad)}});
     stream().wait();
   });
 }
@@ -169,18 +193,20 @@ inline void conv2d_grad_weight(View x, View dy, View dw, WindowSpec spec) {
       const Conv hint = conv(x, dw.shape, dy, spec, type(x.dtype));
 #if DNNL_VERSION_MAJOR >= 3
       const convolution_backward_weights::primitive_desc pd(engine(), dnnl::algorithm::convolution_direct, c.x, c.w,
-                                                            c.y, c.stride, c.pad, c.pad, forward_desc(hint));
+                                                            c.y, c.stride, c.pad, c.pad, forward_desc(hint),
+                                                            in_our_memory());
 #else
       const convolution_backward_weights::primitive_desc pd(
           convolution_backward_weights::desc(dnnl::algorithm::convolution_direct, c.x, c.w, c.y, c.stride, c.pad, c.pad),
-          engine(), forward_desc(hint));
+          in_our_memory(), engine(), forward_desc(hint));
 #endif
-      return with_weight(convolution_backward_weights(pd), pd.diff_weights_desc(), c.our_w, true);
+      return with_weight(convolution_backward_weights(pd), pd.scratchpad_desc(), pd.diff_weights_desc(), c.our_w, true);
     });
     memory ours(c.our_w, engine(), dw.data);
     entry.primitive.execute(stream(), {{DNNL_ARG_SRC, memory(c.x, engine(), x.data)},
                                        {DNNL_ARG_DIFF_DST, memory(c.y, engine(), dy.data)},
-                                       {DNNL_ARG_DIFF_WEIGHTS, entry.weight ? entry.weight : ours}});
+                                       {DNNL_ARG_DIFF_WEIGHTS, entry.weight ? entry.weight : ours},
+                                       {DNNL_ARG_SCRATCHPAD, scratchpad(entry.scratchpad)}});
     if (entry.weight) entry.reorder.execute(stream(), entry.weight, ours);
     stream().wait();
   });
@@ -228,18 +254,19 @@ inline void matmul(View a, View b, View y, MatmulSpec spec) {
                                after.append_eltwise(1.f, dnnl::algorithm::eltwise_linear, alpha, 0.f);
 #endif
           if (spec.beta != 0) after.append_sum(static_cast<float>(spec.beta));
-          dnnl::primitive_attr attributes;
+          dnnl::primitive_attr attributes = in_our_memory();
           attributes.set_post_ops(after);
 #if DNNL_VERSION_MAJOR >= 3
           const dnnl::matmul::primitive_desc pd(engine(), da, db, dy, attributes);
 #else
                              const dnnl::matmul::primitive_desc pd(dnnl::matmul::desc(da, db, dy), attributes, engine());
 #endif
-          return Cached{dnnl::matmul(pd), {}, {}, {}, {}};
+          return Cached{dnnl::matmul(pd), {}, {}, {}, {}, pd.scratchpad_desc()};
         });
     entry.primitive.execute(stream(), {{DNNL_ARG_SRC, memory(da, engine(), a.data)},
                                        {DNNL_ARG_WEIGHTS, memory(db, engine(), b.data)},
-                                       {DNNL_ARG_DST, memory(dy, engine(), y.data)}});
+                                       {DNNL_ARG_DST, memory(dy, engine(), y.data)},
+                                       {DNNL_ARG_SCRATCHPAD, scratchpad(entry.scratchpad)}});
     stream().wait();
   });
 }

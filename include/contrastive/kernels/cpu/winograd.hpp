@@ -2,7 +2,6 @@
 #pragma once
 
 #include <algorithm>
-#include <cstring>
 
 #include "contrastive/core/parallel.hpp"
 #include "contrastive/kernels/cpu/memory.hpp"
@@ -149,38 +148,13 @@ inline int panel_width() {
   }
 }
 
-/// Floats that a thread keeps from call to call, aligned to whole vectors and in huge pages: with plain ones the
-/// gradient towards the weight takes twice as long.
-class Scratch {
- public:
-  Scratch() = default;
-  Scratch(const Scratch&) = delete;
-  Scratch& operator=(const Scratch&) = delete;
-  ~Scratch() { release(data_); }
-
-  float* get(std::int64_t count) {
-    if (count > count_) {
-      release(data_);
-      data_ = nullptr;
-      const std::size_t bytes = static_cast<std::size_t>(count) * sizeof(float);
-      data_ = static_cast<float*>(std::memset(allocate(bytes), 0, bytes));
-      count_ = count;
-    }
-    return data_;
-  }
-
- private:
-  float* data_ = nullptr;
-  std::int64_t count_ = 0;
-};
-
 constexpr std::int64_t in_steps(std::int64_t n, std::int64_t step) { return (n + step - 1) / step; }
 
 /// x (N, H, W, C) to y (N, H, W, O) with the weight as `Weight` reads it.
 inline void convolve(const float* x, const float* w, float* y, const Shape3x3& s, bool flipped) {
   thread_local Scratch weight;
   const int width = panel_width();
-  float* const u = weight.get(positions * s.C * s.O);
+  float* const u = weight.get<float>(positions * s.C * s.O);
   parallel_for(s.O / width, 1, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t panel = begin; panel < end; ++panel)
       simd::dispatch<Weight>(w, s.C, s.O, panel * width, flipped, u + panel * width * positions * s.C);
@@ -192,8 +166,8 @@ inline void convolve(const float* x, const float* w, float* y, const Shape3x3& s
   const std::int64_t group = in_steps(in_steps(all, groups), 12) * 12;
   parallel_for(in_steps(all, group), 1, [&](std::int64_t begin, std::int64_t end) {
     thread_local Scratch tiles, products;
-    float* const v = tiles.get(positions * plane(group, s.C));
-    float* const product = products.get(positions * plane(group, width));
+    float* const v = tiles.get<float>(positions * plane(group, s.C));
+    float* const product = products.get<float>(positions * plane(group, width));
     for (std::int64_t g = begin; g < end; ++g)
       simd::dispatch<Group>(x, static_cast<const float*>(u), y, s, g * group, std::min(group, all - g * group), group,
                             v, product);
@@ -231,11 +205,11 @@ inline void conv2d_grad_weight(View x, View dy, View dw) {
   const std::int64_t segments = own ? std::min<std::int64_t>(16, in_steps(all, 48)) : 1;
   const std::int64_t segment = in_steps(all, segments), group = std::min<std::int64_t>(segment, own ? 48 : 512);
   thread_local Scratch sums;
-  float* const du = sums.get(segments * size);
+  float* const du = sums.get<float>(segments * size);
   parallel_for(segments, 1, [&](std::int64_t begin, std::int64_t end) {
     thread_local Scratch inputs, gradients;
-    float* const v = inputs.get(positions * plane(group, s.C));
-    float* const z = gradients.get(positions * plane(group, s.O));
+    float* const v = inputs.get<float>(positions * plane(group, s.C));
+    float* const z = gradients.get<float>(positions * plane(group, s.O));
     for (std::int64_t part = begin; part < end; ++part) {
       const std::int64_t stop = std::min(all, (part + 1) * segment);
       if (part * segment >= stop) std::fill(du + part * size, du + (part + 1) * size, 0.f);
