@@ -59,7 +59,7 @@ inline void conv2d_grad_input(View dy, View w, View dx, WindowSpec spec) {
 }
 inline void conv2d_grad_weight(View x, View dy, View dw, WindowSpec spec) {
   if (dy.count() == 0) return fill(dw, 0);
-  if (winograd::takes(x, dw, spec)) return winograd::conv2d_grad_weight(x, dy, dw);
+  if (winograd::takes_grad_weight(x, dw, spec)) return winograd::conv2d_grad_weight(x, dy, dw);
   CONTRASTIVE_VENDOR_OR_OWN(x.dtype, conv2d_grad_weight, x, dy, dw, spec);
 }
 

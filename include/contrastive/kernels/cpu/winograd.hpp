@@ -71,9 +71,9 @@ struct Group {
     for (std::int64_t o = 0; o < s.O; o += 2 * L) {
       for (int p = 0; p < positions; ++p)
         for (std::int64_t t = 0; t < count; t += rows)
-          multiply<Isa, rows, L, 1>(v + p * plane(group, s.C) + t * L, group * L, s.C / L, L,
+          multiply<Isa, rows, L, 1>(v + p * plane<float>(group, s.C) + t * L, group * L, s.C / L, L,
                                     u + (o * positions + p * 2 * L) * s.C,
-                                    product + p * plane(group, 2 * L) + t * 2 * L, 2 * L, false);
+                                    product + p * plane<float>(group, 2 * L) + t * 2 * L, 2 * L, false);
       for (std::int64_t t = 0; t < count; ++t) {
         float* at[4];
         pixels<2>(y, s, s.O, first + t, 0, at);
@@ -81,7 +81,7 @@ struct Group {
           V m[positions];
 #pragma GCC unroll 16
           for (int p = 0; p < positions; ++p)
-            m[p] = simd::load<V>(product + p * plane(group, 2 * L) + t * 2 * L + half * L);
+            m[p] = simd::load<V>(product + p * plane<float>(group, 2 * L) + t * 2 * L + half * L);
 #pragma GCC unroll 4
           for (int j = 0; j < 4; ++j) output_line(m + j, 4);
 #pragma GCC unroll 2
@@ -96,9 +96,9 @@ struct Group {
 
 /// Tiles of x and of dy for the gradient towards the weight.
 struct BothTransforms {
-  template <class Isa>
-  CONTRASTIVE_INLINE static void run(const float* x, const float* dy, Shape3x3 s, std::int64_t first,
-                                     std::int64_t offset, std::int64_t count, std::int64_t group, float* v, float* z) {
+  template <class Isa, class S>
+  CONTRASTIVE_INLINE static void run(const S* x, const S* dy, Shape3x3 s, std::int64_t first, std::int64_t offset,
+                                     std::int64_t count, std::int64_t group, S* v, S* z) {
     constexpr int L = simd::lanes<Isa, float>;
     transform_tiles<Isa, 4>(x, s, s.C, first + offset, count, group, 2 * L, v + offset * 2 * L);
     transform_tiles<Isa, 2>(dy, s, s.O, first + offset, count, group, L, z + offset * L);
@@ -107,15 +107,16 @@ struct BothTransforms {
 
 /// du[position][output][input] (+)= z^T v for one position and 2 L inputs.
 struct WeightProducts {
-  template <class Isa>
-  CONTRASTIVE_INLINE static void run(const float* v, const float* z, float* du, Shape3x3 s, std::int64_t task,
+  template <class Isa, class S>
+  CONTRASTIVE_INLINE static void run(const S* v, const S* z, float* du, Shape3x3 s, std::int64_t task,
                                      std::int64_t count, std::int64_t group, bool add) {
-    constexpr int L = simd::lanes<Isa, float>, rows = L / 2 < 4 ? 4 : L / 2;
+    constexpr int L = simd::lanes<Isa, float>, rows = L / 2 < 4 ? 4 : L / 2, together = simd::terms<S>;
     const std::int64_t panels = s.C / (2 * L), p = task / panels, panel = task % panels;
-    v += p * plane(group, s.C) + panel * group * 2 * L;
+    v += p * plane<S>(group, s.C) + panel * group * 2 * L;
     for (std::int64_t o = 0; o < s.O; o += rows)
-      multiply<Isa, rows, 1, L>(z + p * plane(group, s.O) + o / L * group * L + o % L, 0, 1, count, v,
-                                du + (p * s.O + o) * s.C + panel * 2 * L, s.C, add);
+      multiply<Isa, rows, 1, L>(z + p * plane<S>(group, s.O) + o / L * group * L + o % L * together, 0, 1,
+                                (count + together - 1) / together, v, du + (p * s.O + o) * s.C + panel * 2 * L, s.C,
+                                add);
   }
 };
 
@@ -166,8 +167,8 @@ inline void convolve(const float* x, const float* w, float* y, const Shape3x3& s
   const std::int64_t group = in_steps(in_steps(all, groups), 12) * 12;
   parallel_for(in_steps(all, group), 1, [&](std::int64_t begin, std::int64_t end) {
     thread_local Scratch tiles, products;
-    float* const v = tiles.get<float>(positions * plane(group, s.C));
-    float* const product = products.get<float>(positions * plane(group, width));
+    float* const v = tiles.get<float>(positions * plane<float>(group, s.C));
+    float* const product = products.get<float>(positions * plane<float>(group, width));
     for (std::int64_t g = begin; g < end; ++g)
       simd::dispatch<Group>(x, static_cast<const float*>(u), y, s, g * group, std::min(group, all - g * group), group,
                             v, product);
@@ -195,42 +196,60 @@ inline void conv2d_grad_input(View dy, View w, View dx) {
   detail::convolve(dy.as<float>(), w.as<float>(), dx.as<float>(), detail::shape_of(dy, w.shape[0], w.shape[3]), true);
 }
 
-inline void conv2d_grad_weight(View x, View dy, View dw) {
-  using namespace detail;
-  const Shape3x3 s = shape_of(x, dw.shape[3], dw.shape[0]);
+namespace detail {
+
+template <class S>
+void weight_gradient(const S* x, const S* dy, float* dw, const Shape3x3& s) {
   // Few channels: segments of tiles, each with a du of its own that stays in the second-level cache. Many: one du, of
   // which each thread owns positions. The cut is the shape's alone, and so are the bits.
   const std::int64_t all = s.tiles(), size = positions * s.C * s.O;
   const bool own = s.C * s.O <= 128 * 128;
   const std::int64_t segments = own ? std::min<std::int64_t>(16, in_steps(all, 48)) : 1;
-  const std::int64_t segment = in_steps(all, segments), group = std::min<std::int64_t>(segment, own ? 48 : 512);
+  const std::int64_t segment = in_steps(in_steps(all, segments), 2) * 2;  // pairs of tiles stay together
+  const std::int64_t group = std::min<std::int64_t>(segment, own ? 48 : 512);
   thread_local Scratch sums;
   float* const du = sums.get<float>(segments * size);
   parallel_for(segments, 1, [&](std::int64_t begin, std::int64_t end) {
     thread_local Scratch inputs, gradients;
-    float* const v = inputs.get<float>(positions * plane(group, s.C));
-    float* const z = gradients.get<float>(positions * plane(group, s.O));
+    S* const v = inputs.get<S>(positions * plane<S>(group, s.C));
+    S* const z = gradients.get<S>(positions * plane<S>(group, s.O));
     for (std::int64_t part = begin; part < end; ++part) {
       const std::int64_t stop = std::min(all, (part + 1) * segment);
       if (part * segment >= stop) std::fill(du + part * size, du + (part + 1) * size, 0.f);
       for (std::int64_t first = part * segment; first < stop; first += group) {
         const std::int64_t count = std::min(group, stop - first);
         parallel_for(count, 32, [&](std::int64_t from, std::int64_t to) {
-          simd::dispatch<BothTransforms>(x.as<const float>(), dy.as<const float>(), s, first, from, to - from, group, v,
-                                         z);
+          simd::run_kernel<BothTransforms, S>(x, dy, s, first, from, to - from, group, v, z);
         });
         parallel_for(positions * s.C / panel_width(), 1, [&](std::int64_t from, std::int64_t to) {
           for (std::int64_t task = from; task < to; ++task)
-            simd::dispatch<WeightProducts>(static_cast<const float*>(v), static_cast<const float*>(z), du + part * size,
-                                           s, task, count, group, first > part * segment);
+            simd::run_kernel<WeightProducts, S>(static_cast<const S*>(v), static_cast<const S*>(z), du + part * size, s,
+                                                task, count, group, first > part * segment);
         });
       }
     }
   });
   parallel_for(s.O, grain_for(16 * s.C), [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t o = begin; o < end; ++o)
-      simd::dispatch<WeightGradient>(static_cast<const float*>(du), segments, dw.as<float>(), s, o);
+      simd::dispatch<WeightGradient>(static_cast<const float*>(du), segments, dw, s, o);
   });
+}
+
+}  // namespace detail
+
+/// Takes bf16 data too, where the machine has products of pairs: their transforms are rounded to bf16, which the sum
+/// over all tiles averages out; the other two passes would add that error to each value, and stay with the direct sum.
+inline bool takes_grad_weight(const View& x, const View& dw, WindowSpec spec) {
+  return takes(x.dtype == DType::bf16 && simd::has_bf16_dots() ? View{x.data, x.shape, DType::f32, x.device} : x, dw,
+               spec);
+}
+
+inline void conv2d_grad_weight(View x, View dy, View dw) {
+  const Shape3x3 s = detail::shape_of(x, dw.shape[3], dw.shape[0]);
+  if (x.dtype == DType::bf16)
+    detail::weight_gradient(x.as<const bf16>(), dy.as<const bf16>(), dw.as<float>(), s);
+  else
+    detail::weight_gradient(x.as<const float>(), dy.as<const float>(), dw.as<float>(), s);
 }
 
 }  // namespace contrastive::cpu::winograd

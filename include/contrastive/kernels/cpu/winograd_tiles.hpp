@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "contrastive/kernels/cpu/simd.hpp"
+#include "contrastive/kernels/cpu/bf16_dots.hpp"
 
 /// The pieces of a Winograd convolution (winograd.hpp): the transforms of a tile and the product of tiles by channels.
 namespace contrastive::cpu::winograd {
@@ -20,9 +20,12 @@ namespace detail {
 
 inline constexpr int positions = 16;
 
-/// Floats from one position's plane to the next: a line of cache more than it needs, for planes a power of two apart
+/// Elements from one position's plane to the next: a line of cache more than it needs, for planes a power of two apart
 /// would all fall into the same few sets of the cache.
-CONTRASTIVE_INLINE std::int64_t plane(std::int64_t tiles, std::int64_t channels) { return tiles * channels + 16; }
+template <class S>
+constexpr std::int64_t plane(std::int64_t tiles, std::int64_t channels) {
+  return tiles * channels + 64 / static_cast<std::int64_t>(sizeof(S));
+}
 
 /// B^T v, A^T v, A v, G v and G^T v on lines `step` apart in a 4x4 (or smaller) array.
 template <class V>
@@ -75,50 +78,67 @@ CONTRASTIVE_INLINE bool pixels(T* data, const Shape3x3& s, std::int64_t channels
 }
 
 /// Tiles [first, first + count) of `x`, transformed, to out[position][channel / width][tile][channel % width]; `group`
-/// tiles have room. `side` 4: inputs (B^T d B); 2: gradients of outputs (A dy A^T).
-template <class Isa, int side>
-CONTRASTIVE_INLINE void transform_tiles(const float* x, const Shape3x3& s, std::int64_t channels, std::int64_t first,
-                                        std::int64_t count, std::int64_t group, int width, float* out) {
-  constexpr int L = simd::lanes<Isa, float>;
+/// tiles have room. `side` 4: inputs (B^T d B); 2: gradients of outputs (A dy A^T). In bf16 two tiles share a place,
+/// out[position][channel / width][tile / 2][channel % width][2], as the products of pairs want them.
+template <class Isa, int side, class S>
+CONTRASTIVE_INLINE void transform_tiles(const S* x, const Shape3x3& s, std::int64_t channels, std::int64_t first,
+                                        std::int64_t count, std::int64_t group, int width, S* out) {
+  constexpr int L = simd::lanes<Isa, float>, together = simd::terms<S>;
   using V = simd::vec<float, L>;
-  for (std::int64_t t = 0; t < count; ++t) {
-    const float* at[side * side];
-    const bool whole = pixels<side>(x, s, channels, first + t, side == 4 ? 1 : 0, at);
+  for (std::int64_t t = 0; t < count; t += together) {
+    const S* at[together][side * side] = {};
+    bool whole[together] = {};
+    for (int k = 0; k < together; ++k)
+      if (t + k < count) whole[k] = pixels<side>(x, s, channels, first + t + k, side == 4 ? 1 : 0, at[k]);
     for (std::int64_t c = 0; c < channels; c += L) {
-      V v[positions];
-      if (whole) {
+      V v[together][positions];
+#pragma GCC unroll 2
+      for (int k = 0; k < together; ++k) {
+        if (whole[k]) {
 #pragma GCC unroll 16
-        for (int i = 0; i < side * side; ++i) v[i / side * 4 + i % side] = simd::load<V>(at[i] + c);
-      } else {
+          for (int i = 0; i < side * side; ++i) v[k][i / side * 4 + i % side] = simd::load<V>(at[k][i] + c);
+        } else {
 #pragma GCC unroll 16
-        for (int i = 0; i < side * side; ++i) v[i / side * 4 + i % side] = at[i] ? simd::load<V>(at[i] + c) : V{};
+          for (int i = 0; i < side * side; ++i)
+            v[k][i / side * 4 + i % side] = at[k][i] ? simd::load<V>(at[k][i] + c) : V{};
+        }
+#pragma GCC unroll 4
+        for (int j = 0; j < side; ++j) transform_line<side>(v[k] + j, 4);
+#pragma GCC unroll 4
+        for (int i = 0; i < 4; ++i) transform_line<side>(v[k] + 4 * i, 1);
       }
-#pragma GCC unroll 4
-      for (int j = 0; j < side; ++j) transform_line<side>(v + j, 4);
-#pragma GCC unroll 4
-      for (int i = 0; i < 4; ++i) transform_line<side>(v + 4 * i, 1);
-      float* to = out + (c / width * group + t) * width + c % width;
+      S* const to = out + (c / width * group + t) * width + c % width * together;
 #pragma GCC unroll 16
-      for (int p = 0; p < positions; ++p) simd::store(to + p * plane(group, channels), v[p]);
+      for (int p = 0; p < positions; ++p) {
+        if constexpr (together == 1) {
+          simd::store(to + p * plane<S>(group, channels), v[0][p]);
+        } else {
+#if defined(CONTRASTIVE_BF16_DOTS)
+          simd::store(reinterpret_cast<std::uint16_t*>(to + p * plane<S>(group, channels)),
+                      simd::round_to_pairs(v[0][p], v[1][p]));
+#endif
+        }
+      }
     }
   }
 }
 
 /// y[i][0, 2 L) (+)= sum over `blocks` blocks of `inner` terms of a[block * a_block + i * I + k * K] b[term][0, 2 L).
-template <class Isa, int rows, int I, int K>
-CONTRASTIVE_INLINE void multiply(const float* a, std::int64_t a_block, std::int64_t blocks, std::int64_t inner,
-                                 const float* b, float* y, std::int64_t y_row, bool add) {
-  constexpr int L = simd::lanes<Isa, float>;
+/// In bf16 a term is a pair, two elements wide.
+template <class Isa, int rows, int I, int K, class S>
+CONTRASTIVE_INLINE void multiply(const S* a, std::int64_t a_block, std::int64_t blocks, std::int64_t inner, const S* b,
+                                 float* y, std::int64_t y_row, bool add) {
+  constexpr int L = simd::lanes<Isa, float>, wide = simd::terms<S>;
   using V = simd::vec<float, L>;
   V sum[rows][2] = {};
   for (std::int64_t block = 0; block < blocks; ++block, a += a_block) {
-    const float* at = a;
-    for (std::int64_t k = 0; k < inner; ++k, at += K, b += 2 * L) {
-      const V left = simd::load<V>(b), right = simd::load<V>(b + L);
+    const S* at = a;
+    for (std::int64_t k = 0; k < inner; ++k, at += K * wide, b += 2 * L * wide) {
+      const auto left = simd::load_terms<V>(b), right = simd::load_terms<V>(b + L * wide);
 #pragma GCC unroll 12
       for (int i = 0; i < rows; ++i) {
-        sum[i][0] += at[i * I] * left;
-        sum[i][1] += at[i * I] * right;
+        sum[i][0] = simd::add_product(sum[i][0], at + i * I * wide, left);
+        sum[i][1] = simd::add_product(sum[i][1], at + i * I * wide, right);
       }
     }
   }

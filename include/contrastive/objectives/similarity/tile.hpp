@@ -5,8 +5,8 @@
 #include <cstdint>
 #include <type_traits>
 
+#include "contrastive/kernels/cpu/bf16_dots.hpp"
 #include "contrastive/kernels/cpu/simd.hpp"
-#include "contrastive/objectives/similarity/bf16_dots.hpp"
 
 /// The register tile that every product of the similarity engine is made of.
 ///
@@ -18,6 +18,11 @@
 /// Elements are of type S: float or double, or bf16 where the machine multiplies pairs of them. Then a right factor has
 /// two rows beside each other, [k / 2][W][2], and S is a pair of neighbours in a left one; sums are floats.
 namespace contrastive::similarity {
+
+using simd::add_product, simd::has_bf16_dots, simd::load_terms, simd::run_kernel, simd::terms;
+#if defined(CONTRASTIVE_BF16_DOTS)
+using simd::Avx512Bf16, simd::round_to_bf16, simd::round_to_pairs;
+#endif
 
 /// Columns W and rows of the register tile. `wide` rows x 2 accumulators, two columns and one broadcast fill the
 /// registers; `narrow` ones take what is left, so that any multiple of `narrow` is covered.

@@ -10,7 +10,7 @@
 #include "contrastive/kernels/cpu/simd.hpp"
 
 /// Products of bf16 pairs, x += a0 b0 + a1 b1 in float (AVX512_BF16): twice the multiply-adds an instruction.
-namespace contrastive::similarity {
+namespace contrastive::simd {
 
 // clang checks the width of an asm's operands before `run` is inlined where wide registers are.
 #if defined(__x86_64__) && !defined(__clang__)
@@ -23,7 +23,7 @@ inline constexpr int terms = std::is_same_v<S, bf16> ? 2 : 1;
 
 #if defined(CONTRASTIVE_BF16_DOTS)
 /// AVX-512 with the products of bf16 pairs.
-struct Avx512Bf16 : simd::Avx512 {};
+struct Avx512Bf16 : Avx512 {};
 
 template <class Kernel, class... Args>
 [[gnu::target("avx512bf16,avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c"), gnu::noinline]] void run_bf16_dots(
@@ -37,7 +37,7 @@ inline bool has_bf16_dots() {
 #if defined(CONTRASTIVE_BF16_DOTS)
   static const bool has = [] {
     const char* const wish = std::getenv("CONTRASTIVE_ISA");
-    return simd::isa() == simd::IsaLevel::avx512 && __builtin_cpu_supports("avx512bf16") &&
+    return isa() == IsaLevel::avx512 && __builtin_cpu_supports("avx512bf16") &&
            !(wish && std::string_view(wish) == "avx512");
   }();
   return has;
@@ -50,13 +50,13 @@ inline bool has_bf16_dots() {
 template <class Kernel, class S, class... Args>
 void run_kernel([[maybe_unused]] Args... args) {
   if constexpr (std::is_same_v<S, double>) {
-    simd::plain<Kernel>(args...);
+    plain<Kernel>(args...);
   } else if constexpr (std::is_same_v<S, bf16>) {
 #if defined(CONTRASTIVE_BF16_DOTS)
     run_bf16_dots<Kernel>(args...);
 #endif
   } else {
-    simd::dispatch<Kernel>(args...);
+    dispatch<Kernel>(args...);
   }
 }
 
@@ -64,11 +64,11 @@ void run_kernel([[maybe_unused]] Args... args) {
 template <class V, class S>
 CONTRASTIVE_INLINE auto load_terms(const S* from) {
   if constexpr (std::is_same_v<S, bf16>) {
-    simd::vec<std::uint32_t, simd::size_v<V>> pairs;
+    vec<std::uint32_t, size_v<V>> pairs;
     std::memcpy(&pairs, static_cast<const void*>(from), sizeof pairs);
     return pairs;
   } else {
-    return simd::load<V>(from);
+    return load<V>(from);
   }
 }
 
@@ -77,27 +77,26 @@ CONTRASTIVE_INLINE V add_product(V sum, const S* a, V b) {
   return sum + a[0] * b;
 }
 #if defined(CONTRASTIVE_BF16_DOTS)
-CONTRASTIVE_INLINE simd::vec<float, 16> add_product(simd::vec<float, 16> sum, const bf16* a,
-                                                    simd::vec<std::uint32_t, 16> b) {
+CONTRASTIVE_INLINE vec<float, 16> add_product(vec<float, 16> sum, const bf16* a, vec<std::uint32_t, 16> b) {
   asm("vdpbf16ps %1%{1to16%}, %2, %0" : "+v"(sum) : "m"(*reinterpret_cast<const char(*)[4]>(a)), "v"(b));
   return sum;
 }
 
 /// 32 values rounded to the nearest bf16, `low` in the first half.
-CONTRASTIVE_INLINE simd::vec<std::uint16_t, 32> round_to_bf16(simd::vec<float, 16> low, simd::vec<float, 16> high) {
-  simd::vec<std::uint16_t, 32> rounded;
+CONTRASTIVE_INLINE vec<std::uint16_t, 32> round_to_bf16(vec<float, 16> low, vec<float, 16> high) {
+  vec<std::uint16_t, 32> rounded;
   asm("vcvtne2ps2bf16 %1, %2, %0" : "=v"(rounded) : "v"(low), "v"(high));
   return rounded;
 }
 
 /// Two rows as a right factor has them: (upper[c], lower[c]) beside each other.
-CONTRASTIVE_INLINE simd::vec<std::uint16_t, 32> round_to_pairs(simd::vec<float, 16> upper, simd::vec<float, 16> lower) {
-  constexpr simd::vec<std::uint16_t, 32> order = {0, 16, 1, 17, 2,  18, 3,  19, 4,  20, 5,  21, 6,  22, 7,  23,
-                                                  8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
-  simd::vec<std::uint16_t, 32> pairs;
+CONTRASTIVE_INLINE vec<std::uint16_t, 32> round_to_pairs(vec<float, 16> upper, vec<float, 16> lower) {
+  constexpr vec<std::uint16_t, 32> order = {0, 16, 1, 17, 2,  18, 3,  19, 4,  20, 5,  21, 6,  22, 7,  23,
+                                            8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
+  vec<std::uint16_t, 32> pairs;
   asm("vpermw %1, %2, %0" : "=v"(pairs) : "v"(round_to_bf16(upper, lower)), "v"(order));
   return pairs;
 }
 #endif
 
-}  // namespace contrastive::similarity
+}  // namespace contrastive::simd
