@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: MIT
 //
-// Matrix products and convolutions, oneDNN's and ours, with their share of the machine's own peak: what a loop of f32
-// multiply-adds in registers reaches on the same threads, timed first. The shapes are those of ResNet-18 on pictures of
-// 32 pixels, two views of 64.
+// Matrix products and convolutions, oneDNN's and ours (the direct sum, Winograd's), with their share of the machine's own
+// peak: what a loop of f32 multiply-adds in registers reaches on the same threads, timed first. Operations are those of
+// the direct sum, so Winograd's share may pass 1. The shapes are those of ResNet-18 on pictures of 32 pixels, two views
+// of 64.
 #include <benchmark/benchmark.h>
 
 #include <cstdio>
 #include <string>
 
-#include "contrastive/kernels/registry.hpp"
+#include "contrastive/kernels/cpu/backend.hpp"
 #include "contrastive/nn/init.hpp"
 #include "machine.hpp"
 
@@ -40,8 +41,22 @@ void gemm(benchmark::State& state, DType dtype, bool own) {
 
 enum class Pass { forward, input, weight };
 
-void conv(benchmark::State& state, DType dtype, bool own, Pass pass) {
-  const Mode mode(own);
+/// Who computes a convolution's passes.
+struct Way {
+  const char* name;
+  void (*forward)(View, View, View, WindowSpec);
+  void (*input)(View, View, View, WindowSpec);
+  void (*weight)(View, View, View, WindowSpec);
+};
+constexpr Way direct{"direct", cpu::own_conv2d, cpu::own_conv2d_grad_input, cpu::own_conv2d_grad_weight};
+constexpr Way winograd{"winograd", [](View x, View w, View y, WindowSpec) { cpu::winograd::conv2d(x, w, y); },
+                       [](View dy, View w, View dx, WindowSpec) { cpu::winograd::conv2d_grad_input(dy, w, dx); },
+                       [](View x, View dy, View dw, WindowSpec) { cpu::winograd::conv2d_grad_weight(x, dy, dw); }};
+#if defined(CONTRASTIVE_WITH_ONEDNN)
+constexpr Way onednn{"onednn", cpu::onednn::conv2d, cpu::onednn::conv2d_grad_input, cpu::onednn::conv2d_grad_weight};
+#endif
+
+void conv(benchmark::State& state, DType dtype, const Way& way, Pass pass) {
   const std::int64_t N = 128, C = state.range(0), O = state.range(1), size = state.range(2);
   const WindowSpec spec{static_cast<int>(state.range(3)), static_cast<int>(state.range(4)),
                         state.range(3) == 3 ? 1 : 0};
@@ -50,9 +65,9 @@ void conv(benchmark::State& state, DType dtype, bool own, Pass pass) {
   const Tensor w = init::normal({O, spec.kernel, spec.kernel, C}, 1, Rng(2));
   const Tensor y = init::normal({N, out, out, O}, 1, Rng(3)).to(dtype);
   for (auto _ : state) {
-    if (pass == Pass::forward) x.kernels().conv2d(x.view(), w.view(), y.view(), spec);
-    if (pass == Pass::input) x.kernels().conv2d_grad_input(y.view(), w.view(), x.view(), spec);
-    if (pass == Pass::weight) x.kernels().conv2d_grad_weight(x.view(), y.view(), w.view(), spec);
+    if (pass == Pass::forward) way.forward(x.view(), w.view(), y.view(), spec);
+    if (pass == Pass::input) way.input(y.view(), w.view(), x.view(), spec);
+    if (pass == Pass::weight) way.weight(x.view(), y.view(), w.view(), spec);
   }
   report(state, 2.0 * static_cast<double>(N * out * out * O * spec.kernel * spec.kernel * C));
 }
@@ -69,20 +84,30 @@ void register_all() {
           ->Args({128, 128, 512})
           ->Args({128, 128, 128})
           ->UseRealTime();
-      for (const auto& [name, pass] :
-           {std::pair("forward", Pass::forward), {"grad_input", Pass::input}, {"grad_weight", Pass::weight}})
-        benchmark::RegisterBenchmark(("conv/" + std::string(name) + kind).c_str(),
-                                     [=, p = pass](benchmark::State& s) { conv(s, dtype, own, p); })
+    }
+  for (const DType dtype : {DType::f32, DType::bf16})
+    for (const auto& [name, pass] :
+         {std::pair("forward", Pass::forward), {"grad_input", Pass::input}, {"grad_weight", Pass::weight}}) {
+      const auto add = [&, p = pass, n = name](const Way& way) {
+        return benchmark::RegisterBenchmark(
+                   ("conv/" + std::string(n) + "/" + std::string(to_string(dtype)) + "/" + way.name).c_str(),
+                   [=, &way](benchmark::State& s) { conv(s, dtype, way, p); })
             ->ArgNames({"C", "O", "size", "kernel", "stride"})
-            ->Args({3, 64, 32, 3, 1})
             ->Args({64, 64, 32, 3, 1})
-            ->Args({64, 128, 32, 3, 2})
-            ->Args({64, 128, 32, 1, 2})
             ->Args({128, 128, 16, 3, 1})
             ->Args({256, 256, 8, 3, 1})
             ->Args({512, 512, 4, 3, 1})
             ->Unit(benchmark::kMillisecond)
             ->UseRealTime();
+      };
+      const auto add_others = [&](benchmark::internal::Benchmark* one) {
+        one->Args({3, 64, 32, 3, 1})->Args({64, 128, 32, 3, 2})->Args({64, 128, 32, 1, 2});
+      };
+      add_others(add(direct));
+#if defined(CONTRASTIVE_WITH_ONEDNN)
+      add_others(add(onednn));
+#endif
+      if (dtype == DType::f32 || (pass == Pass::weight && simd::has_bf16_dots())) add(winograd);
     }
 }
 

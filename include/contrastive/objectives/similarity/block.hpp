@@ -41,6 +41,7 @@ struct Block {
   const S *y = nullptr, *yt = nullptr;
   std::int64_t x_block = 0, xt_panel = 0, y_block = 0, yt_panel = 0;
   S* tiles = nullptr;       // (panels, rows, W): G, or the exponentials that `sums` keeps
+  bool past_cache = false;  // all that `sums` keeps is more than the caches hold
   S* turned = nullptr;      // G as a right factor, where that is another form
   C* partial = nullptr;     // (panels, rows, W): logits over the first terms, where D takes several turns
   const S* kept = nullptr;  // exponentials kept earlier: the logits are not computed again
@@ -151,6 +152,7 @@ struct BlockKernel {
       for (std::int64_t i = 0; i < wide; i += T::wide) tile<Isa, T::wide>(b, p, i);
       for (std::int64_t i = wide; i < b.rows; i += T::narrow) tile<Isa, T::narrow>(b, p, i);
     }
+    if (b.past_cache) finish_stores();
   }
 
  private:
@@ -225,8 +227,11 @@ struct BlockKernel {
       if (some_out) detail::leave_out<Isa, S>(s, b, b.first_row + i, b.first_column + column, C(0));
     if (terms < S >> 1 && !is_sums(P))
       round_tile<Isa>(b, i, column, at, s);
-    else if (!is_sums(P) || b.tiles)
+    else if (!is_sums(P) || b.tiles) {
+      if constexpr (is_sums(P) && std::is_same_v<S, float>)
+        if (b.past_cache) return stream_tile<Isa>(b.tiles + at, s);
       store_tile<Isa>(b.tiles + at, s);
+    }
   }
 
   /// G in the two forms that the products of pairs take, each times what its other factor is yet to be multiplied by.

@@ -162,6 +162,7 @@ void Engine<S>::over(bool kept, bool want_dx, bool want_dy) {
         use_scratch(b, own);
         if constexpr (is_sums(P)) {
           b.tiles = kept ? kept_tiles_.data() + kept_at(I, J) : nullptr;
+          b.past_cache = kept && kept_tiles_.bytes() > (std::int64_t{64} << 20);
         } else {
           b.kept = kept ? kept_tiles_.data() + kept_at(I, J) : nullptr;
           if (want_dx) b.dx = dx_.data() + I * rows_ * x_.W;

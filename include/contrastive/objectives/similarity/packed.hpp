@@ -5,12 +5,12 @@
 #include <cmath>
 #include <cstdint>
 #include <memory>
-#include <new>
 #include <type_traits>
 
 #include "contrastive/core/dtype.hpp"
 #include "contrastive/core/error.hpp"
 #include "contrastive/core/parallel.hpp"
+#include "contrastive/kernels/cpu/memory.hpp"
 #include "contrastive/objectives/similarity/rows.hpp"
 
 namespace contrastive::similarity {
@@ -54,7 +54,7 @@ class Buffer {
   C* resize(std::int64_t count) {
     if (count > capacity_) {
       memory_.reset();
-      memory_.reset(static_cast<C*>(::operator new(static_cast<std::size_t>(count) * sizeof(C), line)));
+      memory_.reset(static_cast<C*>(cpu::allocate(static_cast<std::size_t>(count) * sizeof(C))));
       capacity_ = count;
     }
     return memory_.get();
@@ -69,9 +69,8 @@ class Buffer {
   std::int64_t bytes() const { return capacity_ * static_cast<std::int64_t>(sizeof(C)); }
 
  private:
-  static constexpr std::align_val_t line{64};
   struct Free {
-    void operator()(C* memory) const { ::operator delete(memory, line); }
+    void operator()(C* memory) const { cpu::release(memory); }
   };
   std::unique_ptr<C, Free> memory_;
   std::int64_t capacity_ = 0;

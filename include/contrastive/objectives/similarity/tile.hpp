@@ -93,6 +93,30 @@ CONTRASTIVE_INLINE void store_tile(T* to, V (&s)[R][2]) {
     for (int v = 0; v < 2; ++v) simd::store(to + (r * 2 + v) * simd::size_v<V>, s[r][v]);
 }
 
+/// The same past the caches, for tiles that are read again only when they would have left them: a plain store reads
+/// the line from memory first. `finish_stores` before another thread looks.
+template <class Isa, int R, class V>
+CONTRASTIVE_INLINE void stream_tile([[maybe_unused]] float* to, [[maybe_unused]] V (&s)[R][2]) {
+#if defined(__x86_64__)
+  if constexpr (Isa::bytes == 64) {
+#pragma GCC unroll 12
+    for (int r = 0; r < R; ++r)
+#pragma GCC unroll 2
+      for (int v = 0; v < 2; ++v) {
+        V* const at = reinterpret_cast<V*>(to + (r * 2 + v) * simd::size_v<V>);
+        asm("vmovntps %1, %0" : "=m"(*at) : "v"(s[r][v]));
+      }
+    return;
+  }
+#endif
+  store_tile<Isa>(to, s);
+}
+inline void finish_stores() {
+#if defined(__x86_64__)
+  asm volatile("sfence" ::: "memory");
+#endif
+}
+
 /// to (R, W) += A (R, K) B (K, W).
 template <class Isa, class S, int R>
 CONTRASTIVE_INLINE void accumulate_tile(compute_t<S>* to, const S* a, std::int64_t a_block, const S* b,
