@@ -154,11 +154,11 @@ inline std::string draw_neighbours(const std::vector<NeighbourRow>& rows) {
   if (all) note += join(" ", right, " of ", all, " have the query's label (✓).");
   constexpr int px = 44;
   std::string html = heading("Nearest neighbours", note) +
-                     join("<div class=\"card neighbours\" style=\"--row:", (most + 1) * (px + 8) + 18, "px\">");
+                     join("<div class=\"card neighbours\" style=\"--row:", (most + 1) * (px + 8) + 30, "px\">");
   for (const NeighbourRow& row : rows) {
-    html +=
-        join("<div class=near><figure class=q>", image_tag(row.query, px, row.label), "<div class=cap style=width:", px,
-             "px title=\"", escape_html(row.label), "\">", escape_html(row.label), "</div></figure>");
+    html += join("<div class=near><figure class=q>", image_tag(row.query, px, row.label),
+                 "<div class=cap style=width:", px + 12, "px title=\"", escape_html(row.label), "\">",
+                 escape_html(row.label), "</div></figure>");
     for (const NeighbourRow::Hit& hit : row.hits) {
       const bool known = !row.label.empty(), match = hit.label == row.label;
       html += join("<figure class=\"hit", known ? (match ? "" : " wrong") : " plain", "\">",
