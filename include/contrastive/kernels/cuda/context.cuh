@@ -10,6 +10,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "contrastive/core/shape.hpp"
 #include "contrastive/kernels/cuda/check.cuh"
 
 namespace contrastive::cuda {
