@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <algorithm>
 #include <vector>
 
 #include "contrastive/core/parallel.hpp"
@@ -19,15 +20,19 @@ struct RowSum {
   CONTRASTIVE_INLINE static void run(const T* x, std::int64_t n, double* out) {
     using V = simd::native<Isa, T>;
     constexpr int L = simd::size_v<V>;
-    V s0{}, s1{}, s2{}, s3{};
+    double total = 0;
     std::int64_t i = 0;
-    for (; i + 4 * L <= n; i += 4 * L) {
-      s0 += simd::load<V>(x + i);
-      s1 += simd::load<V>(x + i + L);
-      s2 += simd::load<V>(x + i + 2 * L);
-      s3 += simd::load<V>(x + i + 3 * L);
+    while (i + 4 * L <= n) {  // narrow sums of 64 terms a lane at most, so that four lanes are as exact as sixteen
+      const std::int64_t stop = std::min(n, i + 64 * 4 * L);
+      V s0{}, s1{}, s2{}, s3{};
+      for (; i + 4 * L <= stop; i += 4 * L) {
+        s0 += simd::load<V>(x + i);
+        s1 += simd::load<V>(x + i + L);
+        s2 += simd::load<V>(x + i + 2 * L);
+        s3 += simd::load<V>(x + i + 3 * L);
+      }
+      total += static_cast<double>(simd::sum((s0 + s1) + (s2 + s3)));
     }
-    double total = simd::sum((s0 + s1) + (s2 + s3));
     for (; i < n; ++i) total += static_cast<compute_t<T>>(x[i]);
     *out = total;
   }
