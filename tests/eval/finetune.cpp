@@ -98,7 +98,7 @@ TEST_CASE("SimCLR v2's three steps on shapes: few labels go further after pre-tr
   auto method = simclr(encoder(widths, 1), views, {.temperature = 0.2, .head_layers = 3, .dimension = 32}, Rng(1));
   Sgd optimizer(parameter_groups(method.online), {.momentum = 0.9});
   Loader loader(train, views, {.batch = 64, .seed = 1, .threads = 0});
-  for (int epoch = 0; epoch < 24; ++epoch)
+  for (int epoch = 0; epoch < 48; ++epoch)
     for (loader.start(epoch); auto batch = loader.next();) {
       method.loss(batch->views).backward();
       optimizer.step(0.1);
@@ -120,7 +120,7 @@ TEST_CASE("SimCLR v2's three steps on shapes: few labels go further after pre-tr
 
   auto student = make_classifier(encoder({8, 16}, 7), Identity{}, 8, one);
   DistilOptions distilling{.training = options};
-  distilling.training.epochs = 12, distilling.training.batch = 64, distilling.training.lr = 0.1;
+  distilling.training.epochs = 24, distilling.training.batch = 64, distilling.training.lr = 0.1;
   const double taught = distil(teacher, student, train, centre(), test, centre(), distilling).top1;
   auto untaught = make_classifier(encoder({8, 16}, 7), Identity{}, 8, one);
   const double small = fine_tune(untaught, labelled, centre(), test, centre(), options).top1;
