@@ -80,8 +80,7 @@ def build(method, width):
         scale = 2 if method == "simclr" else 1
         return nn.ModuleList([net, head]), lambda a, b, _: scale * criterion(head(net(a)), head(net(b)))
     if method in ("barlow_twins", "vicreg"):
-        head = (modules.BarlowTwinsProjectionHead if method == "barlow_twins" else modules.VICRegProjectionHead)(
-            FEATURES, width, width)
+        head = modules.BarlowTwinsProjectionHead(FEATURES, width, width)
         criterion = losses.BarlowTwinsLoss() if method == "barlow_twins" else losses.VICRegLoss()
         scale = 0.1 if method == "barlow_twins" else 1
         return nn.ModuleList([net, head]), lambda a, b, _: scale * criterion(head(net(a)), head(net(b)))
