@@ -5,7 +5,7 @@ import math
 
 # What each series looks like: ours in blues, the lower the rung the paler; PyTorch in warm colours, dashed.
 LOOK = {
-    "naive": ("#9aa9bf", "", "every logit on the tape"),
+    "naive": ("#9aa9bf", "", "all logits in memory"),
     "blocked": ("#5f87b8", "", "panels of rows"),
     "store": ("#1660a8", "", "fused, kept"),
     "recompute": ("#0b3d78", "", "fused, recomputed"),
