@@ -177,9 +177,9 @@ inline void batch_norm_stats(View x, View mean, View var) {
     using A = compute_t<T>;
     const detail::BatchNormShape shape(x, mean.shape[0]);
     const std::int64_t C = shape.C;
-    static thread_local Scratch partial;
-    double *const sums = partial.get<double>(2 * shape.G * shape.chunks * C), *const squares =
-                                                                                  sums + shape.G * shape.chunks * C;
+    thread_local Buffer<double> partial;
+    double* const sums = partial.resize(2 * shape.G * shape.chunks * C);
+    double* const squares = sums + shape.G * shape.chunks * C;
     const T* data = x.as<T>();
     shape.each_chunk([&](std::int64_t g, std::int64_t i, std::int64_t first, std::int64_t rows) {
       simd::dispatch<detail::BatchNormSums<T>>(data + first * C, data + g * shape.rows * C, rows, C, &sums[i * C],
@@ -229,9 +229,9 @@ inline void batch_norm_grad(View x, View y, View mean, View var, double eps, Vie
     const std::int64_t C = shape.C;
     const T *xs = x.as<T>(), *ys = relu ? y.as<T>() : nullptr, *dys = dy.as<T>();
     const A* means = mean.as<A>();
-    static thread_local Scratch partial;
-    double *const sums = partial.get<double>(2 * shape.G * shape.chunks * C), *const products =
-                                                                                  sums + shape.G * shape.chunks * C;
+    thread_local Buffer<double> partial;
+    double* const sums = partial.resize(2 * shape.G * shape.chunks * C);
+    double* const products = sums + shape.G * shape.chunks * C;
     shape.each_chunk([&](std::int64_t g, std::int64_t i, std::int64_t first, std::int64_t rows) {
       simd::dispatch<detail::BatchNormGradSums<T>>(xs + first * C, ys ? ys + first * C : nullptr, dys + first * C,
                                                    means + g * C, rows, C, &sums[i * C], &products[i * C],

@@ -3,8 +3,10 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
+#include <memory>
 
 #include "contrastive/core/parallel.hpp"
 #include "contrastive/core/view.hpp"
@@ -26,29 +28,34 @@ inline void* allocate(std::size_t bytes) {
 
 inline void release(void* block) { std::free(block); }
 
-/// Memory that a kernel keeps from call to call, in huge pages when large; it grows and holds whatever was left there.
-class Scratch {
+/// Memory in whole cache lines, in huge pages when large, that only grows: a second call of the same size allocates
+/// nothing, and finds what was left there.
+template <class T>
+class Buffer {
  public:
-  Scratch() = default;
-  Scratch(const Scratch&) = delete;
-  Scratch& operator=(const Scratch&) = delete;
-  ~Scratch() { release(data_); }
-
-  template <class T>
-  T* get(std::int64_t count) {
-    const std::size_t wanted = static_cast<std::size_t>(count) * sizeof(T);
-    if (wanted > bytes_) {
-      release(data_);
-      data_ = nullptr;
-      data_ = allocate(wanted);
-      bytes_ = wanted;
+  T* resize(std::int64_t count) {
+    if (count > capacity_) {
+      memory_.reset();
+      memory_.reset(static_cast<T*>(allocate(static_cast<std::size_t>(count) * sizeof(T))));
+      capacity_ = count;
     }
-    return static_cast<T*>(data_);
+    return memory_.get();
   }
+  T* zeros(std::int64_t count) {
+    T* const data = resize(count);
+    parallel_for(count, 1 << 16,
+                 [&](std::int64_t begin, std::int64_t end) { std::fill(data + begin, data + end, T(0)); });
+    return data;
+  }
+  T* data() const { return memory_.get(); }
+  std::int64_t bytes() const { return capacity_ * static_cast<std::int64_t>(sizeof(T)); }
 
  private:
-  void* data_ = nullptr;
-  std::size_t bytes_ = 0;
+  struct Free {
+    void operator()(T* memory) const { release(memory); }
+  };
+  std::unique_ptr<T, Free> memory_;
+  std::int64_t capacity_ = 0;
 };
 
 inline void transfer(View from, View to) {

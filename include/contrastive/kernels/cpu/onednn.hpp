@@ -4,12 +4,12 @@
 #include <oneapi/dnnl/dnnl.hpp>
 
 #include <string>
-#include <type_traits>
 #include <unordered_map>
 #include <vector>
 
 #include "contrastive/core/parallel.hpp"
 #include "contrastive/kernels/cpu/memory.hpp"
+#include "contrastive/kernels/key.hpp"
 #include "contrastive/kernels/table.hpp"
 
 /// Products and convolutions by oneDNN, 2.x and 3.x: their differences end here. Primitives are kept by shape.
@@ -49,8 +49,8 @@ inline dnnl::primitive_attr in_our_memory() {
   return attributes;
 }
 inline memory scratchpad(const memory::desc& desc) {
-  thread_local Scratch bytes;
-  return memory(desc, engine(), bytes.get<char>(static_cast<std::int64_t>(desc.get_size())));
+  thread_local Buffer<char> bytes;
+  return memory(desc, engine(), bytes.resize(static_cast<std::int64_t>(desc.get_size())));
 }
 
 template <class Make>
@@ -61,23 +61,10 @@ Cached& cached(const std::string& key, Make&& make) {
   return primitives.emplace(key, make()).first->second;
 }
 
-template <class Part>
-void add_to_key(std::string& key, const Part& part) {
-  static_assert(std::has_unique_object_representations_v<Part> || std::is_floating_point_v<Part>,
-                "bytes between members would make each call's key a new one");
-  key.append(reinterpret_cast<const char*>(&part), sizeof part);
-}
-inline void add_to_key(std::string& key, const Shape& shape) {
-  add_to_key(key, shape.rank);
-  for (int axis = 0; axis < shape.rank; ++axis) add_to_key(key, shape[axis]);
-}
-
+/// oneDNN's plans depend on the number of threads too.
 template <class... Parts>
 std::string key_of(const Parts&... parts) {
-  std::string key;
-  add_to_key(key, threads());
-  (add_to_key(key, parts), ...);
-  return key;
+  return contrastive::detail::key_of(threads(), parts...);
 }
 
 struct Conv {

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "contrastive/core/parallel.hpp"
+#include "contrastive/kernels/cpu/gemm.hpp"
 #include "contrastive/kernels/cpu/memory.hpp"
 #include "contrastive/kernels/cpu/winograd_tiles.hpp"
 #include "contrastive/kernels/table.hpp"
@@ -57,15 +58,12 @@ struct Weight {
   }
 };
 
-template <class Isa>
-inline constexpr int rows_at_once = Isa::registers == 32 ? 12 : (Isa::bytes == 32 ? 6 : 4);
-
 /// One group of tiles from x to y.
 struct Group {
   template <class Isa>
   CONTRASTIVE_INLINE static void run(const float* x, const float* u, float* y, Shape3x3 s, std::int64_t first,
                                      std::int64_t count, std::int64_t group, float* v, float* product) {
-    constexpr int L = simd::lanes<Isa, float>, rows = rows_at_once<Isa>;
+    constexpr int L = simd::lanes<Isa, float>, rows = cpu::detail::Tile<Isa, float>::rows;
     using V = simd::vec<float, L>;
     transform_tiles<Isa, 4>(x, s, s.C, first, count, group, L, v);
     for (std::int64_t o = 0; o < s.O; o += 2 * L) {
@@ -141,21 +139,16 @@ struct WeightGradient {
   }
 };
 
-inline int panel_width() {
-  switch (simd::isa()) {
-    case simd::IsaLevel::avx512: return 2 * simd::lanes<simd::Avx512, float>;
-    case simd::IsaLevel::avx2: return 2 * simd::lanes<simd::Avx2, float>;
-    default: return 2 * simd::lanes<simd::Base, float>;
-  }
-}
+/// Channels that a product writes at once: those of the matrix product's tile.
+inline std::int64_t panel_width() { return cpu::detail::tile_size<float>().columns; }
 
 constexpr std::int64_t in_steps(std::int64_t n, std::int64_t step) { return (n + step - 1) / step; }
 
 /// x (N, H, W, C) to y (N, H, W, O) with the weight as `Weight` reads it.
 inline void convolve(const float* x, const float* w, float* y, const Shape3x3& s, bool flipped) {
-  thread_local Scratch weight;
-  const int width = panel_width();
-  float* const u = weight.get<float>(positions * s.C * s.O);
+  thread_local Buffer<float> weight;
+  const std::int64_t width = panel_width();
+  float* const u = weight.resize(positions * s.C * s.O);
   parallel_for(s.O / width, 1, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t panel = begin; panel < end; ++panel)
       simd::dispatch<Weight>(w, s.C, s.O, panel * width, flipped, u + panel * width * positions * s.C);
@@ -166,9 +159,9 @@ inline void convolve(const float* x, const float* w, float* y, const Shape3x3& s
   const std::int64_t groups = in_steps(in_steps(all, largest), threads()) * threads();  // as many for each thread
   const std::int64_t group = in_steps(in_steps(all, groups), 12) * 12;
   parallel_for(in_steps(all, group), 1, [&](std::int64_t begin, std::int64_t end) {
-    thread_local Scratch tiles, products;
-    float* const v = tiles.get<float>(positions * plane<float>(group, s.C));
-    float* const product = products.get<float>(positions * plane<float>(group, width));
+    thread_local Buffer<float> tiles, products;
+    float* const v = tiles.resize(positions * plane<float>(group, s.C));
+    float* const product = products.resize(positions * plane<float>(group, width));
     for (std::int64_t g = begin; g < end; ++g)
       simd::dispatch<Group>(x, static_cast<const float*>(u), y, s, g * group, std::min(group, all - g * group), group,
                             v, product);
@@ -181,11 +174,24 @@ inline Shape3x3 shape_of(const View& x, std::int64_t C, std::int64_t O) {
 
 }  // namespace detail
 
-/// Whether these convolutions are computed here: f32, 3x3, stride 1, padding 1, channels in whole panels, and pictures
-/// so large that the direct sum has the more multiplications (it skips the padding).
+/// Whether this sum has these convolutions: 3x3, stride 1, padding 1, channels in whole panels, and pictures so large
+/// that the direct sum has the more multiplications (it skips the padding).
+inline bool fits(const View& x, const View& w, WindowSpec spec) {
+  return spec.kernel == 3 && spec.stride == 1 && spec.padding == 1 && w.shape[0] % 32 == 0 && w.shape[3] % 32 == 0 &&
+         x.shape[1] >= 4 && x.shape[2] >= 4;
+}
+
+/// Whether a convolution and its gradient towards the input are computed here.
 inline bool takes(const View& x, const View& w, WindowSpec spec) {
-  return x.dtype == DType::f32 && w.dtype == DType::f32 && spec.kernel == 3 && spec.stride == 1 && spec.padding == 1 &&
-         w.shape[0] % 32 == 0 && w.shape[3] % 32 == 0 && x.shape[1] >= 4 && x.shape[2] >= 4;
+  return x.dtype == DType::f32 && w.dtype == DType::f32 && fits(x, w, spec);
+}
+
+/// Whether the gradient towards the weight is. It takes bf16 data too, where the machine has products of pairs: their
+/// transforms are rounded to bf16, which the sum over all tiles averages out; the other two passes would add that error
+/// to each value, and stay with the direct sum.
+inline bool takes_grad_weight(const View& x, const View& dw, WindowSpec spec) {
+  const bool data = x.dtype == DType::f32 || (x.dtype == DType::bf16 && simd::has_bf16_dots());
+  return data && dw.dtype == DType::f32 && fits(x, dw, spec);
 }
 
 inline void conv2d(View x, View w, View y) {
@@ -207,12 +213,12 @@ void weight_gradient(const S* x, const S* dy, float* dw, const Shape3x3& s) {
   const std::int64_t segments = own ? std::min<std::int64_t>(16, in_steps(all, 48)) : 1;
   const std::int64_t segment = in_steps(in_steps(all, segments), 2) * 2;  // pairs of tiles stay together
   const std::int64_t group = std::min<std::int64_t>(segment, own ? 48 : 512);
-  thread_local Scratch sums;
-  float* const du = sums.get<float>(segments * size);
+  thread_local Buffer<float> sums;
+  float* const du = sums.resize(segments * size);
   parallel_for(segments, 1, [&](std::int64_t begin, std::int64_t end) {
-    thread_local Scratch inputs, gradients;
-    S* const v = inputs.get<S>(positions * plane<S>(group, s.C));
-    S* const z = gradients.get<S>(positions * plane<S>(group, s.O));
+    thread_local Buffer<S> inputs, gradients;
+    S* const v = inputs.resize(positions * plane<S>(group, s.C));
+    S* const z = gradients.resize(positions * plane<S>(group, s.O));
     for (std::int64_t part = begin; part < end; ++part) {
       const std::int64_t stop = std::min(all, (part + 1) * segment);
       if (part * segment >= stop) std::fill(du + part * size, du + (part + 1) * size, 0.f);
@@ -236,13 +242,6 @@ void weight_gradient(const S* x, const S* dy, float* dw, const Shape3x3& s) {
 }
 
 }  // namespace detail
-
-/// Takes bf16 data too, where the machine has products of pairs: their transforms are rounded to bf16, which the sum
-/// over all tiles averages out; the other two passes would add that error to each value, and stay with the direct sum.
-inline bool takes_grad_weight(const View& x, const View& dw, WindowSpec spec) {
-  return takes(x.dtype == DType::bf16 && simd::has_bf16_dots() ? View{x.data, x.shape, DType::f32, x.device} : x, dw,
-               spec);
-}
 
 inline void conv2d_grad_weight(View x, View dy, View dw) {
   const Shape3x3 s = detail::shape_of(x, dw.shape[3], dw.shape[0]);

@@ -6,12 +6,11 @@
 #include <cstdint>
 #include <mutex>
 #include <string>
-#include <type_traits>
 #include <unordered_map>
 #include <vector>
 
-#include "contrastive/core/shape.hpp"
 #include "contrastive/kernels/cuda/check.cuh"
+#include "contrastive/kernels/key.hpp"
 
 namespace contrastive::cuda {
 
@@ -114,21 +113,6 @@ void launch(Call call, void (*kernel)(Parameters...), std::int64_t blocks, dim3 
   check(cudaGetLastError(), call);
 }
 
-/// Bytes that name a plan of a library in its cache. Those between members would make each call's key a new one.
-template <class Part>
-void add_to_key(std::string& key, const Part& part) {
-  static_assert(std::has_unique_object_representations_v<Part>);
-  key.append(reinterpret_cast<const char*>(&part), sizeof part);
-}
-inline void add_to_key(std::string& key, const Shape& shape) {
-  add_to_key(key, shape.rank);
-  for (int axis = 0; axis < shape.rank; ++axis) add_to_key(key, shape[axis]);
-}
-template <class... Parts>
-std::string key_of(const Parts&... parts) {
-  std::string key;
-  (add_to_key(key, parts), ...);
-  return key;
-}
+using contrastive::detail::key_of;
 
 }  // namespace contrastive::cuda

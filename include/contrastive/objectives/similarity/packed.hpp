@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
-#include <memory>
 #include <type_traits>
 
 #include "contrastive/core/dtype.hpp"
@@ -14,6 +13,8 @@
 #include "contrastive/objectives/similarity/rows.hpp"
 
 namespace contrastive::similarity {
+
+using cpu::Buffer;
 
 /// What a loss throws whose input is not finite: a run that diverged, where its step and rate are known.
 class NotFinite : public Error {
@@ -46,35 +47,6 @@ void visit(const M& m, F&& f) {
     default: fail("[similarity] matrices are f32, f64 or bf16, got ", to_string(m.dtype));
   }
 }
-
-/// Memory in whole cache lines that only grows, so that a second call of the same size allocates nothing.
-template <class C>
-class Buffer {
- public:
-  C* resize(std::int64_t count) {
-    if (count > capacity_) {
-      memory_.reset();
-      memory_.reset(static_cast<C*>(cpu::allocate(static_cast<std::size_t>(count) * sizeof(C))));
-      capacity_ = count;
-    }
-    return memory_.get();
-  }
-  C* zeros(std::int64_t count) {
-    C* const data = resize(count);
-    parallel_for(count, 1 << 16,
-                 [&](std::int64_t begin, std::int64_t end) { std::fill(data + begin, data + end, C(0)); });
-    return data;
-  }
-  C* data() const { return memory_.get(); }
-  std::int64_t bytes() const { return capacity_ * static_cast<std::int64_t>(sizeof(C)); }
-
- private:
-  struct Free {
-    void operator()(C* memory) const { cpu::release(memory); }
-  };
-  std::unique_ptr<C, Free> memory_;
-  std::int64_t capacity_ = 0;
-};
 
 constexpr std::int64_t round_up(std::int64_t n, std::int64_t step) { return (n + step - 1) / step * step; }
 
