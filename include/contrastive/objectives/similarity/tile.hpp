@@ -104,7 +104,11 @@ CONTRASTIVE_INLINE void stream_tile([[maybe_unused]] float* to, [[maybe_unused]]
 #pragma GCC unroll 2
       for (int v = 0; v < 2; ++v) {
         V* const at = reinterpret_cast<V*>(to + (r * 2 + v) * simd::size_v<V>);
+#if defined(__clang__)  // holds asm to the file's instruction set, not the caller's
+        __builtin_nontemporal_store(s[r][v], at);
+#else
         asm("vmovntps %1, %0" : "=m"(*at) : "v"(s[r][v]));
+#endif
       }
     return;
   }
