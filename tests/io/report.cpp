@@ -3,6 +3,7 @@
 
 #include <cmath>
 
+#include "contrastive/io/report/comparison.hpp"
 #include "io/support.hpp"
 #include "support/catch.hpp"
 
@@ -51,6 +52,28 @@ TEST_CASE("the page is rebuilt from the run's folder alone", "[io]") {
   CHECK(page.find("http://") == page.find("http://www.w3.org/2000/svg"));  // a name space, not an address
   CHECK(page.find("https://") == page.npos);
   CHECK(render_report(load_report_data(run.str())) == page);
+}
+
+TEST_CASE("runs that differ in the seed alone are one row of a comparison, mean and deviation", "[io]") {
+  const Scratch runs;
+  std::vector<std::string> folders;
+  const auto add = [&](const std::string& method, int seed, const char* top1, const char* temperature = "0.2") {
+    folders.push_back(runs / join(method, "-", seed, "-", temperature));
+    std::filesystem::create_directory(folders.back());
+    write_file(folders.back() + "/summary.json",
+               join("{\"method\":\"", method, "\",\"knn_top1\":", top1, ",\"knn_top1_pixels\":0.5}"));
+    write_file(folders.back() + "/config.json",
+               join("{\"method\":\"", method, "\",\"temperature\":", temperature, ",\"seed\":", seed, "}"));
+  };
+  add("simclr", 0, "0.90");
+  add("byol", 0, "0.80");
+  add("simclr", 1, "0.94");
+  CHECK_THAT(comparison_markdown(load_runs(folders)),
+             Contains("| simclr | 92.0 ± 2.8 |") && Contains("| byol | 80.0 |") && Contains("| raw pixels | 50.0 |"));
+  CHECK_THAT(render_comparison(load_runs(folders)), Contains("methods <b>2") && Contains("runs <b>3"));
+  add("simclr", 0, "0.70", "0.5");  // another experiment of the same method
+  CHECK_THAT(comparison_markdown(load_runs(folders)),
+             Contains("simclr-0-0.2) | 92.0 ± 2.8 |") && Contains("simclr-0-0.5) | 70.0 |"));
 }
 
 TEST_CASE("a report of nothing, of one point, of constants", "[io]") {

@@ -2,10 +2,14 @@
 
 // What keeps the methods with negatives, and those that look at statistics, from their trivial solutions, taken away.
 
+#include "contrastive/encoders/patch_encoder.hpp"
 #include "contrastive/eval/spectrum.hpp"
 #include "contrastive/methods/barlow_twins.hpp"
+#include "contrastive/methods/cmc.hpp"
+#include "contrastive/methods/cpc.hpp"
 #include "contrastive/methods/instdisc.hpp"
 #include "contrastive/methods/invaspread.hpp"
+#include "contrastive/methods/nnclr.hpp"
 #include "contrastive/methods/simclr.hpp"
 #include "contrastive/methods/sup_con.hpp"
 #include "contrastive/methods/vicreg.hpp"
@@ -49,10 +53,43 @@ struct BankAttraction {
   }
 };
 
+/// The same for a neighbour: its support set is drawn once and for all, and a prediction goes to the row its picture
+/// fell to.
+struct NeighbourAttraction {
+  Queue support;
+  Tensor operator()(const Embeddings& z) {
+    const Tensor loss = mean(sum(nearest_neighbours(z.target[0], support.keys) * normalize(z.online[1]), 1)) * -1.0;
+    support.enqueue(normalize(z.target[1]));
+    return loss;
+  }
+};
+
+/// The same for the channels of a picture, side by side in a row.
+struct ChannelAttraction {
+  Tensor operator()(const Embeddings& z) const {
+    const std::int64_t D = z.online[0].size(1) / 2;
+    return mean(sum(normalize(narrow(z.online[0], 1, 0, D)) * normalize(narrow(z.online[0], 1, D, 2 * D)), 1)) * -1.0;
+  }
+};
+
+/// The same for what follows in a picture: the first step of CPC without the rows it is told apart from.
+struct FutureAttraction {
+  ContextPrediction prediction;
+  Tensor operator()(const Embeddings& z) const {
+    const std::int64_t N = z.online[0].size(0), C = prediction.W[0].size(0), D = prediction.W[0].size(1);
+    const std::int64_t R = std::llround(std::sqrt(static_cast<double>(z.online[0].size(1) / (C + D))));
+    const std::int64_t ahead = 1 + prediction.skip, rows = N * (R - ahead) * R;
+    const Tensor grid = z.online[0].reshape({N, R, R, D + C});
+    const Tensor context = narrow(narrow(grid, 3, D, D + C), 1, 0, R - ahead).reshape({rows, C});
+    const Tensor future = narrow(narrow(grid, 3, 0, D), 1, ahead, R).reshape({rows, D});
+    return mean(sum(normalize(matmul(context, prediction.W[0])) * normalize(future), 1)) * -1.0;
+  }
+};
+
 template <class M, class Objective = Attraction>
 void collapses_without_negatives(const M& method, double lr, Objective attraction = {}, bool norm_at_the_end = false) {
   Method changed(method.online.encoder, method.online.projector, method.predictor, std::move(attraction),
-                 method.augment, Shared{});
+                 method.augment, StopGradient{});
   changed.views_together = method.views_together;
   const CollapseWatch with = run(method, lr).watch, without = run(changed, lr).watch;
   INFO("with: spread " << with.spread << ", rank " << with.rank << "; without: " << without.spread << ", "
@@ -82,6 +119,23 @@ TEST_CASE("without its negatives a contrastive method collapses, and not with th
     const InstDiscConfig config{.pictures = 512, .negatives = 0, .temperature = 0.1, .dimension = 32};
     collapses_without_negatives(instdisc(tiny_encoder(Rng(5)), augment, config, Rng(5)), 0.6,
                                 BankAttraction{MemoryBank(512, 32, Rng(5))});
+  }
+  SECTION("CMC") {
+    const SplitChannels split({1, 2}, [](int channels, Rng rng) { return ConvNet(channels, {8, 16, 32}, rng); }, Rng(5));
+    const CmcConfig config{.pictures = 512, .negatives = 256, .temperature = 0.1, .dimension = 32};
+    collapses_without_negatives(cmc(split, cmc(12), config, Rng(5)), 0.3, ChannelAttraction{});
+  }
+  SECTION("CPC") {
+    const PatchEncoder<PreactResNet> patches{
+        {8, 4}, PreactResNet({.blocks = {1, 1}, .bottleneck = false, .width = 16, .stem = 3}, Rng(5))};
+    const auto method = cpc<PixelCnn>(patches, cpc(32, 36), {.steps = 1, .negatives = 16, .context = 16}, Rng(5));
+    collapses_without_negatives(method, 0.05, FutureAttraction{method.objective});
+  }
+  SECTION("NNCLR") {
+    const NnclrConfig config{
+        .queue = 512, .projector_hidden = 64, .predictor_hidden = 64, .dimension = 32};
+    collapses_without_negatives(nnclr(tiny_encoder(Rng(5)), simclr_cifar(12), config, Rng(5)), 0.3,
+                                NeighbourAttraction{Queue(512, 32, Rng(5))}, true);
   }
 }
 

@@ -13,26 +13,50 @@
 /// Runs side by side on one page: scores, curves, neighbours of the same pictures, maps, and each run's own pictures.
 namespace contrastive {
 
-/// A run with the name it has on the page.
+/// A run with the name it has on the page; of runs that differ in the seed alone the first, with the scores of all.
 struct NamedRun {
   std::string name;
   ReportData data;
+  std::vector<Json> summaries;  // one a seed
 };
+
+namespace detail {
+
+/// The resolved configuration without what two seeds of one experiment differ in.
+inline std::string without_seed(const Json& config) {
+  Json::Object rest;
+  if (config.is_object())
+    for (const Json::Member& member : config.as_object())
+      if (member.name != "seed" && member.name != "threads") rest.push_back(member);
+  return rest.empty() ? "" : Json(rest).dump();
+}
+
+}  // namespace detail
 
 /// Loads the folders; a run is named by its method, and by its folder too where two are of one method.
 inline std::vector<NamedRun> load_runs(const std::vector<std::string>& folders) {
   std::vector<NamedRun> runs;
+  std::vector<std::string> experiments, first_folders;
   for (const std::string& folder : folders) {
     ReportData data = load_report_data(folder);
-    std::string method = detail::text_or_empty(data.summary, "method");
-    runs.push_back({method.empty() ? folder : method, std::move(data)});
+    const std::string config = detail::without_seed(data.config);
+    const auto same = config.empty() ? experiments.end() : std::find(experiments.begin(), experiments.end(), config);
+    if (same != experiments.end()) {
+      runs[static_cast<std::size_t>(same - experiments.begin())].summaries.push_back(std::move(data.summary));
+      continue;
+    }
+    const std::string method = detail::text_or_empty(data.summary, "method");
+    runs.push_back({method.empty() ? folder : method, std::move(data), {}});
+    runs.back().summaries.push_back(runs.back().data.summary);
+    experiments.push_back(config);
+    first_folders.push_back(folder);
   }
   const auto named = [&](const std::string& name) {
     return std::count_if(runs.begin(), runs.end(), [&](const NamedRun& run) { return run.name == name; });
   };
   std::vector<std::string> names;
   for (std::size_t i = 0; i < runs.size(); ++i)
-    names.push_back(named(runs[i].name) > 1 ? join(runs[i].name, " (", folders[i], ")") : runs[i].name);
+    names.push_back(named(runs[i].name) > 1 ? join(runs[i].name, " (", first_folders[i], ")") : runs[i].name);
   for (std::size_t i = 0; i < runs.size(); ++i) runs[i].name = names[i];
   return runs;
 }
@@ -49,17 +73,44 @@ inline constexpr ComparedColumn compared_columns[] = {
     {"effective_rank", "rank", false}, {"images_per_second", "images/s", false}, {"peak_memory_mb", "MB", false},
 };
 
+inline constexpr std::pair<const char*, const char*> baselines[] = {{"_random_init", "untrained, mean"},
+                                                                    {"_pixels", "raw pixels"}};
+
 inline std::string compared_value(double value, bool percent) {
   if (!std::isfinite(value)) return "–";
   return percent ? format("%.1f", 100 * value) : value >= 100 ? format("%.0f", value) : format("%.1f", value);
 }
 
-/// Mean of a summary's member over runs, NaN where none has it.
+/// A summary's member over seeds or runs, those that have it. `deviation`: of the sample, NaN for one.
+struct OverSeeds {
+  double mean = std::nan(""), deviation = std::nan("");
+
+  OverSeeds() = default;
+  OverSeeds(const std::vector<Json>& summaries, const std::string& key) {
+    std::vector<double> values;
+    for (const Json& summary : summaries)
+      if (const double value = number_or_nan(summary, key); std::isfinite(value)) values.push_back(value);
+    const double count = static_cast<double>(values.size());
+    if (values.empty()) return;
+    double sum = 0, squares = 0;
+    for (const double value : values) sum += value;
+    mean = sum / count;
+    for (const double value : values) squares += (value - mean) * (value - mean);
+    if (values.size() > 1) deviation = std::sqrt(squares / (count - 1));
+  }
+
+  /// "85.2", over seeds "85.2 ± 0.3"; a speed or a size without its deviation.
+  std::string text(bool percent) const {
+    return compared_value(mean, percent) +
+           (percent && std::isfinite(deviation) ? " ± " + compared_value(deviation, true) : "");
+  }
+};
+
+/// The same over the seeds of all runs.
 inline double mean_of(const std::vector<NamedRun>& runs, const std::string& key) {
-  double sum = 0, count = 0;
-  for (const NamedRun& run : runs)
-    if (const double value = number_or_nan(run.data.summary, key); std::isfinite(value)) sum += value, ++count;
-  return count > 0 ? sum / count : std::nan("");
+  std::vector<Json> all;
+  for (const NamedRun& run : runs) all.insert(all.end(), run.summaries.begin(), run.summaries.end());
+  return OverSeeds(all, key).mean;
 }
 
 inline std::string comparison_table(const std::vector<NamedRun>& runs) {
@@ -70,12 +121,12 @@ inline std::string comparison_table(const std::vector<NamedRun>& runs) {
   for (const NamedRun& run : runs) {
     html += "<tr class=mine><th>" + escape_html(run.name) + "</th>";
     for (const ComparedColumn& column : compared_columns) {
-      const double value = number_or_nan(run.data.summary, column.key);
+      const OverSeeds seeds(run.summaries, column.key);
+      const double value = seeds.mean;
       double best = value;
       for (const NamedRun& other : runs)
-        if (const double v = number_or_nan(other.data.summary, column.key); v > best) best = v;
-      html +=
-          join("<td", column.percent && value == best ? " class=best" : "", ">", compared_value(value, column.percent));
+        if (const double v = OverSeeds(other.summaries, column.key).mean; v > best) best = v;
+      html += join("<td", column.percent && value == best ? " class=best" : "", ">", seeds.text(column.percent));
       if (column.percent && std::isfinite(value))
         html +=
             "<div class=bar><i style=\"width:" + format("%.1f", 100 * std::clamp(value, 0.0, 1.0)) + "%\"></i></div>";
@@ -83,8 +134,7 @@ inline std::string comparison_table(const std::vector<NamedRun>& runs) {
     }
     html += "</tr>";
   }
-  for (const auto& [suffix, title] :
-       {std::pair("_random_init", "untrained, mean"), std::pair("_pixels", "raw pixels")}) {
+  for (const auto& [suffix, title] : baselines) {
     html += join("<tr><th>", title, "</th>");
     for (const ComparedColumn& column : compared_columns)
       html +=
@@ -204,7 +254,7 @@ inline constexpr std::string_view comparison_css =
 
 }  // namespace detail
 
-/// The scores as a Markdown table, a row a run.
+/// The scores as a Markdown table, a row a run, and what the untrained encoder and raw pixels reach.
 inline std::string comparison_markdown(const std::vector<NamedRun>& runs) {
   using namespace detail;
   std::string head = "| run |", rule = "|---|", rows;
@@ -215,7 +265,12 @@ inline std::string comparison_markdown(const std::vector<NamedRun>& runs) {
   for (const NamedRun& run : runs) {
     rows += "\n| " + run.name + " |";
     for (const ComparedColumn& column : compared_columns)
-      rows += " " + compared_value(number_or_nan(run.data.summary, column.key), column.percent) + " |";
+      rows += " " + OverSeeds(run.summaries, column.key).text(column.percent) + " |";
+  }
+  for (const auto& [suffix, title] : baselines) {
+    rows += join("\n| ", title, " |");
+    for (const ComparedColumn& column : compared_columns)
+      rows += " " + (column.percent ? compared_value(mean_of(runs, join(column.key, suffix)), true) : "–") + " |";
   }
   return head + "\n" + rule + rows + "\n";
 }
@@ -225,7 +280,9 @@ inline std::string render_comparison(const std::vector<NamedRun>& runs) {
   using namespace detail;
   require(!runs.empty(), "[compare] no runs");
   std::set<std::string> sets, encoders;
+  std::size_t all = 0;
   for (const NamedRun& run : runs) {
+    all += run.summaries.size();
     sets.insert(text_or_empty(run.data.summary, "dataset"));
     encoders.insert(text_or_empty(run.data.summary, "encoder"));
   }
@@ -235,7 +292,8 @@ inline std::string render_comparison(const std::vector<NamedRun>& runs) {
     return escape_html(text);
   };
   const std::string facts = join("<span>data <b>", list(sets), "</b></span><span>encoder <b>", list(encoders),
-                                 "</b></span><span>runs <b>", runs.size(), "</b></span>");
+                                 "</b></span><span>methods <b>", runs.size(), "</b></span><span>runs <b>",
+                                 all, "</b></span>");
   return html_page("Methods side by side",
                    join("<style>", comparison_css, "</style><h1>Methods side by side</h1><div class=facts>", facts,
                         "</div><p>&nbsp;</p>", comparison_table(runs), comparison_charts(runs),
