@@ -291,9 +291,9 @@ inline std::string render_comparison(const std::vector<NamedRun>& runs) {
     for (const std::string& name : names) text += (text.empty() || name.empty() ? "" : ", ") + name;
     return escape_html(text);
   };
-  const std::string facts = join("<span>data <b>", list(sets), "</b></span><span>encoder <b>", list(encoders),
-                                 "</b></span><span>methods <b>", runs.size(), "</b></span><span>runs <b>",
-                                 all, "</b></span>");
+  const std::string facts =
+      join("<span>data <b>", list(sets), "</b></span><span>encoder <b>", list(encoders), "</b></span><span>methods <b>",
+           runs.size(), "</b></span><span>runs <b>", all, "</b></span>");
   return html_page("Methods side by side",
                    join("<style>", comparison_css, "</style><h1>Methods side by side</h1><div class=facts>", facts,
                         "</div><p>&nbsp;</p>", comparison_table(runs), comparison_charts(runs),
