@@ -23,11 +23,11 @@ namespace contrastive {
 
 namespace cpu {
 
-/// Whether oneDNN takes this call: it has no f64, and in deterministic mode our own kernels answer, whose sums do not
-/// depend on the number of threads.
+/// Whether oneDNN takes this call: it has no f64, no bf16 without AVX-512, and in deterministic mode our own kernels
+/// answer, whose sums do not depend on the number of threads.
 inline bool vendor(DType dtype) {
 #if defined(CONTRASTIVE_WITH_ONEDNN)
-  return dtype != DType::f64 && !deterministic();
+  return !deterministic() && (dtype == DType::f32 || (dtype == DType::bf16 && simd::isa() == simd::IsaLevel::avx512));
 #else
   (void)dtype;
   return false;
