@@ -103,7 +103,7 @@ void register_all() {
       const auto add_others = [&](benchmark::internal::Benchmark* one) {
         one->Args({3, 64, 32, 3, 1})->Args({64, 128, 32, 3, 2})->Args({64, 128, 32, 1, 2});
       };
-      add_others(add(direct));
+      if (dtype == DType::f32) add_others(add(direct));
 #if defined(CONTRASTIVE_WITH_ONEDNN)
       add_others(add(onednn));
 #endif

@@ -34,6 +34,17 @@ inline bool vendor(DType dtype) {
 #endif
 }
 
+/// bf16 in memory, float32 in the sum: how convolutions take bf16 where oneDNN does not. Each use has a buffer of its own.
+inline bool widens(DType dtype) { return dtype == DType::bf16 && !vendor(dtype); }
+inline View wide_like(const View& x, Buffer<float>& buffer) {
+  return {buffer.resize(x.count()), x.shape, DType::f32, Device::cpu};
+}
+inline View widened(const View& x, Buffer<float>& buffer) {
+  const View wide = wide_like(x, buffer);
+  cast(x, wide);
+  return wide;
+}
+
 #if defined(CONTRASTIVE_WITH_ONEDNN)
 #define CONTRASTIVE_VENDOR_OR_OWN(dtype, name, ...) \
   return vendor(dtype) ? onednn::name(__VA_ARGS__) : own_##name(__VA_ARGS__)
@@ -49,17 +60,33 @@ inline void matmul(View a, View b, View y, MatmulSpec spec) {
 }
 inline void conv2d(View x, View w, View y, WindowSpec spec) {
   if (y.count() == 0) return;
+  if (widens(x.dtype)) {
+    thread_local Buffer<float> in, out;
+    const View wide = wide_like(y, out);
+    conv2d(widened(x, in), w, wide, spec);
+    return cast(wide, y);
+  }
   if (winograd::takes(x, w, spec)) return winograd::conv2d(x, w, y);
   CONTRASTIVE_VENDOR_OR_OWN(x.dtype, conv2d, x, w, y, spec);
 }
 inline void conv2d_grad_input(View dy, View w, View dx, WindowSpec spec) {
   if (dy.count() == 0) return fill(dx, 0);
+  if (widens(dy.dtype)) {
+    thread_local Buffer<float> in, out;
+    const View wide = wide_like(dx, out);
+    conv2d_grad_input(widened(dy, in), w, wide, spec);
+    return cast(wide, dx);
+  }
   if (winograd::takes(dy, w, spec)) return winograd::conv2d_grad_input(dy, w, dx);
   CONTRASTIVE_VENDOR_OR_OWN(dy.dtype, conv2d_grad_input, dy, w, dx, spec);
 }
 inline void conv2d_grad_weight(View x, View dy, View dw, WindowSpec spec) {
   if (dy.count() == 0) return fill(dw, 0);
   if (winograd::takes_grad_weight(x, dw, spec)) return winograd::conv2d_grad_weight(x, dy, dw);
+  if (widens(x.dtype)) {
+    thread_local Buffer<float> data, gradient;
+    return conv2d_grad_weight(widened(x, data), widened(dy, gradient), dw, spec);
+  }
   CONTRASTIVE_VENDOR_OR_OWN(x.dtype, conv2d_grad_weight, x, dy, dw, spec);
 }
 

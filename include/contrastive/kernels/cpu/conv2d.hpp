@@ -7,7 +7,7 @@
 #include "contrastive/kernels/cpu/memory.hpp"
 
 /// Convolution over (N, H, W, C) by unrolling windows into rows and multiplying. It stands in where oneDNN is absent,
-/// serves f64, and is the convolution of deterministic mode.
+/// serves f64, and is the convolution of deterministic mode. f32 and f64; bf16 comes widened.
 namespace contrastive::cpu {
 
 namespace detail {
@@ -51,14 +51,14 @@ void unroll(const T* x, const ConvShape& s, std::int64_t first, std::int64_t row
         if (source >= 0)
           std::copy(x + source, x + source + s.C, to);
         else
-          std::fill(to, to + s.C, T(compute_t<T>(0)));
+          std::fill(to, to + s.C, T(0));
       });
   });
 }
 
 /// Adds the unrolled gradient back; the images of the range are shared out, so no two threads meet.
 template <class T>
-void fold(const compute_t<T>* columns, const ConvShape& s, std::int64_t first, std::int64_t rows, compute_t<T>* dx) {
+void fold(const T* columns, const ConvShape& s, std::int64_t first, std::int64_t rows, T* dx) {
   const std::int64_t image = s.OH * s.OW, window = s.window();
   const std::int64_t first_image = first / image, last_image = (first + rows + image - 1) / image;
   parallel_for(last_image - first_image, 1, [&](std::int64_t begin, std::int64_t end) {
@@ -67,7 +67,7 @@ void fold(const compute_t<T>* columns, const ConvShape& s, std::int64_t first, s
     for (std::int64_t row = from; row < to; ++row)
       each_window_cell(s, row, [&](std::int64_t source, std::int64_t column) {
         if (source < 0) return;
-        const compute_t<T>* at = columns + (row - first) * window + column;
+        const T* at = columns + (row - first) * window + column;
         for (std::int64_t c = 0; c < s.C; ++c) dx[source + c] += at[c];
       });
   });
@@ -83,6 +83,12 @@ inline ConvShape conv_shape(const View& x, const View& y, WindowSpec spec) {
   return {x.shape[0], x.shape[1], x.shape[2], x.shape[3], y.shape[1], y.shape[2], y.shape[3], spec};
 }
 
+template <class F>
+void f32_or_f64(DType dtype, F&& f) {
+  require(dtype == DType::f32 || dtype == DType::f64, "[conv2d] computes in f32 or f64, got ", to_string(dtype));
+  return dtype == DType::f64 ? f(contrastive::detail::TypeTag<double>{}) : f(contrastive::detail::TypeTag<float>{});
+}
+
 inline View flat_weight(View w) {
   w.shape = Shape{w.shape[0], w.shape.count(1, w.shape.rank)};
   return w;
@@ -92,7 +98,7 @@ inline View flat_weight(View w) {
 
 inline void own_conv2d(View x, View w, View y, WindowSpec spec) {
   const detail::ConvShape s = detail::conv_shape(x, y, spec);
-  dispatch_compute("conv2d", x.dtype, [&](auto tag) {
+  detail::f32_or_f64(x.dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
     const std::int64_t rows = s.N * s.OH * s.OW, step = s.rows_at_once();
     std::vector<T> columns;
@@ -112,34 +118,25 @@ inline void own_conv2d(View x, View w, View y, WindowSpec spec) {
 
 inline void own_conv2d_grad_input(View dy, View w, View dx, WindowSpec spec) {
   const detail::ConvShape s = detail::conv_shape(dx, dy, spec);
-  dispatch_compute("conv2d", dy.dtype, [&](auto tag) {
+  detail::f32_or_f64(dy.dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
-    using A = compute_t<T>;
     const std::int64_t rows = s.N * s.OH * s.OW, step = s.rows_at_once();
-    std::vector<A> columns, wide;
-    A* sum = nullptr;
-    if constexpr (std::is_same_v<T, A>) {
-      sum = dx.as<T>();
-      std::fill(sum, sum + dx.count(), A(0));
-    } else {
-      wide.assign(static_cast<std::size_t>(dx.count()), A(0));
-      sum = wide.data();
-    }
+    std::vector<T> columns;
+    fill(dx, 0);
     for (std::int64_t first = 0; first < rows; first += step) {
       const std::int64_t n = std::min(step, rows - first);
       columns.resize(static_cast<std::size_t>(n * s.window()));
       own_matmul(detail::matrix(dy.as<T>() + first * s.O, n, s.O), detail::flat_weight(w),
                  detail::matrix(columns.data(), n, s.window()), {});
-      detail::fold<T>(columns.data(), s, first, n, sum);
+      detail::fold(columns.data(), s, first, n, dx.as<T>());
     }
-    if (!wide.empty()) cast(detail::matrix(wide.data(), dx.count(), 1), dx);
   });
 }
 
 inline void own_conv2d_grad_weight(View x, View dy, View dw, WindowSpec spec) {
   const detail::ConvShape s = detail::conv_shape(x, dy, spec);
   if (x.count() == 0) return fill(dw, 0);
-  dispatch_compute("conv2d", x.dtype, [&](auto tag) {
+  detail::f32_or_f64(x.dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
     const std::int64_t rows = s.N * s.OH * s.OW, step = s.rows_at_once();
     std::vector<T> columns;
