@@ -61,11 +61,11 @@ double resident_mb(const char* field) {
 void reset_peak() { std::ofstream("/proc/self/clear_refs") << "5"; }
 
 void report(benchmark::State& state, double operations, double before_mb) {
+  state.counters["extra_MB"] = resident_mb("VmHWM:") - before_mb;
   best_product = std::max(best_product, time_best_product());  // before and after: the machine's speed wanders
   state.counters["GFLOP/s"] = benchmark::Counter(operations * 1e-9, benchmark::Counter::kIsIterationInvariantRate);
   state.counters["limit"] =
       benchmark::Counter(operations / best_product, benchmark::Counter::kIsIterationInvariantRate);
-  state.counters["extra_MB"] = resident_mb("VmHWM:") - before_mb;
 }
 
 struct Inputs {
