@@ -210,6 +210,26 @@ TEST_CASE("in deterministic mode no result depends on the number of threads") {
   }
 }
 
+TEST_CASE("what is written past the caches is what would be written into them") {
+  const Tensor x = random({24, 32, 32, 64}, 1), w = random({64, 3, 3, 64}, 2), gain = random({64}, 3),
+               offset = random({64}, 4);  // 6 MB; its thirds are 2 MB
+  Tensor mean = random({1, 64}, 5), var = square(random({1, 64}, 6)) + 0.5;
+  const auto outputs = [&](const Tensor& part) {
+    Tensor leaf = part.clone();
+    leaf.set_requires_grad(true);
+    const Tensor y = conv2d(leaf, w, {.kernel = 3, .stride = 1, .padding = 1});
+    const Tensor z = batch_norm(y, mean, var, true, {gain, offset, {}, true});
+    sum(square(z)).backward();
+    return std::vector<Tensor>{y.detach(), z.detach(), leaf.grad()};
+  };
+  const std::vector<Tensor> whole = outputs(x);
+  for (int third = 0; third < 3; ++third) {
+    const std::vector<Tensor> part = outputs(x.slice(8 * third, 8 * third + 8));
+    for (std::size_t i = 0; i < part.size(); ++i)
+      CHECK(same_bits(whole[i].slice(8 * third, 8 * third + 8).clone(), part[i]));
+  }
+}
+
 TEST_CASE("bf16 ops stay within bf16 of float64") {
   const Tensor a = random({37, 65}, 1, DType::bf16), b = random({37, 65}, 2, DType::bf16);
   const auto close = [](const Tensor& got, const Tensor& want) {

@@ -53,12 +53,25 @@ struct BatchNormSums {
   }
 };
 
+/// Whether the passes write `y`, rows of C, past the caches.
+template <class T>
+bool writes_past_cache(const T* y, std::int64_t count, std::int64_t C) {
+  if constexpr (std::is_same_v<T, float>) return C % 16 == 0 && streams(y, count);
+  return false;
+}
+template <class T, class V>
+CONTRASTIVE_INLINE void put(T* to, V value, [[maybe_unused]] bool past_cache) {
+  if constexpr (std::is_same_v<T, float>)
+    if (past_cache) return simd::stream(to, value);
+  simd::store(to, value);
+}
+
 template <class T>
 struct BatchNormApply {
   using A = compute_t<T>;
   template <class Isa>
   CONTRASTIVE_INLINE static void run(const T* x, const A* mean, const A* scale, const A* bias, const T* residual,
-                                     bool relu, std::int64_t rows, std::int64_t C, T* y) {
+                                     bool relu, std::int64_t rows, std::int64_t C, bool past_cache, T* y) {
     using V = simd::native<Isa, T>;
     constexpr int L = simd::size_v<V>;
     const A floor = relu ? A(0) : -std::numeric_limits<A>::infinity();
@@ -69,13 +82,14 @@ struct BatchNormApply {
         if (bias) v += simd::load<V>(bias + c);
         if (residual) v += simd::load<V>(residual + c);
         if (relu) v = v < 0 ? V{} : v;  // written so that NaN stays NaN
-        simd::store(y + c, v);
+        put(y + c, v, past_cache);
       }
       for (; c < C; ++c) {
         const A v = (A(x[c]) - mean[c]) * scale[c] + (bias ? bias[c] : A(0)) + (residual ? A(residual[c]) : A(0));
         y[c] = T(v < floor ? floor : v);
       }
     }
+    if (past_cache) simd::finish_streams();
   }
 };
 
@@ -126,7 +140,7 @@ struct BatchNormGradInput {
   using A = compute_t<T>;
   template <class Isa>
   CONTRASTIVE_INLINE static void run(const T* x, const T* y, const T* dy, const A* mean, const A* a, const A* b,
-                                     const A* k, std::int64_t rows, std::int64_t C, T* dx) {
+                                     const A* k, std::int64_t rows, std::int64_t C, bool past_cache, T* dx) {
     using V = simd::native<Isa, T>;
     constexpr int L = simd::size_v<V>;
     for (std::int64_t r = 0; r < rows; ++r) {
@@ -136,7 +150,7 @@ struct BatchNormGradInput {
         V g = simd::load<V>(dy + at);
         if (y) g = simd::load<V>(y + at) > 0 ? g : V{};
         const V centred = simd::load<V>(x + at) - simd::load<V>(mean + c);
-        simd::store(dx + at, g * simd::load<V>(a + c) + centred * simd::load<V>(b + c) + simd::load<V>(k + c));
+        put(dx + at, g * simd::load<V>(a + c) + centred * simd::load<V>(b + c) + simd::load<V>(k + c), past_cache);
       }
       for (; c < C; ++c) {
         const std::int64_t at = r * C + c;
@@ -144,6 +158,7 @@ struct BatchNormGradInput {
         dx[at] = T(g * a[c] + (A(x[at]) - mean[c]) * b[c] + k[c]);
       }
     }
+    if (past_cache) simd::finish_streams();
   }
 };
 
@@ -207,6 +222,7 @@ inline void batch_norm(View x, View mean, View var, double eps, View weight, Vie
     using A = compute_t<T>;
     const detail::BatchNormShape shape(x, mean.shape[0]);
     const std::int64_t C = shape.C;
+    const bool past_cache = detail::writes_past_cache(y.as<T>(), y.count(), C);
     std::vector<A> scale(static_cast<std::size_t>(shape.G * C));
     for (std::int64_t i = 0; i < shape.G * C; ++i)
       scale[i] = static_cast<A>((weight.data ? weight.as<A>()[i % C] : A(1)) / std::sqrt(var.as<A>()[i] + eps));
@@ -214,7 +230,7 @@ inline void batch_norm(View x, View mean, View var, double eps, View weight, Vie
       simd::dispatch<detail::BatchNormApply<T>>(
           static_cast<const T*>(x.as<T>() + first * C), static_cast<const A*>(mean.as<A>() + g * C),
           static_cast<const A*>(&scale[g * C]), static_cast<const A*>(bias.as<A>()),
-          static_cast<const T*>(residual.data ? residual.as<T>() + first * C : nullptr), relu, rows, C,
+          static_cast<const T*>(residual.data ? residual.as<T>() + first * C : nullptr), relu, rows, C, past_cache,
           y.as<T>() + first * C);
     });
   });
@@ -259,11 +275,12 @@ inline void batch_norm_grad(View x, View y, View mean, View var, double eps, Vie
       if (dbias.data) dbias.as<A>()[c] = static_cast<A>(total_bias[c]);
     }
     if (!dx.data) return;
+    const bool past_cache = detail::writes_past_cache(dx.as<T>(), dx.count(), C);
     shape.each_chunk([&](std::int64_t g, std::int64_t, std::int64_t first, std::int64_t rows) {
       simd::dispatch<detail::BatchNormGradInput<T>>(xs + first * C, ys ? ys + first * C : nullptr, dys + first * C,
                                                     means + g * C, static_cast<const A*>(&a[g * C]),
                                                     static_cast<const A*>(&b[g * C]), static_cast<const A*>(&k[g * C]),
-                                                    rows, C, dx.as<T>() + first * C);
+                                                    rows, C, past_cache, dx.as<T>() + first * C);
     });
   });
 }

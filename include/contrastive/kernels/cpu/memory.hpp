@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
@@ -57,6 +58,13 @@ class Buffer {
   std::unique_ptr<T, Free> memory_;
   std::int64_t capacity_ = 0;
 };
+
+/// Whether `count` floats are better written past the caches (`simd::stream`): whole lines, and more of them than would
+/// still be there when they are read again from the start.
+inline bool streams(const float* data, std::int64_t count) {
+  constexpr std::int64_t least = (std::int64_t{4} << 20) / static_cast<std::int64_t>(sizeof(float));
+  return count > least && reinterpret_cast<std::uintptr_t>(data) % 64 == 0;
+}
 
 inline void transfer(View from, View to) {
   const std::size_t bytes = static_cast<std::size_t>(from.count()) * size_of(from.dtype);

@@ -94,6 +94,28 @@ CONTRASTIVE_INLINE void store(T* to, V value) {
   }
 }
 
+/// A store past the caches, for what is read again only when it would have left them: a plain store reads the line from
+/// memory first. `to` is a multiple of the vector's size. `finish_streams` before another thread looks.
+template <class V>
+CONTRASTIVE_INLINE void stream(float* to, V value) {
+  V* const at = reinterpret_cast<V*>(to);
+#if defined(__clang__)  // holds asm to the file's instruction set, not the caller's
+  __builtin_nontemporal_store(value, at);
+#elif defined(__x86_64__)
+  if constexpr (sizeof(V) >= 32)
+    asm("vmovntps %1, %0" : "=m"(*at) : "v"(value));
+  else
+    *at = value;
+#else
+  *at = value;
+#endif
+}
+inline void finish_streams() {
+#if defined(__x86_64__)
+  asm volatile("sfence" ::: "memory");
+#endif
+}
+
 /// The first n < size_v<V> elements; the other lanes are `rest`.
 template <class V, class T>
 CONTRASTIVE_INLINE V load_first(const T* from, int n, T rest = T(0)) {

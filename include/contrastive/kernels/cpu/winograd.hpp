@@ -62,7 +62,8 @@ struct Weight {
 struct Group {
   template <class Isa>
   CONTRASTIVE_INLINE static void run(const float* x, const float* u, float* y, Shape3x3 s, std::int64_t first,
-                                     std::int64_t count, std::int64_t group, float* v, float* product) {
+                                     std::int64_t count, std::int64_t group, bool past_cache, float* v,
+                                     float* product) {
     constexpr int L = simd::lanes<Isa, float>, rows = cpu::detail::Tile<Isa, float>::rows;
     using V = simd::vec<float, L>;
     transform_tiles<Isa, 4>(x, s, s.C, first, count, group, L, v);
@@ -84,11 +85,16 @@ struct Group {
           for (int j = 0; j < 4; ++j) output_line(m + j, 4);
 #pragma GCC unroll 2
           for (int i = 0; i < 2; ++i) output_line(m + 4 * i, 1);
-          for (int i = 0; i < 4; ++i)
-            if (at[i]) simd::store(at[i] + o + half * L, m[i / 2 * 4 + i % 2]);
+          for (int i = 0; i < 4; ++i) {
+            if (!at[i]) continue;
+            float* const to = at[i] + o + half * L;
+            const V value = m[i / 2 * 4 + i % 2];
+            past_cache ? simd::stream(to, value) : simd::store(to, value);
+          }
         }
       }
     }
+    if (past_cache) simd::finish_streams();
   }
 };
 
@@ -158,13 +164,14 @@ inline void convolve(const float* x, const float* w, float* y, const Shape3x3& s
   const std::int64_t all = s.tiles(), largest = s.C + s.O > 512 ? 264 : 96;
   const std::int64_t groups = in_steps(in_steps(all, largest), threads()) * threads();  // as many for each thread
   const std::int64_t group = in_steps(in_steps(all, groups), 12) * 12;
+  const bool past_cache = streams(y, s.N * s.H * s.W * s.O);
   parallel_for(in_steps(all, group), 1, [&](std::int64_t begin, std::int64_t end) {
     thread_local Buffer<float> tiles, products;
     float* const v = tiles.resize(positions * plane<float>(group, s.C));
     float* const product = products.resize(positions * plane<float>(group, width));
     for (std::int64_t g = begin; g < end; ++g)
       simd::dispatch<Group>(x, static_cast<const float*>(u), y, s, g * group, std::min(group, all - g * group), group,
-                            v, product);
+                            past_cache, v, product);
   });
 }
 

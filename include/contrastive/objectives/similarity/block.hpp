@@ -152,7 +152,7 @@ struct BlockKernel {
       for (std::int64_t i = 0; i < wide; i += T::wide) tile<Isa, T::wide>(b, p, i);
       for (std::int64_t i = wide; i < b.rows; i += T::narrow) tile<Isa, T::narrow>(b, p, i);
     }
-    if (b.past_cache) finish_stores();
+    if (b.past_cache) simd::finish_streams();
   }
 
  private:

@@ -93,32 +93,13 @@ CONTRASTIVE_INLINE void store_tile(T* to, V (&s)[R][2]) {
     for (int v = 0; v < 2; ++v) simd::store(to + (r * 2 + v) * simd::size_v<V>, s[r][v]);
 }
 
-/// The same past the caches, for tiles that are read again only when they would have left them: a plain store reads
-/// the line from memory first. `finish_stores` before another thread looks.
+/// The same past the caches (`simd::stream`).
 template <class Isa, int R, class V>
-CONTRASTIVE_INLINE void stream_tile([[maybe_unused]] float* to, [[maybe_unused]] V (&s)[R][2]) {
-#if defined(__x86_64__)
-  if constexpr (Isa::bytes == 64) {
+CONTRASTIVE_INLINE void stream_tile(float* to, V (&s)[R][2]) {
 #pragma GCC unroll 12
-    for (int r = 0; r < R; ++r)
+  for (int r = 0; r < R; ++r)
 #pragma GCC unroll 2
-      for (int v = 0; v < 2; ++v) {
-        V* const at = reinterpret_cast<V*>(to + (r * 2 + v) * simd::size_v<V>);
-#if defined(__clang__)  // holds asm to the file's instruction set, not the caller's
-        __builtin_nontemporal_store(s[r][v], at);
-#else
-        asm("vmovntps %1, %0" : "=m"(*at) : "v"(s[r][v]));
-#endif
-      }
-    return;
-  }
-#endif
-  store_tile<Isa>(to, s);
-}
-inline void finish_stores() {
-#if defined(__x86_64__)
-  asm volatile("sfence" ::: "memory");
-#endif
+    for (int v = 0; v < 2; ++v) simd::stream(to + (r * 2 + v) * simd::size_v<V>, s[r][v]);
 }
 
 /// to (R, W) += A (R, K) B (K, W).
