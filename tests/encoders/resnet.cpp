@@ -44,13 +44,46 @@ ResNet formula_network(ResNet net) {
 }
 
 struct Tolerance {
-  double eval, train, gradient;
+  double eval, train, gradient, gradient_after_a_flip = 0;
 };
+
+/// What each ReLU of the network lets through.
+std::vector<Tensor> after_relus(const ResNet& net, const Tensor& images) {
+  std::vector<Tensor> seen;
+  const auto keep = [&](const Tensor& x) { return seen.push_back(x.to(DType::f64)), x; };
+  Tensor x = keep(net.bn1.relu(net.conv1(images)));
+  if (net.config().stem == ResNetStem::imagenet) x = max_pool(x, {.kernel = 3, .stride = 2, .padding = 1});
+  for (const auto& stage : net.stages)
+    for (const ResNet::Block& block : stage) {
+      const Tensor inner = keep(block.bn1.relu(block.conv1(x)));
+      if (block.conv3.weight.defined()) keep(block.bn2.relu(block.conv2(inner)));
+      x = keep(block(x));
+    }
+  return seen;
+}
+
+/// ReLUs that the network in this dtype decides otherwise than in float64. One is enough to move the gradients of all
+/// that lies before it by per cents: with two pictures the last stages normalise over few values.
+std::int64_t flipped_relus(const ResNet& net, const ResNet& wide, const Tensor& images) {
+  const NoGrad no_grad;
+  const KeepStatistics keep;
+  const std::vector<Tensor> a = after_relus(net, images), b = after_relus(wide, images.to(DType::f64));
+  std::int64_t flips = 0;
+  for (std::size_t i = 0; i < a.size(); ++i)
+    for (std::int64_t j = 0; j < a[i].count(); ++j) {
+      const double x = a[i].data<double>()[j], y = b[i].data<double>()[j];
+      if ((x > 0) == (y > 0)) continue;
+      ++flips;
+      CHECK(std::max(x, y) < 1e-3);  // close calls, all of them
+    }
+  return flips;
+}
 
 void check_against_torchvision(const std::string& file, ResNet start, int size, DType dtype, Tolerance tolerance) {
   const Golden g = load_golden("models/" + file + ".safetensors");
-  ResNet net = formula_network(std::move(start));
+  ResNet net = formula_network(start), wide = formula_network(std::move(start));
   move_to(net, Device::cpu, dtype);
+  move_to(wide, Device::cpu, DType::f64);
   const int to_nhwc[] = {0, 2, 3, 1}, to_nchw[] = {0, 3, 1, 2};
   Tensor images = permute(formula::fill({2, 3, size, size}, "alpha:input", 0, 4), to_nhwc).to(dtype);
   const Tensor coefficients = formula::fill({2, net.features()}, "alpha:loss_weight", 0, 2).to(dtype);
@@ -71,6 +104,9 @@ void check_against_torchvision(const std::string& file, ResNet start, int size, 
         CHECK(relative_error(values(means[i]), values(g.tensor(pass + "/" + names[i]))) < close);
       }
     }
+    const std::int64_t flips = dtype == DType::f64 ? 0 : flipped_relus(net, wide, images);
+    INFO("ReLUs flipped: " << flips);
+    const double near = flips ? tolerance.gradient_after_a_flip : tolerance.gradient;
     const Tensor features = net(images);
     CHECK(relative_error(values(features), values(g.tensor(pass + "/features"))) < close);
     sum(features * coefficients).backward();
@@ -83,12 +119,12 @@ void check_against_torchvision(const std::string& file, ResNet start, int size, 
       for (double v : values(grads.at(name.as_string()))) square += v * v;
       norms.push_back(std::sqrt(square));
     }
-    CHECK(relative_error(norms, values(g.tensor(gradients + "_norms"))) < tolerance.gradient);
+    CHECK(relative_error(norms, values(g.tensor(gradients + "_norms"))) < near);
     for (const Json::Member& member : strides.as_object()) {
       if (!member.name.starts_with(gradients + "/")) continue;
       INFO(file << " " << member.name);
       CHECK(relative_error(values(grads.at(member.name.substr(gradients.size() + 1)), member.value.as_integer()),
-                           values(g.tensor(member.name))) < tolerance.gradient);
+                           values(g.tensor(member.name))) < near);
     }
   };
   {
@@ -106,12 +142,10 @@ void check_against_torchvision(const std::string& file, ResNet start, int size, 
 }  // namespace
 
 TEST_CASE("ResNets equal torchvision's in evaluation, training, gradients and running statistics") {
-  check_against_torchvision("resnet18", resnet18(Rng(0)), 64, DType::f32, {2e-5, 2e-5, 2e-2});
-  check_against_torchvision("resnet18_cifar", resnet18(Rng(0), ResNetStem::small), 32, DType::f32, {2e-5, 2e-5, 2e-3});
-  // With two pictures of 64 pixels the last stage normalises over eight values, and one ReLU that flips near zero moves
-  // every gradient by per cents: in float32 by 1.9 to 4.3 %, whether oneDNN, the direct sum or Winograd's computes, with
-  // AVX-512 or without. Float64, below, has no such flips and is held to 1e-6.
-  check_against_torchvision("resnet50", resnet50(Rng(0)), 64, DType::f32, {2e-5, 5e-4, 6e-2});
+  check_against_torchvision("resnet18", resnet18(Rng(0)), 64, DType::f32, {2e-5, 2e-5, 5e-4, 2e-2});
+  check_against_torchvision("resnet18_cifar", resnet18(Rng(0), ResNetStem::small), 32, DType::f32,
+                            {2e-5, 2e-5, 5e-4, 2e-2});
+  check_against_torchvision("resnet50", resnet50(Rng(0)), 64, DType::f32, {2e-5, 5e-4, 5e-4, 6e-2});
 }
 
 TEST_CASE("in float64 a ResNet equals torchvision's to the precision of the stored numbers") {
