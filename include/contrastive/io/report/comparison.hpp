@@ -145,13 +145,13 @@ inline std::string comparison_table(const std::vector<NamedRun>& runs) {
 }
 
 /// A chart for each curve that two runs share, a line a run. Losses are left to the runs' own pages: they are of
-/// different equations.
+/// different equations. What was looked at once is in the table, or no curve.
 inline std::string comparison_charts(const std::vector<NamedRun>& runs) {
   std::vector<std::string> keys;
   for (const NamedRun& run : runs)
     for (const Curve& curve : run.data.curves)
-      if (curve.name != "loss" && curve.name != "learning_rate" &&
-          std::find(keys.begin(), keys.end(), curve.name) == keys.end())
+      if (curve.name != "loss" && curve.name != "learning_rate" && curve.name != "images_per_second" &&
+          curve.points.size() > 1 && std::find(keys.begin(), keys.end(), curve.name) == keys.end())
         keys.push_back(curve.name);
   std::string html;
   for (const std::string& key : keys) {
@@ -168,12 +168,12 @@ inline std::string comparison_charts(const std::vector<NamedRun>& runs) {
 }
 
 /// For each of the first queries that all runs share, what each finds.
-inline std::string comparison_neighbours(const std::vector<NamedRun>& runs, std::size_t queries = 5) {
-  constexpr int px = 48;
+inline std::string comparison_neighbours(const std::vector<NamedRun>& runs, std::size_t queries = 6) {
+  constexpr int px = 36;
   std::string html;
   const std::vector<NeighbourRow>& first = runs[0].data.neighbours;
   for (std::size_t q = 0; q < std::min(queries, first.size()); ++q) {
-    html += join("<div class=same><figure>", image_tag(first[q].query, 84, first[q].label), "<div class=cap>",
+    html += join("<div class=same><figure>", image_tag(first[q].query, 64, first[q].label), "<div class=cap>",
                  escape_html(first[q].label), "</div></figure><div>");
     for (const NamedRun& run : runs) {
       const std::vector<NeighbourRow>& rows = run.data.neighbours;
@@ -244,10 +244,10 @@ inline std::string comparison_galleries(const std::vector<NamedRun>& runs) {
 }
 
 inline constexpr std::string_view comparison_css =
-    ".compared .near{padding:3px 0;border:0;align-items:center}.compared .near span{width:118px;font-size:13px;"
-    "color:var(--soft);overflow:hidden;text-overflow:ellipsis;white-space:nowrap}.same{display:flex;gap:18px;padding:"
-    "14px 0;"
-    "border-bottom:1px solid var(--rule);break-inside:avoid}.same>figure{width:90px;flex:none}"
+    ".compared{grid-template-columns:repeat(auto-fill,minmax(min(100%,490px),1fr));gap:0 30px}"
+    ".compared .near{padding:2px 0;border:0;align-items:center;gap:5px}.compared .near span{width:96px;font-size:13px;"
+    "color:var(--soft);overflow:hidden;text-overflow:ellipsis;white-space:nowrap}.same{display:flex;gap:12px;padding:"
+    "14px 0;border-bottom:1px solid var(--rule);break-inside:avoid}.same>figure{width:64px;flex:none}"
     ".maps{display:grid;grid-template-columns:repeat(auto-fill,minmax(200px,1fr));gap:12px;margin-top:10px}"
     ".tiny path{fill:none;stroke-linecap:round;stroke-width:3.4;stroke-opacity:.75}"
     ".legend i{height:9px;width:9px;border-radius:50%}";
