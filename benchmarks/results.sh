@@ -6,7 +6,8 @@
 #   benchmarks/results.sh fashion --epochs 2                                   runs/results/fashion/*, runs/compare/fashion
 #   METHODS="simclr byol" SEEDS="0 1 2" benchmarks/results.sh cifar10 --root DIR --image-size 32 --encoder resnet20
 #
-# Seeds of a method share a row of the table. A run that is there already is left alone. MAE takes its own encoder (vit_micro), CPC its patches.
+# Seeds of a method share a row of the table. A run that is there already is left alone. MAE takes its own encoder
+# (vit_micro), CPC its patches.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 data=${1:?"usage: benchmarks/results.sh DATA [flags of the trainers]"}
