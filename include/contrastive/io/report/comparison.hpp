@@ -85,7 +85,6 @@ inline std::string compared_value(double value, bool percent) {
 struct OverSeeds {
   double mean = std::nan(""), deviation = std::nan("");
 
-  OverSeeds() = default;
   OverSeeds(const std::vector<Json>& summaries, const std::string& key) {
     std::vector<double> values;
     for (const Json& summary : summaries)

@@ -34,13 +34,14 @@ inline bool vendor(DType dtype) {
 #endif
 }
 
-/// bf16 in memory, float32 in the sum: how convolutions take bf16 where oneDNN does not. Each use has a buffer of its own.
+/// bf16 in memory, float32 in the sum: how convolutions take bf16 where oneDNN does not. A call needs two arrays, 0 and 1.
 inline bool widens(DType dtype) { return dtype == DType::bf16 && !vendor(dtype); }
-inline View wide_like(const View& x, Buffer<float>& buffer) {
-  return {buffer.resize(x.count()), x.shape, DType::f32, Device::cpu};
+inline View wide_like(const View& x, int which) {
+  thread_local Buffer<float> arrays[2];
+  return {arrays[which].resize(x.count()), x.shape, DType::f32, Device::cpu};
 }
-inline View widened(const View& x, Buffer<float>& buffer) {
-  const View wide = wide_like(x, buffer);
+inline View widened(const View& x, int which) {
+  const View wide = wide_like(x, which);
   cast(x, wide);
   return wide;
 }
@@ -61,9 +62,8 @@ inline void matmul(View a, View b, View y, MatmulSpec spec) {
 inline void conv2d(View x, View w, View y, WindowSpec spec) {
   if (y.count() == 0) return;
   if (widens(x.dtype)) {
-    thread_local Buffer<float> in, out;
-    const View wide = wide_like(y, out);
-    conv2d(widened(x, in), w, wide, spec);
+    const View wide = wide_like(y, 1);
+    conv2d(widened(x, 0), w, wide, spec);
     return cast(wide, y);
   }
   if (winograd::takes(x, w, spec)) return winograd::conv2d(x, w, y);
@@ -72,9 +72,8 @@ inline void conv2d(View x, View w, View y, WindowSpec spec) {
 inline void conv2d_grad_input(View dy, View w, View dx, WindowSpec spec) {
   if (dy.count() == 0) return fill(dx, 0);
   if (widens(dy.dtype)) {
-    thread_local Buffer<float> in, out;
-    const View wide = wide_like(dx, out);
-    conv2d_grad_input(widened(dy, in), w, wide, spec);
+    const View wide = wide_like(dx, 1);
+    conv2d_grad_input(widened(dy, 0), w, wide, spec);
     return cast(wide, dx);
   }
   if (winograd::takes(dy, w, spec)) return winograd::conv2d_grad_input(dy, w, dx);
@@ -83,10 +82,7 @@ inline void conv2d_grad_input(View dy, View w, View dx, WindowSpec spec) {
 inline void conv2d_grad_weight(View x, View dy, View dw, WindowSpec spec) {
   if (dy.count() == 0) return fill(dw, 0);
   if (winograd::takes_grad_weight(x, dw, spec)) return winograd::conv2d_grad_weight(x, dy, dw);
-  if (widens(x.dtype)) {
-    thread_local Buffer<float> data, gradient;
-    return conv2d_grad_weight(widened(x, data), widened(dy, gradient), dw, spec);
-  }
+  if (widens(x.dtype)) return conv2d_grad_weight(widened(x, 0), widened(dy, 1), dw, spec);
   CONTRASTIVE_VENDOR_OR_OWN(x.dtype, conv2d_grad_weight, x, dy, dw, spec);
 }
 

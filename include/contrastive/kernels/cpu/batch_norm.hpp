@@ -59,12 +59,6 @@ bool writes_past_cache(const T* y, std::int64_t count, std::int64_t C) {
   if constexpr (std::is_same_v<T, float>) return C % 16 == 0 && streams(y, count);
   return false;
 }
-template <class T, class V>
-CONTRASTIVE_INLINE void put(T* to, V value, [[maybe_unused]] bool past_cache) {
-  if constexpr (std::is_same_v<T, float>)
-    if (past_cache) return simd::stream(to, value);
-  simd::store(to, value);
-}
 
 template <class T>
 struct BatchNormApply {
@@ -82,7 +76,7 @@ struct BatchNormApply {
         if (bias) v += simd::load<V>(bias + c);
         if (residual) v += simd::load<V>(residual + c);
         if (relu) v = v < 0 ? V{} : v;  // written so that NaN stays NaN
-        put(y + c, v, past_cache);
+        simd::store(y + c, v, past_cache);
       }
       for (; c < C; ++c) {
         const A v = (A(x[c]) - mean[c]) * scale[c] + (bias ? bias[c] : A(0)) + (residual ? A(residual[c]) : A(0));
@@ -150,7 +144,8 @@ struct BatchNormGradInput {
         V g = simd::load<V>(dy + at);
         if (y) g = simd::load<V>(y + at) > 0 ? g : V{};
         const V centred = simd::load<V>(x + at) - simd::load<V>(mean + c);
-        put(dx + at, g * simd::load<V>(a + c) + centred * simd::load<V>(b + c) + simd::load<V>(k + c), past_cache);
+        simd::store(dx + at, g * simd::load<V>(a + c) + centred * simd::load<V>(b + c) + simd::load<V>(k + c),
+                    past_cache);
       }
       for (; c < C; ++c) {
         const std::int64_t at = r * C + c;

@@ -110,6 +110,13 @@ CONTRASTIVE_INLINE void stream(float* to, V value) {
   *at = value;
 #endif
 }
+/// Either store; only floats have the way past the caches.
+template <class V, class T>
+CONTRASTIVE_INLINE void store(T* to, V value, [[maybe_unused]] bool past_cache) {
+  if constexpr (std::is_same_v<T, float>)
+    if (past_cache) return stream(to, value);
+  store(to, value);
+}
 inline void finish_streams() {
 #if defined(__x86_64__)
   asm volatile("sfence" ::: "memory");

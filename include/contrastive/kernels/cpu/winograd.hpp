@@ -85,12 +85,8 @@ struct Group {
           for (int j = 0; j < 4; ++j) output_line(m + j, 4);
 #pragma GCC unroll 2
           for (int i = 0; i < 2; ++i) output_line(m + 4 * i, 1);
-          for (int i = 0; i < 4; ++i) {
-            if (!at[i]) continue;
-            float* const to = at[i] + o + half * L;
-            const V value = m[i / 2 * 4 + i % 2];
-            past_cache ? simd::stream(to, value) : simd::store(to, value);
-          }
+          for (int i = 0; i < 4; ++i)
+            if (at[i]) simd::store(at[i] + o + half * L, m[i / 2 * 4 + i % 2], past_cache);
         }
       }
     }
