@@ -33,7 +33,7 @@ struct SoftTargetRow {
         const V x = (simd::load<V>(s + k) - top) * t;
         V target = simd::load<V>(q[0] + k);
         for (std::size_t i = 1; i < count; ++i) target += simd::load<V>(q[i] + k);
-        totals += simd::exp(x);
+        totals += functors::exp_plain(x);
         weights += target;
         inners += target * x;
       }
@@ -45,7 +45,7 @@ struct SoftTargetRow {
       for (k = 0; k + L <= n; k += L) {
         V target = simd::load<V>(q[0] + k);
         for (std::size_t i = 1; i < count; ++i) target += simd::load<V>(q[i] + k);
-        simd::store(ds + k, simd::exp((simd::load<V>(s + k) - top) * t) * share - target * part);
+        simd::store(ds + k, functors::exp_plain((simd::load<V>(s + k) - top) * t) * share - target * part);
       }
       gradient(s, q, count, k, n, top, t, share, part, ds);
     } else {

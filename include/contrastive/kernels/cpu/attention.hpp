@@ -9,6 +9,7 @@
 
 #include "contrastive/core/parallel.hpp"
 #include "contrastive/kernels/cpu/simd.hpp"
+#include "contrastive/kernels/functors.hpp"
 #include "contrastive/kernels/table.hpp"
 
 /// Self-attention in one pass over the data: a head of a picture is one thread's work, done in tiles of queries whose
@@ -101,7 +102,7 @@ struct HeadTask {
 template <class V>
 CONTRASTIVE_INLINE V exp_any(V x) {
   if constexpr (sizeof(x[0]) == 4) {
-    return simd::exp(x);
+    return functors::exp_plain(x);
   } else {
     for (int i = 0; i < simd::size_v<V>; ++i) x[i] = std::exp(x[i]);
     return x;

@@ -6,8 +6,8 @@
 #include "contrastive/kernels/functors.hpp"
 #include "contrastive/kernels/table.hpp"
 
-/// Elementwise kernels work on blocks of a fixed number of elements held in local arrays: a loop of known length over
-/// memory that nothing else points to is one that compilers vectorise already at -O2.
+/// Elementwise kernels work on blocks of a fixed number of elements held in local arrays, in vectors where the functor
+/// takes them: what a compiler makes of a plain loop differs by instruction set.
 namespace contrastive::cpu {
 
 namespace detail {
@@ -62,6 +62,17 @@ struct Elements {
 
 CONTRASTIVE_INLINE int live(std::int64_t n, std::int64_t i) { return static_cast<int>(n - i < block ? n - i : block); }
 
+/// out[j] = Kernel::at(a, in[j]...) for a block, in vectors where F takes them.
+template <class Isa, class Kernel, class F, class C, class... In>
+CONTRASTIVE_INLINE void over_block(C a, C* out, const In*... in) {
+  if constexpr (std::is_same_v<C, float> && !std::is_base_of_v<functors::OneByOne, F>) {
+    using V = simd::native<Isa, C>;
+    for (int j = 0; j < block; j += simd::size_v<V>) simd::store(out + j, Kernel::at(a, simd::load<V>(in + j)...));
+  } else {
+    for (int j = 0; j < block; ++j) out[j] = Kernel::at(a, in[j]...);
+  }
+}
+
 template <class F, class C>
 struct Map {
   template <class Isa>
@@ -69,9 +80,13 @@ struct Map {
     C in[block], out[block];
     for (std::int64_t i = 0; i < n; i += block) {
       x.load(i, live(n, i), in);
-      for (int j = 0; j < block; ++j) out[j] = F::f(in[j], a);
+      over_block<Isa, Map, F>(a, out, in);
       y.store(out, i, live(n, i));
     }
+  }
+  template <class V>
+  CONTRASTIVE_INLINE static V at(C a, V x) {
+    return F::f(x, functors::all<V>(a));
   }
 };
 
@@ -85,9 +100,13 @@ struct MapGrad {
       x.load(i, live(n, i), xs);
       y.load(i, live(n, i), ys);
       dy.load(i, live(n, i), ds);
-      for (int j = 0; j < block; ++j) out[j] = ds[j] * F::df(xs[j], ys[j], a);
+      over_block<Isa, MapGrad, F>(a, out, xs, ys, ds);
       dx.store(out, i, live(n, i));
     }
+  }
+  template <class V>
+  CONTRASTIVE_INLINE static V at(C a, V x, V y, V dy) {
+    return dy * F::df(x, y, functors::all<V>(a));
   }
 };
 
@@ -105,9 +124,13 @@ struct Zip {
     for (std::int64_t i = 0; i < n; i += block) {
       if (a_moves) a.load(i, live(n, i), as);
       if (b_moves) b.load(i, live(n, i), bs);
-      for (int j = 0; j < block; ++j) out[j] = F::f(as[j], bs[j]);
+      over_block<Isa, Zip, F>(C(0), out, as, bs);
       y.store(out, i, live(n, i));
     }
+  }
+  template <class V>
+  CONTRASTIVE_INLINE static V at(C, V a, V b) {
+    return F::f(a, b);
   }
 };
 

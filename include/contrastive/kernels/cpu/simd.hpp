@@ -175,32 +175,6 @@ CONTRASTIVE_INLINE auto largest(V v) {
   return best;
 }
 
-/// e^x for float vectors, about 1 unit in the last place; 0 below -87.3, infinity above 88.7, NaN stays.
-template <class V>
-CONTRASTIVE_INLINE V exp(V x) {
-  using I = vec<std::int32_t, size_v<V>>;
-  const V high = splat<V>(88.722839f), low = splat<V>(-87.336544f);
-  const V clamped = x > high ? high : (x < low ? low : x);
-  const V shifter = splat<V>(12582912.f);  // 1.5 * 2^23: adding it rounds to the nearest integer
-  const V n = (clamped * 1.44269504088896341f + shifter) - shifter;
-  V r = clamped - n * 0.693359375f;
-  r = r - n * -2.12194440e-4f;
-  V p = splat<V>(1.9875691500e-4f);
-  p = p * r + 1.3981999507e-3f;
-  p = p * r + 8.3334519073e-3f;
-  p = p * r + 4.1665795894e-2f;
-  p = p * r + 1.6666665459e-1f;
-  p = p * r + 5.0000001201e-1f;
-  p = p * r * r + r + 1.f;
-  // 2^n in two factors: n may be 128, which has no float of its own.
-  const I whole = __builtin_convertvector(n, I), half = whole >> 1;
-  const V scale = bit_cast<V>((half + 127) << 23), scale_rest = bit_cast<V>((whole - half + 127) << 23);
-  V y = p * scale * scale_rest;
-  y = x > high ? splat<V>(__builtin_inff()) : y;
-  y = x < low ? splat<V>(0.f) : y;
-  return x != x ? x : y;
-}
-
 enum class IsaLevel { base, avx2, avx512 };
 
 /// The level in use: the machine's best, or what the environment variable CONTRASTIVE_ISA (base, avx2, avx512) asks

@@ -7,6 +7,7 @@
 #include "contrastive/core/parallel.hpp"
 #include "contrastive/kernels/cpu/reduce.hpp"
 #include "contrastive/kernels/cpu/simd.hpp"
+#include "contrastive/kernels/functors.hpp"
 #include "contrastive/kernels/table.hpp"
 
 /// Kernels over the rows of (rows, n): softmax and its relatives, L2 normalisation. A row is one chunk's work, so the
@@ -33,8 +34,8 @@ struct RowLse {
       m = simd::largest(vm);
       if (m == -std::numeric_limits<C>::infinity()) m = 0;  // all -inf: the sum is 0, not NaN
       V vs{};
-      for (i = 0; i + L <= n; i += L) vs += simd::exp(simd::load<V>(x + i) - m);
-      if (i < n) vs += simd::exp(simd::load_first<V>(x + i, static_cast<int>(n - i), lowest) - m);
+      for (i = 0; i + L <= n; i += L) vs += functors::exp_plain(simd::load<V>(x + i) - m);
+      if (i < n) vs += functors::exp_plain(simd::load_first<V>(x + i, static_cast<int>(n - i), lowest) - m);
       s = simd::sum(vs);
     } else {
       for (std::int64_t i = 0; i < n; ++i) m = C(x[i]) > m ? C(x[i]) : m;
@@ -55,10 +56,10 @@ struct ExpRow {
       using V = simd::native<Isa, T>;
       constexpr int L = simd::size_v<V>;
       std::int64_t i = 0;
-      for (; i + L <= n; i += L) simd::store(y + i, simd::exp(simd::load<V>(x + i) - shift) * scale);
+      for (; i + L <= n; i += L) simd::store(y + i, functors::exp_plain(simd::load<V>(x + i) - shift) * scale);
       if (i < n) {
         const int rest = static_cast<int>(n - i);
-        simd::store_first(y + i, simd::exp(simd::load_first<V>(x + i, rest) - shift) * scale, rest);
+        simd::store_first(y + i, functors::exp_plain(simd::load_first<V>(x + i, rest) - shift) * scale, rest);
       }
     } else {
       for (std::int64_t i = 0; i < n; ++i) y[i] = std::exp(C(x[i]) - shift) * scale;

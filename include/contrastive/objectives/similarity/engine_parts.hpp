@@ -290,7 +290,7 @@ void Engine<S>::turn_dy() {
   const Packed<S>& y = this->y();
   const std::int64_t groups = y.padded_rows / y.W, size = static_cast<std::int64_t>(y.W) * y.W;
   C* const to = dy_.resize(y.natural_size());
-  parallel_for(groups, grain_for(y.W * y.padded_D), [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(groups, grain_for(8 * y.W * y.padded_D), [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t g = begin; g < end; ++g)
       over_row<TransposeBlocks, C>(static_cast<const C*>(dyt_.data() + g * y.panel()), size, to + g * size,
                                    y.natural_block(), y.padded_D / y.W);

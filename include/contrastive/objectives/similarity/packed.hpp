@@ -130,7 +130,7 @@ struct Packed {
     const std::int64_t groups = padded_rows / W;
     double* const norm = norms_.resize(groups);
     if (unit) inverse_norm.resize(padded_rows);
-    parallel_for(groups, grain_for(W * padded_D), [&](std::int64_t begin, std::int64_t end) {
+    parallel_for(groups, grain_for(8 * W * padded_D), [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t g = begin; g < end; ++g) norm[g] = pack_group(top, bottom, factor, unit, g);
     });
     take_largest(norm, groups, W, op, name);
