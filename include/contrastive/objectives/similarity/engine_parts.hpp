@@ -213,20 +213,23 @@ bool Engine<S>::finish_sums(bool safe) {
   const std::int64_t N = x_.rows, M = y().rows;
   constexpr double none = -std::numeric_limits<double>::infinity();
   double* const rows = row_lse_.resize(N);
-  for (std::int64_t i = 0; i < N; ++i) rows[i] = total(row_sum_.data(), row_max_.data(), i * lanes_, safe);
   double* columns = sides_ == Sides::rows ? nullptr : column_lse_.resize(M);
-  for (std::int64_t j = 0; columns && j < M; ++j) {
-    const double sum = static_cast<double>(column_sum_.data()[j]);
-    const bool empty = safe ? static_cast<double>(column_max_.data()[j]) < detail::nothing : sum == 0;
-    columns[j] = empty ? none : std::log2(sum) + (safe ? static_cast<double>(column_max_.data()[j]) : reference_);
-  }
-  if (sides_ == Sides::symmetric) {
-    for (std::int64_t i = 0; i < N; ++i) {
+  parallel_for(columns ? M : 0, 512, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t j = begin; j < end; ++j) {
+      const double sum = static_cast<double>(column_sum_.data()[j]);
+      const bool empty = safe ? static_cast<double>(column_max_.data()[j]) < detail::nothing : sum == 0;
+      columns[j] = empty ? none : std::log2(sum) + (safe ? static_cast<double>(column_max_.data()[j]) : reference_);
+    }
+  });
+  parallel_for(N, 512, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) {
+      rows[i] = total(row_sum_.data(), row_max_.data(), i * lanes_, safe);
+      if (sides_ != Sides::symmetric) continue;
       const double high = std::max(rows[i], columns[i]), low = std::min(rows[i], columns[i]);
       rows[i] = high == none ? none : high + std::log2(1 + std::exp2(low - high));
     }
-    columns = nullptr;
-  }
+  });
+  if (sides_ == Sides::symmetric) columns = nullptr;
   if (safe) return true;
   const double least = std::log2(detail::smallest_sum<C>) + reference_;
   for (std::int64_t i = 0; i < N; ++i)
@@ -267,11 +270,13 @@ void Engine<S>::gradient(const double* a, const double* b, const double* row_ref
     C *const to = weight.resize(padded), *const at = lse.resize(padded);
     std::fill(to, to + padded, C(0));
     std::fill(at, at + padded, C(0));
-    for (std::int64_t i = 0; w && i < live; ++i) {
-      if (!std::isfinite(reference[i])) continue;
-      to[i] = C(safe_ ? w[i] : w[i] * std::exp2(reference_ - reference[i]));
-      at[i] = C(reference[i]);
-    }
+    parallel_for(w ? live : 0, 512, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t i = begin; i < end; ++i) {
+        if (!std::isfinite(reference[i])) continue;
+        to[i] = C(safe_ ? w[i] : w[i] * std::exp2(reference_ - reference[i]));
+        at[i] = C(reference[i]);
+      }
+    });
   };
   fill(row_weight_, row_c_, a, row_reference, x_.rows, N);
   fill(column_weight_, column_c_, b, column_reference, y().rows, M);

@@ -113,20 +113,24 @@ Value softmax_pairs(Workspace& work, const char* op, const Matrix& a, const Matr
           std::exp((engine.t(i, symmetric ? i + N : i) * ln2 / options.scale - 1) / options.von_mises_sigma);
     for (std::int64_t i = 0; i < N; ++i) positive_weight[i] = 2 - static_cast<double>(N) * positive_weight[i] / sum;
   }
-  Value value;
-  /// Adds a side's part of row i, whose negatives sum to `others`: the sum with its positive goes to `all`.
-  const auto add_side = [&](std::int64_t i, double positive, double others, double& all) {
+  /// A side's part of row i, whose negatives sum to `others`: the sum with its positive goes to `all`.
+  const auto side = [&](std::int64_t i, double positive, double others, double& all) {
     all = options.decoupled ? others : log2_add(others, positive);
     const double weight = positive_weight ? positive_weight[i % N] : 1;
-    value.loss += w[i] * (options.decoupled ? ln2 * (all - weight * positive) : softplus2(others - positive));
     pair[i] -= w[i] * (options.decoupled ? weight : std::exp2(others - all));  // 1 - p
+    return w[i] * (options.decoupled ? ln2 * (all - weight * positive) : softplus2(others - positive));
   };
-  for (std::int64_t i = 0; i < rows; ++i) w[i] = share * (options.weights.empty() ? 1 : options.weights[i % N]);
-  for (std::int64_t i = 0; i < rows; ++i) {
-    const double positive = engine.t(i, symmetric ? (i + N) % rows : i);
-    add_side(i, positive, engine.row_lse()[i], A[i]);
-    if (options.sides == Sides::both) add_side(i, positive, engine.column_lse()[i], B[i]);
-  }
+  double* const losses = work.losses.resize(rows);
+  parallel_for(rows, 64, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) {
+      w[i] = share * (options.weights.empty() ? 1 : options.weights[i % N]);
+      const double positive = engine.t(i, symmetric ? (i + N) % rows : i);
+      losses[i] = side(i, positive, engine.row_lse()[i], A[i]);
+      if (options.sides == Sides::both) losses[i] += side(i, positive, engine.column_lse()[i], B[i]);
+    }
+  });
+  Value value;
+  for (std::int64_t i = 0; i < rows; ++i) value.loss += losses[i];
   if (smoothing > 0) value.loss += smooth(work, engine, options, w, pair);
   const bool want_a = da.data != nullptr, want_b = db.data != nullptr;
   if (!want_a && !want_b) return value;

@@ -17,7 +17,7 @@ struct Workspace {
   Engine<double> f64;
   Engine<bf16> half;
   std::unique_ptr<Workspace> second;  // of losses that look at the similarities at two scales
-  Buffer<double> a, A, B, pair, means, positives;
+  Buffer<double> a, A, B, pair, losses, means, positives;
   Buffer<std::int32_t> classes;
   Buffer<std::int64_t> members;
   Buffer<float> line_f32;
