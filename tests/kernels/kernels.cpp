@@ -99,6 +99,35 @@ TEST_CASE("GELU in f32 is right to a few units in the last place, in its tail to
   }
 }
 
+TEST_CASE("exp, tanh and sigmoid in f32 are right to a few units in the last place, and at their ends") {
+  constexpr int n = 1 << 16;
+  Tensor x({n}), fine({n}, DType::f64);
+  for (int i = 0; i < n; ++i) {
+    const float size = std::exp2(-20.f + 26.f * static_cast<float>(i) / n);  // 1e-6 to 64
+    fine.data<double>()[i] = x.data<float>()[i] = i % 2 ? size : -size;
+  }
+  for (const auto& f : {&exp, &tanh, &sigmoid}) {
+    const Tensor y = f(x), want = f(fine);
+    double worst = 0;
+    for (int i = 0; i < n; ++i) worst = std::max(worst, std::abs(y.data<float>()[i] / want.data<double>()[i] - 1));
+    CHECK(worst < 4e-7);
+  }
+  Tensor ends({4});
+  const auto at_ends = [&](Tensor (*f)(const Tensor&)) {
+    const float values[4] = {INFINITY, -INFINITY, std::nanf(""), 0};
+    std::copy(values, values + 4, ends.data<float>());
+    const Tensor y = f(ends);
+    CHECK(std::isnan(y.data<float>()[2]));
+    return std::vector<float>{y.data<float>()[0], y.data<float>()[1], y.data<float>()[3]};
+  };
+  CHECK(at_ends(&exp) == std::vector<float>{INFINITY, 0, 1});
+  CHECK(at_ends(&tanh) == std::vector<float>{1, -1, 0});
+  CHECK(at_ends(&sigmoid) == std::vector<float>{1, 0, 0.5f});
+  CHECK(at_ends(&relu) == std::vector<float>{INFINITY, 0, 0});
+  CHECK(at_ends(&abs) == std::vector<float>{INFINITY, INFINITY, 0});
+  CHECK(at_ends(&gelu)[0] == INFINITY);
+}
+
 #if defined(__x86_64__)
 TEST_CASE("instruction sets agree where the arithmetic is the same, and to rounding where it is not") {
   const auto has_avx2 = simd::isa() != simd::IsaLevel::base, has_avx512 = simd::isa() == simd::IsaLevel::avx512;
