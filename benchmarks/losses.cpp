@@ -131,7 +131,8 @@ double operations_of(Loss which, std::int64_t N, std::int64_t D, std::int64_t K,
 
 void loss(benchmark::State& state, Loss which, std::int64_t N, std::int64_t D, std::int64_t K,
           const std::string& form) {
-  const auto [a, b] = unit_rows(N, D, form == "bf16" ? DType::bf16 : DType::f32);
+  const auto rows = unit_rows(N, D, form == "bf16" ? DType::bf16 : DType::f32);
+  const Tensor &a = rows.a, &b = rows.b;
   const Tensor queue = K > 0 ? unit_rows(K, D, a.dtype()).a : Tensor();
   std::vector<std::int32_t> labels(static_cast<std::size_t>(N));
   for (std::int64_t i = 0; i < N; ++i) labels[static_cast<std::size_t>(i)] = static_cast<std::int32_t>(i % 100);

@@ -189,17 +189,17 @@ TEST_CASE("products and convolutions, ours and the vendor's, agree with float64"
       std::int64_t N, H, W, C, O;
     };
     // The ones in whole panels of channels go by Winograd's sum in f32: odd sizes, many channels, several groups.
-    for (const auto& [spec, N, H, W, C, O] :
+    for (const Case& c :
          {Case{{3, 1, 1}, 3, 13, 11, 5, 17}, Case{{3, 2, 1}, 3, 13, 11, 5, 17}, Case{{1, 2, 0}, 3, 13, 11, 5, 17},
           Case{{7, 2, 3}, 3, 13, 11, 5, 17}, Case{{3, 1, 1}, 3, 13, 11, 32, 64}, Case{{3, 1, 1}, 1, 4, 5, 64, 32},
           Case{{3, 1, 1}, 1, 33, 48, 32, 32}, Case{{3, 1, 1}, 2, 7, 6, 160, 128}, Case{{3, 1, 1}, 2, 3, 3, 32, 32}}) {
-      INFO(C << " channels, " << H << " x " << W);
+      INFO(c.C << " channels, " << c.H << " x " << c.W);
       const auto outputs = [&](DType data, DType weight) {
-        Tensor x = random({N, H, W, C}, 1, dtype).to(data),
-               w = random({O, spec.kernel, spec.kernel, C}, 2, dtype).to(weight);
+        Tensor x = random({c.N, c.H, c.W, c.C}, 1, dtype).to(data),
+               w = random({c.O, c.spec.kernel, c.spec.kernel, c.C}, 2, dtype).to(weight);
         x.set_requires_grad(true);
         w.set_requires_grad(true);
-        const Tensor y = conv2d(x, w, spec);
+        const Tensor y = conv2d(x, w, c.spec);
         y.backward(random(y.shape(), 3, dtype).to(data));
         return std::vector<Tensor>{y.detach(), x.grad(), w.grad()};
       };

@@ -88,11 +88,11 @@ TEST_CASE("NNCLR with lightly's negatives equals lightly, and the paper's form a
   const Tensor nn0 = normalize(g.tensor("nn0_0")), nn1 = normalize(g.tensor("nn1_0"));
   const Tensor p0 = normalize(g.tensor("p0_0")), p1 = normalize(g.tensor("p1_0"));
   double want = 0;
-  for (const auto& [nn, p] : {std::pair{nn0, p1}, {nn1, p0}})
+  for (const auto& pair : {std::pair{nn0, p1}, {nn1, p0}})
     for (int i = 0; i < 3; ++i) {
       const auto logit = [&](int j) {
         double dot = 0;
-        for (int d = 0; d < 9; ++d) dot += nn.data<double>()[i * 9 + d] * p.data<double>()[j * 9 + d];
+        for (int d = 0; d < 9; ++d) dot += pair.first.data<double>()[i * 9 + d] * pair.second.data<double>()[j * 9 + d];
         return dot / 0.1;
       };
       want -= std::log(std::exp(logit(i)) / (std::exp(logit(0)) + std::exp(logit(1)) + std::exp(logit(2)))) / 6;

@@ -161,8 +161,10 @@ TEST_CASE("weights, ids, label smoothing: against loops") {
       }
     return total / static_cast<double>(N) / (both ? 2 : 1);
   };
-  for (const auto& [weighted, masked, smoothing] :
+  for (const auto& policy :
        {std::tuple(true, false, 0.0), {false, true, 0.0}, {true, true, 0.0}, {false, false, 0.1}, {true, false, 0.3}}) {
+    const bool weighted = std::get<0>(policy), masked = std::get<1>(policy);
+    const double smoothing = std::get<2>(policy);
     SoftmaxOptions options{.label_smoothing = smoothing};
     if (weighted) options.weights = weights;
     if (masked) options.ids = ids;
