@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <bit>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <type_traits>
 #include <utility>
 
@@ -24,6 +24,13 @@ template <class T> requires requires(T t) { t[0]; } struct Element<T> {
   using Bits = decltype(std::declval<T>() < std::declval<T>());  // integers as wide as the floats
 };
 }  // namespace detail
+
+/// std::bit_cast, but never a call: without optimisation that would hand over vectors as the baseline does.
+template <class To, class From> CONTRASTIVE_HD_INLINE To same_bits(From from) {
+  To to;
+  std::memcpy(&to, &from, sizeof to);
+  return to;
+}
 
 template <class T> using element_t = typename detail::Element<T>::type;
 
@@ -54,7 +61,7 @@ template <class T> CONTRASTIVE_HD_INLINE T exp_plain(T x) {
     p = p * r + 1.6666665459e-1f;
     p = p * r + 5.0000001201e-1f;
     p = p * r * r + r + 1.f;
-    T y = std::bit_cast<T>(std::bit_cast<Bits>(p) + (std::bit_cast<Bits>(shifted) << 23));  // times 2^n
+    T y = same_bits<T>(same_bits<Bits>(p) + (same_bits<Bits>(shifted) << 23));  // times 2^n
     y = x > high ? all<T>(__builtin_inff()) : y;
     y = x < low ? T{} : y;
     return x != x ? x : y;
