@@ -23,7 +23,8 @@ struct ByolRegression {
 struct ByolConfig {
   std::int64_t hidden = 4096;
   std::int64_t dimension = 256;
-  double momentum = 0.99;  // at the start, rising to 1: 0.97 / 0.99 / 0.99 / 0.996 for 40 / 100 / 300 / 1000 epochs
+  double momentum = 0.99;   // at the start, rising to 1: 0.97 / 0.99 / 0.99 / 0.996 for 40 / 100 / 300 / 1000 epochs
+  bool same_start = false;  // the target starts as a copy (lightly): by far the better in runs of a few hundred steps
   /// Above 0: group norm over that many groups and weight standardisation, no batch statistics.
   std::int64_t channel_groups = 0;
 };
@@ -43,7 +44,8 @@ inline Mlp byol_mlp(std::int64_t in, const ByolConfig& config, Rng rng) {
 }
 
 /// BYOL (Grill et al. 2020, arXiv:2006.07733; deepmind-research/byol): the online network predicts a moving average of
-/// itself that sees the other view. `make_encoder(rng)` is called twice: the target starts from other random weights.
+/// itself that sees the other view. `make_encoder(rng)` is called twice: the target starts from other random weights, unless
+/// `same_start`.
 /// The sequel (Richemond et al. 2020, arXiv:2010.10241) does without batch statistics: `channel_groups`. Short runs with
 /// plain SGD on small pictures collapse that way.
 template <class MakeEncoder, class Augmentation>
@@ -54,7 +56,7 @@ auto byol(MakeEncoder&& make_encoder, Augmentation augment, const ByolConfig& co
     return Tower<decltype(encoder), Mlp>{std::move(encoder), std::move(projector)};
   };
   auto online = tower(rng / "online");
-  auto start = tower(rng / "target");
+  auto start = tower(rng / (config.same_start ? "online" : "target"));
   Mlp predictor = byol_mlp(config.dimension, config, rng / "predictor");
   if (config.channel_groups > 0) {
     without_batch_statistics(online, config.channel_groups);
