@@ -99,6 +99,16 @@ TEST_CASE("GELU in f32 is right to a few units in the last place, in its tail to
   }
 }
 
+TEST_CASE("the larger of two keeps NaN of either, in vectors and in what is left of them") {
+  for (const DType dtype : {DType::f32, DType::f64}) {
+    const Tensor one = random({19}, 1, dtype), hole = Tensor::full({19}, std::nan(""), dtype);
+    for (const Tensor& y : {maximum(one, hole), maximum(hole, one), relu(hole)}) {
+      const Tensor wide = y.to(DType::f64);
+      for (int i = 0; i < 19; ++i) CHECK(std::isnan(wide.data<double>()[i]));
+    }
+  }
+}
+
 TEST_CASE("exp, tanh and sigmoid in f32 are right to a few units in the last place, and at their ends") {
   constexpr int n = 1 << 16;
   Tensor x({n}), fine({n}, DType::f64);
@@ -192,7 +202,8 @@ TEST_CASE("products and convolutions, ours and the vendor's, agree with float64"
     for (const Case& c :
          {Case{{3, 1, 1}, 3, 13, 11, 5, 17}, Case{{3, 2, 1}, 3, 13, 11, 5, 17}, Case{{1, 2, 0}, 3, 13, 11, 5, 17},
           Case{{7, 2, 3}, 3, 13, 11, 5, 17}, Case{{3, 1, 1}, 3, 13, 11, 32, 64}, Case{{3, 1, 1}, 1, 4, 5, 64, 32},
-          Case{{3, 1, 1}, 1, 33, 48, 32, 32}, Case{{3, 1, 1}, 2, 7, 6, 160, 128}, Case{{3, 1, 1}, 2, 3, 3, 32, 32}}) {
+          Case{{3, 1, 1}, 1, 33, 48, 32, 32}, Case{{3, 1, 1}, 2, 7, 6, 160, 128}, Case{{3, 1, 1}, 2, 3, 3, 32, 32},
+          Case{{3, 1, 1}, 5, 2, 2, 64, 32}, Case{{3, 1, 1}, 1, 2, 5, 32, 32}}) {
       INFO(c.C << " channels, " << c.H << " x " << c.W);
       const auto outputs = [&](DType data, DType weight) {
         Tensor x = random({c.N, c.H, c.W, c.C}, 1, dtype).to(data),

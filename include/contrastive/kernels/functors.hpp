@@ -3,43 +3,21 @@
 
 #include <cmath>
 #include <cstddef>
-#include <cstdint>
-#include <cstring>
 #include <type_traits>
-#include <utility>
 
 #include "contrastive/core/host_device.hpp"
+#include "contrastive/core/lanes.hpp"
 
 /// Elementwise maths, written once for every backend: `f` and, for unary functors, `df` beside it. T is float, double,
 /// or on the CPU a vector of floats (unless the functor is `OneByOne`); `a` is the functor's one parameter where it has
 /// one. To add a functor, write it here and name it in a list below; every backend then instantiates it.
 namespace contrastive::functors {
 
+using simd::element_t, simd::splat;
+
 // clang-format off
 
-namespace detail {
-template <class T> struct Element { using type = T; using Bits = std::int32_t; };
-template <class T> requires requires(T t) { t[0]; } struct Element<T> {
-  using type = std::remove_cvref_t<decltype(std::declval<T>()[0])>;
-  using Bits = decltype(std::declval<T>() < std::declval<T>());  // integers as wide as the floats
-};
-}  // namespace detail
-
-/// std::bit_cast, but never a call: without optimisation that would hand over vectors as the baseline does.
-template <class To, class From> CONTRASTIVE_HD_INLINE To same_bits(From from) {
-  To to;
-  std::memcpy(&to, &from, sizeof to);
-  return to;
-}
-
-template <class T> using element_t = typename detail::Element<T>::type;
-
-/// A number in every lane.
-template <class T> CONTRASTIVE_HD_INLINE constexpr T all(double number) {
-  T lanes{};
-  return lanes += static_cast<element_t<T>>(number);
-}
-// NaN in x stays.
+// NaN in x stays, NaN in y is passed over.
 template <class T> CONTRASTIVE_HD_INLINE constexpr T larger(T x, T y) { return x < y ? y : x; }
 template <class T> CONTRASTIVE_HD_INLINE constexpr T smaller(T x, T y) { return x > y ? y : x; }
 template <class T> CONTRASTIVE_HD_INLINE constexpr T magnitude(T x) { return x < T{} ? -x : x; }
@@ -49,35 +27,40 @@ template <class T> CONTRASTIVE_HD_INLINE constexpr T magnitude(T x) { return x <
 template <class T> CONTRASTIVE_HD_INLINE T exp_plain(T x) {
 #if !defined(__CUDA_ARCH__)
   if constexpr (std::is_same_v<element_t<T>, float>) {
-    using Bits = typename detail::Element<T>::Bits;
-    const T low = all<T>(-87.336544), high = all<T>(88.722839);
+    using Bits = simd::bits_t<T>;
+    const T low = splat<T>(-87.336544), high = splat<T>(88.722839);
     const T z = smaller(larger(x, low), high);
     const T shifted = z * 1.44269504f + 12582912.f;  // + 1.5 * 2^23 rounds to the nearest integer, n
     const T n = shifted - 12582912.f, r = (z - n * 0.693359375f) + n * 2.12194440e-4f;
-    T p = all<T>(1.9875691500e-4);  // e^r, |r| < 0.35 (Cephes, expf.c)
+    T p = splat<T>(1.9875691500e-4);  // e^r, |r| < 0.35 (Cephes, expf.c)
     p = p * r + 1.3981999507e-3f;
     p = p * r + 8.3334519073e-3f;
     p = p * r + 4.1665795894e-2f;
     p = p * r + 1.6666665459e-1f;
     p = p * r + 5.0000001201e-1f;
     p = p * r * r + r + 1.f;
-    T y = same_bits<T>(same_bits<Bits>(p) + (same_bits<Bits>(shifted) << 23));  // times 2^n
-    y = x > high ? all<T>(__builtin_inff()) : y;
+    T y = simd::bit_cast<T>(simd::bit_cast<Bits>(p) + (simd::bit_cast<Bits>(shifted) << 23));  // times 2^n
+    y = x > high ? splat<T>(__builtin_inff()) : y;
     y = x < low ? T{} : y;
     return x != x ? x : y;
   } else
 #endif
-  return std::exp(x);
+  if constexpr (std::is_same_v<element_t<T>, T>) {
+    return std::exp(x);
+  } else {
+    for (std::size_t lane = 0; lane < sizeof(T) / sizeof(x[0]); ++lane) x[lane] = std::exp(x[lane]);
+    return x;
+  }
 }
 
 /// The normal distribution at -|x|: its mass below, and e^(-x^2 / 2).
 template <class T> struct NormalTail { T mass, bell; };
 template <class T> CONTRASTIVE_HD_INLINE NormalTail<T> normal_tail(T x) {
-  const T bell = exp_plain(all<T>(-0.5) * x * x);
+  const T bell = exp_plain(splat<T>(-0.5) * x * x);
   if constexpr (std::is_same_v<element_t<T>, float>) {
     // mass / bell as a polynomial in t = 1 / (1 + 0.4 |x| / sqrt(2)), fitted to 6e-8 of its value on |x| < 14.
     const T t = 1.f / (1.f + 0.282842712f * magnitude(x));
-    T p = all<T>(0.020625032484531403);
+    T p = splat<T>(0.020625032484531403);
     p = p * t - 0.07015278935432434f;
     p = p * t + 0.0419803261756897f;
     p = p * t + 0.043996550142765045f;
@@ -103,11 +86,11 @@ struct Scale {
 };
 struct Shift {
   template <class T> CONTRASTIVE_HD_INLINE static T f(T x, T a) { return x + a; }
-  template <class T> CONTRASTIVE_HD_INLINE static T df(T, T, T) { return all<T>(1); }
+  template <class T> CONTRASTIVE_HD_INLINE static T df(T, T, T) { return splat<T>(1); }
 };
 struct Relu {
   template <class T> CONTRASTIVE_HD_INLINE static T f(T x, T) { return larger(x, T{}); }
-  template <class T> CONTRASTIVE_HD_INLINE static T df(T, T y, T) { return y > T{} ? all<T>(1) : T{}; }
+  template <class T> CONTRASTIVE_HD_INLINE static T df(T, T y, T) { return y > T{} ? splat<T>(1) : T{}; }
 };
 struct Exp {
   template <class T> CONTRASTIVE_HD_INLINE static T f(T x, T) { return exp_plain(x); }
@@ -128,8 +111,8 @@ struct Square {
 struct Abs {
   template <class T> CONTRASTIVE_HD_INLINE static T f(T x, T) { return magnitude(x); }
   template <class T> CONTRASTIVE_HD_INLINE static T df(T x, T, T) {
-    const T below = x < T{} ? all<T>(-1) : T{};
-    return x > T{} ? all<T>(1) : below;
+    const T below = x < T{} ? splat<T>(-1) : T{};
+    return x > T{} ? splat<T>(1) : below;
   }
 };
 struct Pow : OneByOne {  // x^a
@@ -141,23 +124,23 @@ struct Tanh {
 #if !defined(__CUDA_ARCH__)
     if constexpr (std::is_same_v<element_t<T>, float>) {
       const T z = x * x, size = magnitude(x);  // Cephes, tanhf.c
-      T p = all<T>(-5.70498872745e-3);
+      T p = splat<T>(-5.70498872745e-3);
       p = p * z + 2.06390887954e-2f;
       p = p * z - 5.37397155531e-2f;
       p = p * z + 1.33314422036e-1f;
       p = p * z - 3.33332819422e-1f;
       p = p * z * x + x;
       const T far = 1.f - 2.f / (exp_plain(size + size) + 1.f), with_sign = x < T{} ? -far : far;
-      return size < all<T>(0.625) ? p : with_sign;
+      return size < splat<T>(0.625) ? p : with_sign;
     } else
 #endif
     return std::tanh(x);
   }
-  template <class T> CONTRASTIVE_HD_INLINE static T df(T, T y, T) { return all<T>(1) - y * y; }
+  template <class T> CONTRASTIVE_HD_INLINE static T df(T, T y, T) { return splat<T>(1) - y * y; }
 };
 struct Sigmoid {
-  template <class T> CONTRASTIVE_HD_INLINE static T f(T x, T) { return all<T>(1) / (all<T>(1) + exp_plain(-x)); }
-  template <class T> CONTRASTIVE_HD_INLINE static T df(T, T y, T) { return y * (all<T>(1) - y); }
+  template <class T> CONTRASTIVE_HD_INLINE static T f(T x, T) { return splat<T>(1) / (splat<T>(1) + exp_plain(-x)); }
+  template <class T> CONTRASTIVE_HD_INLINE static T df(T, T y, T) { return y * (splat<T>(1) - y); }
 };
 struct LogSigmoid : OneByOne {  // min(x, 0) - log(1 + exp(-|x|)): no overflow on either side
   template <class T> CONTRASTIVE_HD_INLINE static T f(T x, T) {
@@ -167,27 +150,27 @@ struct LogSigmoid : OneByOne {  // min(x, 0) - log(1 + exp(-|x|)): no overflow o
 };
 struct Gelu {  // exact: x Phi(x)
   template <class T> CONTRASTIVE_HD_INLINE static T f(T x, T) {
-    const T below = normal_tail(x).mass, above = all<T>(1) - below;
+    const T below = normal_tail(x).mass, above = splat<T>(1) - below;
     return x * (x < T{} ? below : above);
   }
   template <class T> CONTRASTIVE_HD_INLINE static T df(T x, T, T) {
     const NormalTail<T> at = normal_tail(x);
-    const T above = all<T>(1) - at.mass, phi = x < T{} ? at.mass : above;
-    return phi + x * all<T>(0.39894228040143268) * at.bell;
+    const T above = splat<T>(1) - at.mass, phi = x < T{} ? at.mass : above;
+    return phi + x * splat<T>(0.39894228040143268) * at.bell;
   }
 };
 struct QuickGelu {  // x sigmoid(1.702 x)
   template <class T> CONTRASTIVE_HD_INLINE static T f(T x, T) {
-    return x / (all<T>(1) + exp_plain(all<T>(-1.702) * x));
+    return x / (splat<T>(1) + exp_plain(splat<T>(-1.702) * x));
   }
   template <class T> CONTRASTIVE_HD_INLINE static T df(T x, T, T) {
-    const T s = all<T>(1) / (all<T>(1) + exp_plain(all<T>(-1.702) * x));
-    return s + all<T>(1.702) * x * s * (all<T>(1) - s);
+    const T s = splat<T>(1) / (splat<T>(1) + exp_plain(splat<T>(-1.702) * x));
+    return s + splat<T>(1.702) * x * s * (splat<T>(1) - s);
   }
 };
 struct ClampMin {
   template <class T> CONTRASTIVE_HD_INLINE static T f(T x, T a) { return larger(x, a); }
-  template <class T> CONTRASTIVE_HD_INLINE static T df(T x, T, T a) { return x >= a ? all<T>(1) : T{}; }
+  template <class T> CONTRASTIVE_HD_INLINE static T df(T x, T, T a) { return x >= a ? splat<T>(1) : T{}; }
 };
 
 // Binary functors; their gradients are put together from other ops in ops/elementwise.hpp.
@@ -196,10 +179,10 @@ struct Add { template <class T> CONTRASTIVE_HD_INLINE static T f(T x, T y) { ret
 struct Sub { template <class T> CONTRASTIVE_HD_INLINE static T f(T x, T y) { return x - y; } };
 struct Mul { template <class T> CONTRASTIVE_HD_INLINE static T f(T x, T y) { return x * y; } };
 struct Div { template <class T> CONTRASTIVE_HD_INLINE static T f(T x, T y) { return x / y; } };
-struct Max { template <class T> CONTRASTIVE_HD_INLINE static T f(T x, T y) { return larger(x, y); } };
-struct Min { template <class T> CONTRASTIVE_HD_INLINE static T f(T x, T y) { return smaller(x, y); } };
-struct Equal { template <class T> CONTRASTIVE_HD_INLINE static T f(T x, T y) { return x == y ? all<T>(1) : T{}; } };
-struct Greater { template <class T> CONTRASTIVE_HD_INLINE static T f(T x, T y) { return x > y ? all<T>(1) : T{}; } };
+struct Max { template <class T> CONTRASTIVE_HD_INLINE static T f(T x, T y) { return y != y ? y : larger(x, y); } };
+struct Min { template <class T> CONTRASTIVE_HD_INLINE static T f(T x, T y) { return y != y ? y : smaller(x, y); } };
+struct Equal { template <class T> CONTRASTIVE_HD_INLINE static T f(T x, T y) { return x == y ? splat<T>(1) : T{}; } };
+struct Greater { template <class T> CONTRASTIVE_HD_INLINE static T f(T x, T y) { return x > y ? splat<T>(1) : T{}; } };
 // clang-format on
 
 template <class... F>

@@ -5,7 +5,8 @@
 #include <span>
 #include <vector>
 
-#include "contrastive/kernels/cpu/softmax.hpp"
+#include "contrastive/kernels/cpu/simd.hpp"
+#include "contrastive/kernels/functors.hpp"
 #include "contrastive/ops/reduce.hpp"
 #include "contrastive/ops/softmax.hpp"
 

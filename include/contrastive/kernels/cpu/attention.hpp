@@ -99,16 +99,6 @@ struct HeadTask {
   C* scratch;
 };
 
-template <class V>
-CONTRASTIVE_INLINE V exp_any(V x) {
-  if constexpr (sizeof(x[0]) == 4) {
-    return functors::exp_plain(x);
-  } else {
-    for (int i = 0; i < simd::size_v<V>; ++i) x[i] = std::exp(x[i]);
-    return x;
-  }
-}
-
 /// (count, width) rows `stride` apart, widened: as rows `columns` long, and as columns `turned_row` apart; zeros beyond.
 template <class T, class C>
 CONTRASTIVE_INLINE void widen_rows(const T* from, std::int64_t stride, std::int64_t count, std::int64_t width,
@@ -174,7 +164,7 @@ struct AttentionForward {
         for (std::int64_t j = 1; j < seen; ++j) m = simd::max(simd::load<V>(scores + j * s.queries + q), m);
         V sum{};
         for (std::int64_t j = 0; j < seen; ++j) {
-          const V p = exp_any(simd::load<V>(scores + j * s.queries + q) - m);
+          const V p = functors::exp_plain(simd::load<V>(scores + j * s.queries + q) - m);
           simd::store(scores + j * s.queries + q, p);
           sum += p;
         }
@@ -258,7 +248,7 @@ struct AttentionBackward {
         const V shift = simd::load<V>(lse + q), centre = simd::load<V>(inner + q);
         for (std::int64_t j = 0; j < seen; ++j) {
           const std::int64_t place = j * s.queries + q;
-          const V p = exp_any(simd::load<V>(scores + place) - shift);
+          const V p = functors::exp_plain(simd::load<V>(scores + place) - shift);
           simd::store(scores + place, p);
           simd::store(dscores + place, p * (simd::load<V>(dscores + place) - centre) * scale);
         }

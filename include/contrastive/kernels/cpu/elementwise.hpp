@@ -86,7 +86,7 @@ struct Map {
   }
   template <class V>
   CONTRASTIVE_INLINE static V at(C a, V x) {
-    return F::f(x, functors::all<V>(a));
+    return F::f(x, simd::splat<V>(a));
   }
 };
 
@@ -106,7 +106,7 @@ struct MapGrad {
   }
   template <class V>
   CONTRASTIVE_INLINE static V at(C a, V x, V y, V dy) {
-    return dy * F::df(x, y, functors::all<V>(a));
+    return dy * F::df(x, y, simd::splat<V>(a));
   }
 };
 

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "contrastive/core/dtype.hpp"
+#include "contrastive/core/lanes.hpp"
 
 /// One vector source for every instruction set, chosen at run time. A kernel is a struct with
 ///
@@ -50,14 +51,6 @@ using native = vec<compute_t<T>, lanes<Isa, compute_t<T>>>;
 
 template <class V>
 inline constexpr int size_v = sizeof(V) / sizeof(std::declval<V>()[0]);
-
-template <class To, class From>
-CONTRASTIVE_INLINE To bit_cast(From from) {
-  static_assert(sizeof(To) == sizeof(From));
-  To to;
-  std::memcpy(&to, &from, sizeof to);
-  return to;
-}
 
 /// Loads size_v<V> elements of T, widened to V's element type.
 template <class V, class T>
@@ -136,14 +129,6 @@ CONTRASTIVE_INLINE void store_first(T* to, V value, int n) {
   T padded[size_v<V>];
   store(padded, value);
   std::memcpy(static_cast<void*>(to), padded, static_cast<std::size_t>(n) * sizeof(T));
-}
-
-template <class V, class S>
-CONTRASTIVE_INLINE V splat(S value) {
-  V v{};
-  v +=
-      static_cast<std::remove_cvref_t<decltype(std::declval<V>()[0])>>(value);  // `V{} + value`: g++ fills lane by lane
-  return v;
 }
 
 template <class V>

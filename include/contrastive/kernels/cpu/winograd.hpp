@@ -177,11 +177,12 @@ inline Shape3x3 shape_of(const View& x, std::int64_t C, std::int64_t O) {
 
 }  // namespace detail
 
-/// Whether this sum has these convolutions: 3x3, stride 1, padding 1, channels in whole panels, and pictures so large
-/// that the direct sum has the more multiplications (it skips the padding).
+/// Whether this sum has these convolutions: 3x3, stride 1, padding 1, channels in whole panels, and pictures of sides for
+/// which the direct sum, which skips the padding, does not have fewer multiplications: 2 takes as many, 1 and 3 fewer.
 inline bool fits(const View& x, const View& w, WindowSpec spec) {
+  const auto side = [](std::int64_t n) { return n >= 4 || n == 2; };
   return spec.kernel == 3 && spec.stride == 1 && spec.padding == 1 && w.shape[0] % 32 == 0 && w.shape[3] % 32 == 0 &&
-         x.shape[1] >= 4 && x.shape[2] >= 4;
+         side(x.shape[1]) && side(x.shape[2]);
 }
 
 /// Whether a convolution and its gradient towards the input are computed here.
