@@ -36,14 +36,15 @@ void add_flags(CLI::App& cli, RunOptions& options) {
   cli.add_flag("--no-evaluation", options.no_evaluation, "stop after training: no scores and no report");
 }
 
-/// Trained encoder, untrained encoder and raw pixels by the same three measures, printed as a table.
+/// Trained encoder, untrained encoder and raw pixels by the same three measures, printed as a table. Pixels in colour are
+/// taken less their channels' means, whatever the method's encoder sees: 45 % instead of 36 by kNN on CIFAR-10.
 void evaluate(Json& summary, const Settings& s, const Sets& sets, const Composition& trained,
               const std::function<Composition()>& compose, ReportData& report) {
   const AnyDataset bank = s.data == "stl10" ? open_sets(s).train : sets.train;
   using Encode = std::function<Tensor(const Tensor&)>;
-  const auto measure = [&](const char* name, const std::string& suffix, const Encode& encode) {
-    const FeatureSet train = encode_set(bank, trained.evaluation, encode, 0, 256, s.strict);
-    const FeatureSet test = encode_set(sets.test, trained.evaluation, encode, 0, 256, s.strict);
+  const auto measure = [&](const char* name, const std::string& suffix, const AnyAugment& view, const Encode& encode) {
+    const FeatureSet train = encode_set(bank, view, encode, 0, 256, s.strict);
+    const FeatureSet test = encode_set(sets.test, view, encode, 0, 256, s.strict);
     const Scores scores = score(train, test, s.seed);
     add_scores(summary, scores, suffix);
     std::printf("  %-18s %8.1f %% %8.1f %% %8.1f %%\n", name, 100 * scores.knn_top1, 100 * scores.linear_top1,
@@ -55,11 +56,13 @@ void evaluate(Json& summary, const Settings& s, const Sets& sets, const Composit
   const auto features = [device = device_of(s)](const Composition& composition) -> Encode {
     return [device, &composition](const Tensor& x) { return composition.method.encode(x.to(device)); };
   };
-  const auto [train, test] = measure("trained encoder", "", features(trained));
+  const auto [train, test] = measure("trained encoder", "", trained.evaluation, features(trained));
   const Composition untrained = compose();
   untrained.method.move_to(device_of(s));
-  measure("untrained encoder", "_random_init", features(untrained));
-  measure("raw pixels", "_pixels", [](const Tensor& x) { return x.reshape({x.size(0), -1}); });
+  measure("untrained encoder", "_random_init", trained.evaluation, features(untrained));
+  measure("raw pixels", "_pixels", evaluation_view(s, normalization_of(s)), [](const Tensor& x) {
+    return x.reshape({x.size(0), -1});
+  });
   report.neighbours = neighbour_rows(bank, train, sets.test, test);
   report.map = embedding_map(sets.test, test);
 }

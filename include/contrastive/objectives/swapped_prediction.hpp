@@ -5,6 +5,7 @@
 #include <span>
 #include <vector>
 
+#include "contrastive/core/parallel.hpp"
 #include "contrastive/kernels/cpu/simd.hpp"
 #include "contrastive/kernels/functors.hpp"
 #include "contrastive/ops/reduce.hpp"
