@@ -7,26 +7,26 @@
 #   METHODS="simclr byol" SEEDS="0 1 2" benchmarks/results.sh cifar10 --root DIR --image-size 32 --encoder resnet20
 #
 # Seeds of a method share a row of the table. A run that is there already is left alone. MAE takes its own encoder
-# (vit_micro), CPC its patches.
+# (vit_micro), CPC its patches; METHOD_vit is METHOD with vit_micro.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 data=${1:?"usage: benchmarks/results.sh DATA [flags of the trainers]"}
 shift
 train=build/release/examples/train
-methods=${METHODS:-$($train --list | awk '/^[a-z]/ {print $1}')}
+methods=${METHODS:-$($train --list | awk '/^[a-z]/ {print $1}') moco_v3_vit dino_vit}
 runs=()
 mkdir -p "runs/results/$data"
 for seed in ${SEEDS:-0}; do
-  for method in $methods; do
-    out=runs/results/$data/$method-$seed
+  for name in $methods; do
+    method=${name%_vit} out=runs/results/$data/$name-$seed
     flags=("$@")
-    case $method in
+    case $name in
       cmc) [[ $data == fashion || $data == idx ]] && continue ;;  # grey has no colour to compare
-      mae) flags+=(--encoder vit_micro) ;;
+      mae | *_vit) flags+=(--encoder vit_micro) ;;
       cpc) flags+=(--encoder patches) ;;
     esac
     if [[ ! -f $out/summary.json ]]; then
-      echo "$method, seed $seed" >&2
+      echo "$name, seed $seed" >&2
       if ! $train "$method" --data "$data" --seed "$seed" --out "$out" "${flags[@]}" >"$out.log" 2>&1; then
         tail -n 2 "$out.log" >&2
         continue

@@ -25,7 +25,7 @@ app::Composition compose(const app::Settings& s, std::int64_t, contrastive::Rng 
   using namespace contrastive;
   const AnyAugment views = app::training_views(s, [](int size) { return size < 96 ? byol_cifar(size) : byol(size); });
   const ByolConfig config{
-      .hidden = s.hidden, .dimension = s.dimension, .momentum = s.target_momentum, .same_start = true};
+      .hidden = s.hidden, .dimension = s.dimension, .momentum = s.target_momentum, .same_start = !s.other_start};
   return {byol([&](Rng stream) { return app::encoder_for(s, stream); }, views, config, rng),
           app::evaluation_view(s, app::normalization_of(s))};
 }

@@ -4,6 +4,8 @@
 //
 //   finetune runs/simclr --share 0.01                    on 1 % of the labels, a class as often as another
 //   finetune runs/simclr --share 0.1 --head-layers 1     from the first layer of the projector on
+//   finetune runs/simclr --share 0.01 --from-scratch     what the labels alone give
+//   finetune runs/simclr --share 0.01 --student resnet20    then a student of that network on all pictures, without labels
 //   finetune runs/simclr --linear-only --data cifar100 --root DIR    a linear probe with augmentation, on another set
 
 #include "contrastive/eval/finetune.hpp"
@@ -72,30 +74,54 @@ int main(int argc, char** argv) {
   FineTuneOptions fit{.lr = 0.05, .epochs = 20};
   double share = 1;
   std::size_t head_layers = 0;
+  bool from_scratch = false;
+  std::string student;
+  int student_epochs = 5;
   return app::companion_main(
       argc, argv, "Fine-tunes a run's encoder with a classifier and scores it on the test part",
       [&](CLI::App& cli, app::CompanionOptions&) {
         cli.add_option("--share", share, "of the labels, above 0 and up to 1")->capture_default_str();
         cli.add_option("--head-layers", head_layers, "layers of the projector that are kept")->capture_default_str();
         cli.add_flag("--linear-only", fit.linear_only, "the encoder stands still");
+        cli.add_flag("--from-scratch", from_scratch, "the run's encoder as it began: what the labels alone give");
         cli.add_option("--epochs", fit.epochs, "passes over the labelled pictures")->capture_default_str();
+        cli.add_option("--warmup-epochs", fit.warmup_epochs, "of them with a rising rate")->capture_default_str();
+        cli.add_flag("--lars", fit.lars, "SimCLR's LARS instead of SGD");
         cli.add_option("--lr", fit.lr, "learning rate at the start")->capture_default_str();
         cli.add_option("--batch", fit.batch, "pictures a step")->capture_default_str();
         cli.add_option("--weight-decay", fit.weight_decay, "weight decay")->capture_default_str();
         cli.add_option("--seed", fit.seed, "of the share, the order and the crops")->capture_default_str();
+        cli.add_option("--student", student, "encoder that then learns the network's answers on all pictures");
+        cli.add_option("--student-epochs", student_epochs, "its passes over them")->capture_default_str();
       },
       [&](const app::Trained& trained, const app::CompanionOptions&) {
         const app::Sets sets = app::open_sets(trained.settings);
         require(sets.test.defined() && sets.test.has_labels() && sets.train.has_labels(), "[finetune] ",
                 sets.train.name(), ": fine-tuning needs labels (a folder for each class, and a test part)");
+        require(fit.batch > 0, "[finetune] --batch must be above 0");
         const AnyDataset few = labelled_share(sets.train, share, fit.seed);
-        auto network = classifier_on(Body(trained.composition.method, head_layers), Identity{},
-                                     static_cast<std::int64_t>(sets.train.class_names().size()),
-                                     load_all(take(few, 1), trained.view()).images);
-        const TrainedScore score = fine_tune(network, few, CropAndFlip{trained.view()}, sets.test, trained.view(), fit);
+        const auto classes = static_cast<std::int64_t>(sets.train.class_names().size());
+        const Tensor like = load_all(take(few, 1), trained.view()).images;
+        const AnyMethod method = from_scratch ? trained.untrained().method : trained.composition.method;
+        auto network = classifier_on(Body(method, head_layers), Identity{}, classes, like);
+        const CropAndFlip crops{trained.view()};
+        const TrainedScore score = fine_tune(network, few, crops, sets.test, trained.view(), fit);
         std::printf("%s on %zu labels (%g %%), %d epochs: top-1 %.2f %%\n",
-                    fit.linear_only ? "linear classifier" : "fine-tuned", few.size(), 100 * share, fit.epochs,
-                    100 * score.top1);
+                    fit.linear_only ? "linear classifier"
+                    : from_scratch  ? "from scratch"
+                                    : "fine-tuned",
+                    few.size(), 100 * share, fit.epochs, 100 * score.top1);
+        if (student.empty()) return 0;
+        std::fflush(stdout);
+        const EncoderOptions options = app::encoder_options(trained.settings, trained.view().views().at(0).channels);
+        auto small = classifier_on(make_encoder(student, options, Rng(fit.seed)), Identity{}, classes, like);
+        set_trainable(small, true);
+        DistilOptions distilling{.training = fit};
+        distilling.training.epochs = student_epochs;
+        distilling.training.linear_only = false;
+        const TrainedScore learned = distil(network, small, sets.train, crops, sets.test, trained.view(), distilling);
+        std::printf("its student %s, %d epochs without labels: top-1 %.2f %%\n", student.c_str(), student_epochs,
+                    100 * learned.top1);
         return 0;
       });
 }

@@ -4,7 +4,7 @@
 // its embeddings in a memory bank.
 //
 //   instdisc --data cifar10 --root DIR --encoder resnet18 --image-size 32 --batch 128 --epochs 200
-//   instdisc --negatives 0                      the softmax over all pictures instead of NCE
+//   instdisc --loss softmax                     over all pictures, instead of NCE over --negatives of them
 
 #include "contrastive/methods/instdisc.hpp"
 
@@ -18,17 +18,19 @@ app::Settings recipe() {
   recipe.lr = 0.06;
   recipe.warmup_epochs = 0.2;
   recipe.temperature = 0.1;
+  recipe.loss = "nce";
   return recipe;
 }
 
 app::Composition compose(const app::Settings& s, std::int64_t samples, contrastive::Rng rng) {
   using namespace contrastive;
+  require(s.loss == "nce" || s.loss == "softmax", "[settings] --loss must be nce or softmax, got ", s.loss);
   const int size = static_cast<int>(s.image_size);
   const AnyAugment views = app::channels_of(s) == 1 ? AnyAugment(OneView(simclr_grey(size).first))
                            : size < 96              ? AnyAugment(instdisc_cifar(size))
                                                     : AnyAugment(instdisc(size));
   const InstDiscConfig config{.pictures = samples,
-                              .negatives = s.negatives,
+                              .negatives = s.loss == "softmax" ? 0 : s.negatives,
                               .temperature = s.temperature,
                               .momentum = s.bank_momentum,
                               .dimension = s.dimension};

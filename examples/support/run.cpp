@@ -213,6 +213,15 @@ int local_size(const Settings& s) {
   return static_cast<int>(s.local_size > 0 ? s.local_size : std::max<std::int64_t>(4, s.image_size * 3 / 7 / 4 * 4));
 }
 
+void check_local_size(const Settings& s) {
+  if (s.locals == 0) return;
+  const int local = local_size(s), patch = encoder_options(s, 3).patch();
+  require(local <= s.image_size, "[settings] --local-size must be at most --image-size (", s.image_size, "), got ",
+          local);
+  require(!is_vit(s) || local % patch == 0, "[settings] --local-size must be a multiple of the patch (", patch,
+          " pixels) of ", s.encoder, ", got ", local);
+}
+
 EncoderOptions encoder_options(const Settings& s, int channels) {
   return {.channels = channels,
           .image_size = static_cast<int>(s.image_size),

@@ -99,11 +99,15 @@ AnyAugment training_views(const Settings& s, Views&& colour) {
   return colour(static_cast<int>(s.image_size));
 }
 
+/// Throws unless small crops fit into the picture and into whole patches of a vision transformer.
+void check_local_size(const Settings& s);
+
 /// The same for methods of many crops: `small` below 96 pixels, else `paper`, each (size, local size, locals).
 template <class Small, class Paper>
 AnyAugment multi_crop_views(const Settings& s, Small&& small, Paper&& paper) {
   const int size = static_cast<int>(s.image_size), local = local_size(s);
   const auto locals = static_cast<std::size_t>(s.locals);
+  check_local_size(s);
   if (channels_of(s) == 1) return grey_multi_crop(size, local, locals);
   if (size < 96) return small(size, local, locals);
   return paper(size, local, locals);

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include <CLI/CLI.hpp>
+#include <functional>
 #include <string>
 #include <utility>
 
@@ -18,6 +19,7 @@ namespace app {
 struct Trained {
   Settings settings;
   Composition composition;
+  std::function<Composition()> untrained;  // as the run began
 
   Tensor operator()(const Tensor& pictures) const { return composition.method.encode(pictures); }
   const AnyAugment& view() const { return composition.evaluation; }
@@ -31,10 +33,11 @@ inline Trained load_trained(const std::string& where) {
   require(!path.empty(), "[checkpoint] ", where, " holds no checkpoint");
   const Safetensors file = load_safetensors(path);
   const auto [s, samples] = checkpoint_settings(file, path);
-  Composition composition = method_named(s.method).compose(s, samples, Rng(s.seed));
+  const auto compose = [s = s, samples = samples] { return method_named(s.method).compose(s, samples, Rng(s.seed)); };
+  Composition composition = compose();
   const LoadReport report = load_state(composition.method.state(), file.tensors, "model.");
   require(report.ok(), "[checkpoint] ", path, " does not fit its method: ", to_string(report));
-  return {s, std::move(composition)};
+  return {s, std::move(composition), compose};
 }
 
 struct CompanionOptions {

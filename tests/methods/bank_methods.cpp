@@ -133,6 +133,30 @@ TEST_CASE("a bank row that moves before it is scored gives the answer away") {
   }
 }
 
+TEST_CASE("of a picture twice in a batch the last one moves its row, from where the row was") {
+  const std::int64_t D = 8;
+  const std::vector<std::int64_t> twice{2, 1, 2}, once{2, 1};
+  const Tensor f = normalize(init::normal({3, D}, 1, Rng(1)));
+  for (const DType dtype : {DType::f32, DType::f64}) {
+    MemoryBank bank(4, D, Rng(2));
+    bank.rows = Buffer(bank.rows.to(dtype));
+    MemoryBank last = clone(bank), first = clone(bank);
+    const Tensor still = bank.rows.slice(3, 4).clone();
+    bank.update(twice, f);
+    last.update(once, concat({f.slice(2, 3), f.slice(1, 2)}));
+    first.update(once, f.slice(0, 2));
+    const auto same = [](const Tensor& a, const Tensor& b) {
+      const auto bytes = static_cast<std::size_t>(a.count()) * size_of(a.dtype());
+      return std::memcmp(a.view().data, b.view().data, bytes) == 0;
+    };
+    CHECK(same(bank.rows, last.rows));
+    CHECK_FALSE(same(bank.rows, first.rows));
+    CHECK(same(bank.rows.slice(3, 4), still));
+    CHECK_THROWS_WITH(bank.update(std::vector<std::int64_t>{0, 4, 1}, f), Contains("picture 4 is outside 4 rows"));
+    CHECK(same(bank.rows, last.rows));  // and none has moved
+  }
+}
+
 TEST_CASE("InstDisc resumes to the bit, and its loss falls on shapes") {
   for (const std::int64_t negatives : {64, 0}) {
     const auto make = [&] {

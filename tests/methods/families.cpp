@@ -106,6 +106,30 @@ TEST_CASE("MoCo's symmetric loss is the sum of both directions against one queue
   CHECK(method.objective(z).item() == Approx(one(z).item() + other(swapped).item()).epsilon(1e-6));
   check_near(method.objective.queue.keys.slice(0, 8), normalize(z.target[0]), 1e-7);
   check_near(method.objective.queue.keys.slice(8, 16), normalize(z.target[1]), 1e-7);
+  // All keys and queries alike: ln(K + 1) from each direction.
+  Embeddings same;
+  same.online.assign(2, Tensor::full({8, 4}, 1));
+  same.target = same.online;
+  SymmetricQueueInfoNce start{0.2, Queue(32, 4, Rng(1))};
+  start.queue.keys.copy_from(normalize(Tensor::full({32, 4}, 1)));
+  CHECK(start(same).item() == Approx(2 * std::log(33.0)).epsilon(1e-5));
+}
+
+TEST_CASE("NNCLR looks for neighbours before the batch enters its support set") {
+  const std::int64_t N = 4, K = 16, D = 20;
+  Tensor axes = Tensor::zeros({K, D}), own = Tensor::zeros({N, D});  // axes of their own, away from the set's
+  for (std::int64_t k = 0; k < K; ++k) axes.data<float>()[k * D + k] = 1;
+  for (std::int64_t i = 0; i < N; ++i) own.data<float>()[i * D + K + i] = 1;
+  NeighbourContrast objective{.temperature = 0.1, .support = Queue(K, D, Rng(1))};
+  objective.support.keys.copy_from(axes);
+  Embeddings z;
+  z.online.assign(2, own);
+  z.target = z.online;
+  // No neighbour tells the rows apart. The same batch again finds itself.
+  CHECK(objective(z).item() == Approx(std::log(4.0)).epsilon(1e-5));
+  CHECK(objective(z).item() < 0.01);
+  check_near(objective.support.keys.slice(0, N), own, 1e-6);
+  check_near(objective.support.keys.slice(2 * N, K), axes.slice(2 * N, K), 0);
 }
 
 TEST_CASE("MoCo v3's heads for ResNets and ViTs, and its first step") {

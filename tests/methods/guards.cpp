@@ -55,6 +55,24 @@ TEST_CASE("SimSiam collapses without its stop-gradient, and not with it") {
   CHECK(collapsed.collapsed());
 }
 
+// Without the norm at the projector's end, which the paper can do without (table 3, "hidden-only") and which would split
+// a batch in two where this one goes to a point.
+TEST_CASE("SimSiam collapses without its predictor, and not with it") {
+  const SimsiamConfig config{.dimension = 64, .bottleneck = 16};
+  const auto run = [&](const auto& predictor) {
+    const Mlp projector(32, {{.out = 32, .bias = false}, {.out = 64, .norm = false, .relu = false}}, Rng(5));
+    Method method(tiny_encoder(Rng(5)), projector, predictor, SimsiamCosine{}, simclr_cifar(12), StopGradient{});
+    return watch_on_shapes(method, 0.2, 100);
+  };
+  const CollapseWatch healthy = run(simsiam(tiny_encoder(Rng(5)), simclr_cifar(12), config, Rng(5)).predictor);
+  const CollapseWatch collapsed = run(Identity{});
+  INFO("with: spread " << healthy.spread << ", rank " << healthy.rank << "; without: " << collapsed.spread << ", "
+                       << collapsed.rank);
+  CHECK(healthy.spread > 0.3);
+  CHECK_FALSE(healthy.collapsed());
+  CHECK(collapsed.collapsed());
+}
+
 TEST_CASE("BYOL collapses without its predictor, and not with it") {
   const ByolConfig config{.hidden = 64, .dimension = 32, .momentum = 0.9};
   auto with = byol(tiny_encoder, simclr_cifar(12), config, Rng(6));

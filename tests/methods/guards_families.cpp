@@ -18,6 +18,8 @@ struct PlainCodes {
   SwavConfig config;
   Prototypes prototypes;
 
+  Tensor assignments(const Tensor& z) const { return SwavAssignment{config, prototypes, {}}.assignments(z); }
+
   Tensor operator()(const Embeddings& z) {
     prototypes.normalize();
     std::vector<Tensor> scores, codes;
@@ -34,7 +36,8 @@ struct PlainCodes {
 
 struct Seen {
   CollapseWatch embeddings;
-  OutputWatch outputs;
+  OutputWatch outputs;  // of what the trainer watches
+  OutputWatch targets;  // DINO: of the teacher's
   double loss;
 };
 
@@ -43,8 +46,8 @@ Seen run_swav(M method) {
   return train_on_shapes(method, 0.2, 120, [&](const Views& views) {
     const Embeddings z = method.embed(views);
     method.objective.prototypes.normalize();
-    const Tensor scores = method.objective.prototypes(normalize(z.online[0]));
-    return Seen{collapse_watch(z.online[0]), output_watch(softmax(scores / 0.1)), method.objective(z).item()};
+    const OutputWatch outputs = output_watch(method.objective.assignments(z.online[0]));
+    return Seen{collapse_watch(z.online[0]), outputs, {}, method.objective(z).item()};
   });
 }
 
@@ -61,7 +64,8 @@ Seen run_dino(TeacherTemperature temperature, double center_momentum) {
   return train_on_shapes(method, 0.05, 150, [&](const Views& views) {
     const Embeddings z = method.embed(views);
     const Tensor targets = dino_targets(z.target[0], method.objective.center, temperature.end);
-    return Seen{collapse_watch(z.online[0]), output_watch(targets), method.objective(z).item()};
+    return Seen{collapse_watch(z.online[0]), output_watch(method.objective.assignments(z.online[0])),
+                output_watch(targets), method.objective(z).item()};
   });
 }
 
@@ -92,22 +96,28 @@ TEST_CASE("SwAV puts all pictures on one prototype without Sinkhorn, and not wit
 TEST_CASE("DINO goes to one output without centring, to all alike without sharpening, and to neither with both") {
   const TeacherTemperature sharp{}, as_the_student{.start = 0.1, .end = 0.1}, flat{.start = 1, .end = 1};
   const Seen healthy = run_dino(sharp, 0.9);
-  INFO("with both: information " << healthy.outputs.information() << ", loss " << healthy.loss);
-  CHECK(healthy.outputs.information() > 0.08);
-  CHECK(healthy.outputs.entropy_of_mean > 0.5);
+  INFO("with both: information " << healthy.outputs.information() << ", of the targets "
+                                 << healthy.targets.information() << ", loss " << healthy.loss);
+  CHECK_FALSE(healthy.outputs.collapsed());
+  CHECK(healthy.targets.information() > 0.08);
+  CHECK(healthy.targets.entropy_of_mean > 0.5);
   CHECK_FALSE(healthy.embeddings.collapsed());
 
   const Seen one = run_dino(sharp, 1);  // the centre stays at 0
   INFO("no centring: entropy of the mean " << one.outputs.entropy_of_mean << ", loss " << one.loss);
   CHECK(one.outputs.collapsed());
+  CHECK(one.targets.collapsed());
   CHECK(one.outputs.entropy_of_mean < 0.1);
+  CHECK(one.targets.entropy_of_mean < 0.1);
   CHECK(one.loss < 0.1);
 
   for (const TeacherTemperature& temperature : {as_the_student, flat}) {
     const Seen even = run_dino(temperature, 0.9);
     INFO("teacher at " << temperature.end << ": mean entropy " << even.outputs.mean_entropy << ", loss " << even.loss);
     CHECK(even.outputs.collapsed());
+    CHECK(even.targets.collapsed());
     CHECK(even.outputs.mean_entropy > 0.99);
+    CHECK(even.targets.mean_entropy > 0.99);
     CHECK(even.loss == Approx(std::log(64.0)).epsilon(0.01));
   }
 }

@@ -9,10 +9,12 @@
 #include "contrastive/methods/cpc.hpp"
 #include "contrastive/methods/instdisc.hpp"
 #include "contrastive/methods/invaspread.hpp"
+#include "contrastive/methods/moco_v3.hpp"
 #include "contrastive/methods/nnclr.hpp"
 #include "contrastive/methods/simclr.hpp"
 #include "contrastive/methods/sup_con.hpp"
 #include "contrastive/methods/vicreg.hpp"
+#include "contrastive/objectives/negative_cosine.hpp"
 #include "methods/on_shapes.hpp"
 #include "support/catch.hpp"
 
@@ -37,6 +39,13 @@ Seen run(M method, double lr) {
 struct Attraction {
   Tensor operator()(const Embeddings& z) const {
     return mean(sum(normalize(z.online[0]) * normalize(z.online[1]), 1)) * -1.0;
+  }
+};
+
+/// The same towards the keys of another branch, which get no gradient.
+struct KeyAttraction {
+  Tensor operator()(const Embeddings& z) const {
+    return simsiam_loss(z.online[0], z.target[1], z.online[1], z.target[0]);
   }
 };
 
@@ -90,12 +99,17 @@ void collapses_without_negatives(const M& method, double lr, Objective attractio
   Method changed(method.online.encoder, method.online.projector, method.predictor, std::move(attraction),
                  method.augment, StopGradient{});
   changed.views_together = method.views_together;
-  const CollapseWatch with = run(method, lr).watch, without = run(changed, lr).watch;
+  // Both from the same start: copies share their tensors.
+  const CollapseWatch with = run(clone(method), lr).watch, without = run(clone(changed), lr).watch;
   INFO("with: spread " << with.spread << ", rank " << with.rank << "; without: " << without.spread << ", "
                        << without.rank);
   CHECK_FALSE(with.collapsed());
-  CHECK(with.spread > 2 * without.spread);
-  if (!norm_at_the_end) CHECK(without.collapsed());
+  if (norm_at_the_end) {
+    CHECK(with.rank > 2 * without.rank);
+  } else {
+    CHECK(with.spread > 2 * without.spread);
+    CHECK(without.collapsed());
+  }
 }
 
 }  // namespace
@@ -136,13 +150,25 @@ TEST_CASE("without its negatives a contrastive method collapses, and not with th
         cpc<PixelCnn>(patches, cpc(12, 12), {.steps = 1, .skip = 0, .negatives = 16, .context = 16}, Rng(5));
     collapses_without_negatives(method, 0.05, FutureAttraction{method.objective});
   }
+  SECTION("MoCo v3") {
+    const MocoV3Config config{.temperature = 0.2, .momentum = 0.9, .hidden = 64, .dimension = 32};
+    const auto whole = moco_v3(tiny_encoder(Rng(5)), augment, config, Rng(5));
+    collapses_without_negatives(whole, 0.5);
+    // Its predictor and momentum encoder alone would hold it, as they hold BYOL.
+    const auto start = clone(whole);
+    const Method as_byol(start.online.encoder, start.online.projector, start.predictor, KeyAttraction{}, augment,
+                         Momentum{.momentum = config.momentum, .to_one = true, .update = MomentumUpdate::before_keys});
+    const CollapseWatch held = run(as_byol, 0.5).watch;
+    INFO("by predictor and momentum alone: spread " << held.spread << ", rank " << held.rank);
+    CHECK_FALSE(held.collapsed());
+  }
   SECTION("NNCLR") {
     const NnclrConfig config{.queue = 512, .projector_hidden = 64, .predictor_hidden = 64, .dimension = 32};
     // The predictor alone would hold it, as it holds SimSiam.
     const auto whole = nnclr(tiny_encoder(Rng(5)), simclr_cifar(12), config, Rng(5));
     const Method plain(whole.online.encoder, whole.online.projector, Identity{}, whole.objective, whole.augment,
                        StopGradient{});
-    collapses_without_negatives(plain, 0.3, NeighbourAttraction{Queue(512, 32, Rng(5))});
+    collapses_without_negatives(plain, 0.5, NeighbourAttraction{Queue(512, 32, Rng(5))});
   }
 }
 

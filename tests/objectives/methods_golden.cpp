@@ -101,6 +101,12 @@ TEST_CASE("CMC's two banks score each other's views, by NCE and by softmax") {
       bank_l.update(index.span<std::int64_t>(), f_l.detach());
       bank_ab.update(index.span<std::int64_t>(), f_ab.detach());
       check_close(loss, g.tensor("loss" + at), 1e-10, 1e-12);
+      check_close(loss_l, g.tensor("loss_l" + at), 1e-10, 1e-12);
+      check_close(loss_ab, g.tensor("loss_ab" + at), 1e-10, 1e-12);
+      if (!softmax) {  // Z is named for the view that is scored, by the other's bank
+        check_close(bank_ab.Z, g.tensor("Z_l" + at), 1e-10, 1e-12);
+        check_close(bank_l.Z, g.tensor("Z_ab" + at), 1e-10, 1e-12);
+      }
       check_close(l.grad(), g.tensor("grad_raw_l" + at), 1e-10, 1e-12);
       check_close(ab.grad(), g.tensor("grad_raw_ab" + at), 1e-10, 1e-12);
       check_close(bank_l.rows, g.tensor("memory_l_after" + at), 1e-10, 1e-12);

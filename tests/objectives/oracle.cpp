@@ -3,8 +3,12 @@
 // Losses against loops written from the formulas, and what must not change them.
 
 #include "contrastive/nn/init.hpp"
+#include "contrastive/objectives/barlow_twins.hpp"
 #include "contrastive/objectives/negative_cosine.hpp"
+#include "contrastive/objectives/nnclr.hpp"
 #include "contrastive/objectives/nt_xent.hpp"
+#include "contrastive/objectives/sup_con.hpp"
+#include "contrastive/objectives/vicreg.hpp"
 #include "contrastive/tensor/gradcheck.hpp"
 #include "support/catch.hpp"
 
@@ -121,6 +125,33 @@ TEST_CASE("perfect and opposite predictions end the scales of the methods withou
   CHECK(simsiam_loss(a, -a, a, -a).item() == Approx(1));
   CHECK(byol_loss(a, a * 3, a, a * 3).item() == Approx(0).margin(1e-12));
   CHECK(byol_loss(a, -a, a, -a).item() == Approx(8));
+}
+
+TEST_CASE("first steps: equal rows and independent directions give the closed forms") {
+  const std::int64_t N = 64;
+  const Tensor same = Tensor::full({N, 7}, 0.3, DType::f64);
+  CHECK(nnclr_loss(same, same, same, same, 0.1).item() == Approx(std::log(64.0)).epsilon(1e-10));
+  CHECK(nnclr_loss(same, same, same, same, 0.1, true).item() == Approx(std::log(127.0)).epsilon(1e-10));
+  // Whatever the classes.
+  for (const std::int32_t classes : {1, 4, 10}) {
+    std::vector<std::int32_t> labels;
+    for (std::int32_t i = 0; i < 2 * N; ++i) labels.push_back(i % classes);
+    CHECK(sup_con(concat({same, same}), labels, {.temperature = 0.1}).item() ==
+          Approx(0.1 / 0.07 * std::log(127.0)).epsilon(1e-10));
+  }
+  // Two directions, of 2 - 2 cos each; a cosine of D dimensions has a deviation of 1 / sqrt(D).
+  const Tensor a = random(N, 2048, 1), b = random(N, 2048, 2), c = random(N, 2048, 3), d = random(N, 2048, 4);
+  CHECK(byol_loss(a, b, c, d).item() == Approx(4).margin(0.03));
+  CHECK(simsiam_loss(a, b, c, d).item() == Approx(0).margin(0.01));
+  // C is near 0: D from the first sum, and 1 / N from the square of each entry's noise.
+  const double n = 4096, D = 64, lambda = 0.0051;
+  const Tensor x = random(4096, 64, 5), y = random(4096, 64, 6);
+  CHECK(barlow_twins(x, y).item() == Approx(D + D / n + lambda * D * (D - 1) / n).epsilon(0.01));
+  CHECK(barlow_twins(x, x).item() == Approx(lambda * D * (D - 1) / n).epsilon(0.1));
+  CHECK(barlow_twins(same, same).item() == Approx(7).epsilon(1e-10));  // constant: no correlation in any dimension
+  // Constant rows: the hinge alone, at the root of epsilon. Independent ones: (z0 - z1)^2 is 2.
+  CHECK(vicreg(same, same).item() == Approx(25 * 0.99).epsilon(1e-10));
+  CHECK(vicreg(x, y).item() == Approx(25 * 2 + 2 * (D - 1) / n).epsilon(0.01));
 }
 
 TEST_CASE("what does not fit is said in one sentence") {

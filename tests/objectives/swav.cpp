@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 
-// Sinkhorn's codes and SwAV's loss, queue and prototypes against the official code.
+// Sinkhorn's codes and SwAV's loss, queue and prototypes against the official code; what two processes share, DINO's
+// centre too.
 
 #include <barrier>
 #include <thread>
 
+#include "contrastive/objectives/dino.hpp"
 #include "contrastive/objectives/swav.hpp"
 #include "contrastive/tensor/gradcheck.hpp"
 #include "objectives/support.hpp"
@@ -95,6 +97,52 @@ TEST_CASE("two processes with half a batch each find the codes of one") {
     check_close(Q[r], want.slice(r * 4, r * 4 + 4), 1e-10, 1e-12);
     check_close(Q[r], g.tensor("rank" + std::to_string(r) + ".sinkhorn.Q"), 1e-10, 1e-12);
   }
+}
+
+TEST_CASE("two processes with half a batch each keep DINO's centre of one") {
+  const Golden g = load_golden("two_ranks.safetensors");
+  const std::int64_t B = 8, half = B / 2;
+  const auto rows = [&](const std::string& name, std::int64_t crops, std::int64_t from, std::int64_t to) {
+    std::vector<Tensor> list;
+    for (std::int64_t v = 0; v < crops; ++v) list.push_back(g.tensor(name).slice(v * B + from, v * B + to));
+    return concat(list);
+  };
+  const auto views = [](const Tensor& all, std::int64_t crops) {
+    std::vector<Tensor> list;
+    const std::int64_t n = all.size(0) / crops;
+    for (std::int64_t v = 0; v < crops; ++v) list.push_back(all.slice(v * n, v * n + n));
+    return list;
+  };
+  struct Found {
+    Tensor loss, gradient, center;
+  };
+  const auto run = [&](std::int64_t from, std::int64_t to, const auto& processes) {
+    Center center(6);
+    center.center = Buffer(g.tensor("dino_center").clone());
+    const Tensor student = leaf(rows("dino_student", 4, from, to), DType::f64);
+    const std::vector<Tensor> teacher = views(rows("dino_teacher", 2, from, to), 2);
+    const Tensor loss = dino_loss(views(student, 4), teacher, center, 0.04);
+    loss.backward();
+    center.update(teacher, 0.9, processes);
+    return Found{loss, student.grad(), center.center};
+  };
+  const auto check = [&](const Found& found, const std::string& who) {
+    INFO(who);
+    check_close(found.loss, g.tensor(who + ".dino.loss"), 1e-10, 1e-12);
+    check_close(found.gradient, g.tensor(who + ".dino.grad_student"), 1e-10, 1e-12);
+    check_close(found.center, g.tensor(who + ".dino.center_after"), 1e-10, 1e-12);
+  };
+  check(run(0, B, LocalCommunicator{}), "one");
+  Pair pair;
+  Found found[2];
+  std::thread other([&] { found[1] = run(half, B, pair.end(1)); });
+  found[0] = run(0, half, pair.end(0));
+  other.join();
+  check(found[0], "rank0");
+  check(found[1], "rank1");
+  // Alone, half a batch has another centre.
+  const Tensor lonely = run(0, half, LocalCommunicator{}).center - g.tensor("one.dino.center_after");
+  CHECK(sum(square(lonely)).item() > 1e-4);
 }
 
 TEST_CASE("SwAV's loss, gradients, codes and queue equal the official code") {

@@ -10,6 +10,7 @@
 #include "contrastive/methods/vicreg.hpp"
 #include "contrastive/train/any_method.hpp"
 #include "support/catch.hpp"
+#include "support/golden.hpp"
 
 using namespace contrastive;
 
@@ -23,6 +24,33 @@ Settings hundred_epochs() {
   return s;
 }
 Progress at(double epoch) { return {std::llround(epoch * 10), 1000, 10}; }
+
+/// A run with a peak of `rate`.
+Settings run_of(std::int64_t epochs, double rate, double warmup = 0, double end = 0) {
+  Settings s;
+  s.epochs = epochs;
+  s.batch = 256;
+  s.lr = rate;
+  s.warmup_epochs = warmup;
+  s.lr_end = end;
+  return s;
+}
+
+/// What the trainer takes at each step beside the numbers of a golden tensor: one a step, or one an epoch with
+/// `epoch-schedule`. Of two columns the first.
+template <class F>
+void check_golden(const Golden& golden, const std::string& name, const Settings& s, std::int64_t per_epoch, F&& taken,
+                  double tolerance = 1e-12) {
+  const Tensor& expected = golden.tensor(name);
+  const std::int64_t rows = expected.size(0), columns = expected.count() / rows;
+  const std::int64_t steps = s.epoch_schedule ? per_epoch : 1;
+  for (std::int64_t step = 0; step < rows * steps; ++step) {
+    INFO(name << " at step " << step);
+    const double value = expected.data<double>()[step / steps * columns];
+    CHECK(std::abs(taken(s, Progress{step, s.epochs * per_epoch, per_epoch}) - value) <=
+          tolerance * std::abs(value) + 1e-15);
+  }
+}
 
 }  // namespace
 
@@ -62,6 +90,60 @@ TEST_CASE("weight decay stays, or follows half a cosine", "[train]") {
   CHECK(weight_decay(s, at(0)) == Approx(0.04));
   CHECK(weight_decay(s, at(50)) == Approx(0.22));
   CHECK(weight_decay(s, at(100)) == Approx(0.4));
+}
+
+TEST_CASE("the learning rate is that of the official codes", "[train]") {
+  const auto check = [](const Golden& golden, const std::string& name, const Settings& s, std::int64_t per_epoch,
+                        double tolerance = 1e-12) {
+    check_golden(golden, name, s, per_epoch, learning_rate, tolerance);
+  };
+  const Golden golden = load_golden("schedules.safetensors");
+  Settings s = run_of(16, 0.2, 10, 0.001 * 0.2 * 512 / 256);
+  s.batch = 512;
+  check(golden, "barlow_weights", s, 5);
+  check(golden, "vicreg", s, 5);
+  check(golden, "mae", run_of(6, 1e-3, 2, 1e-6), 5);
+  s = run_of(20, 0.03);
+  s.epoch_schedule = true;
+  check(golden, "moco_cos", s, 5);
+  s.schedule = "step";
+  s.milestones = "12,16";
+  check(golden, "moco_step", s, 5);
+  s = run_of(20, 0.05);
+  s.epoch_schedule = true;
+  check(golden, "simsiam_encoder_predictor", s, 5);
+  check(load_golden("moco_v3.safetensors"), "schedule.lr", run_of(10, 1.5, 2), 7);
+
+  // Those that count steps: 40 of them with 7 of warm-up, 50 with 6; the last numbers are past the end. BYOL's code warms
+  // up in float32.
+  s = run_of(8, 0.3, 1.4);
+  s.batch = 64;
+  check(load_golden("simclr_schedule.safetensors"), "lr_float64_linear", s, 5);
+  s.lr = 0.3 * std::sqrt(64) * 256 / 64;
+  check(load_golden("simclr_schedule.safetensors"), "lr_float64_sqrt", s, 5);
+  s = run_of(10, 0.2, 1.2);
+  s.batch = 512;
+  check(load_golden("byol_schedules.safetensors"), "lr", s, 5, 1e-6);
+}
+
+TEST_CASE("DINO's table reaches the peak a step before the trainer's warm-up; all else is the same", "[train]") {
+  const Golden golden = load_golden("dino_schedules.safetensors");
+  Settings s = run_of(6, 5e-4, 2, 1e-6);
+  s.weight_decay = 0.04;
+  s.weight_decay_end = 0.4;
+  check_golden(golden, "lr", s, 5, [](const Settings& settings, Progress now) {
+    return learning_rate(settings, now) * (now.step < 10 ? 10.0 / 9 : 1);
+  });
+  check_golden(golden, "wd", s, 5, weight_decay);
+}
+
+TEST_CASE("the target's momentum is that of the official codes", "[train]") {
+  const auto momentum = [](double from) {
+    return [from](const Settings&, Progress now) { return Momentum{.momentum = from, .to_one = true}.at(now); };
+  };
+  check_golden(load_golden("dino_schedules.safetensors"), "momentum", run_of(6, 1), 5, momentum(0.996));
+  check_golden(load_golden("moco_v3.safetensors"), "schedule.momentum", run_of(10, 1), 7, momentum(0.99));
+  check_golden(load_golden("byol_schedules.safetensors"), "tau", run_of(10, 1), 5, momentum(0.99));
 }
 
 TEST_CASE("a method without its type has the method's tensors, groups and losses", "[train]") {

@@ -53,6 +53,8 @@ struct EncoderOptions {
   int image_size = 32;  // below 96 pixels ResNet-18/34/50 take the small-image stem
   bool zero_init_residual = false;
   ViTConfig vit{.patch = 0};  // all but size and channels; patch 0: 16 pixels, 4 for pictures below 96
+
+  int patch() const { return vit.patch > 0 ? vit.patch : image_size < 96 ? 4 : 16; }
 };
 
 /// Throws for a name that is not in `encoder_names()`.
@@ -71,7 +73,7 @@ inline ImageEncoder make_encoder(const std::string& name, const EncoderOptions& 
     ViTConfig vit = options.vit;
     vit.image_size = options.image_size;
     vit.channels = options.channels;
-    if (vit.patch == 0) vit.patch = options.image_size < 96 ? 4 : 16;
+    vit.patch = options.patch();
     if (name == "vit_micro") return ViT(vit_micro(vit), rng);
     if (name == "vit_tiny") return ViT(vit_tiny(vit), rng);
     if (name == "vit_small") return ViT(vit_small(vit), rng);

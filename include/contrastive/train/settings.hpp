@@ -36,7 +36,7 @@ struct Settings {
   double temperature = 0.5;
   std::int64_t queue = 4096, negatives = 4096, prototypes = 512;
   double target_momentum = 0.99, bank_momentum = 0.5;
-  bool symmetric = false;
+  bool other_start = false, symmetric = false;
   std::int64_t groups = 1;  // of split batch norm
   std::int64_t head_layers = 2, hidden = 512, dimension = 128;
   double epsilon = 0.05, queue_start = 0, freeze_epochs = 0;
@@ -94,6 +94,8 @@ void each_setting(S& s, F&& f) {
   f("negatives", s.negatives, "rows of the memory bank drawn a picture (InstDisc, CMC), or patches (CPC)");
   f("prototypes", s.prototypes, "prototypes of SwAV, outputs of DINO's head");
   f("target-momentum", s.target_momentum, "momentum of the target network (MoCo, BYOL, DINO)");
+  f("other-start", s.other_start,
+    "the target starts from other random weights, as BYOL's code has it, not as a copy (BYOL)");
   f("bank-momentum", s.bank_momentum, "momentum of the rows of a memory bank");
   f("symmetric", s.symmetric, "each view is query and key in turn (MoCo)");
   f("groups", s.groups, "parts of split batch norm (MoCo)");

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <span>
 
@@ -42,8 +43,8 @@ struct MemoryBank {
     return sampled;
   }
 
-  /// row <- normalise(momentum row + (1 - momentum) feature), in the order of the batch. Call it after the loss: a row
-  /// that was updated first would know the answer.
+  /// row <- normalise(momentum row + (1 - momentum) feature), of the rows as they were before the batch: where it has a
+  /// picture twice, the last one counts. Call it after the loss: a row that was updated first would know the answer.
   void update(std::span<const std::int64_t> pictures, const Tensor& features, double momentum = 0.5) {
     const std::int64_t D = rows.size(1);
     require(features.shape() == Shape{static_cast<std::int64_t>(pictures.size()), D},
@@ -64,18 +65,22 @@ struct MemoryBank {
   template <class T>
   void update_as(std::span<const std::int64_t> pictures, const Tensor& features, double momentum) {
     const std::int64_t D = rows.size(1);
+    const Tensor moved(features.shape(), rows.dtype());
     for (std::size_t i = 0; i < pictures.size(); ++i) {
       require(pictures[i] >= 0 && pictures[i] < size(), "[memory_bank] picture ", pictures[i], " is outside ", size(),
               " rows");
-      T* const row = rows.data<T>() + pictures[i] * D;
+      const T* const old = rows.data<T>() + pictures[i] * D;
       const T* const f = features.data<T>() + static_cast<std::int64_t>(i) * D;
+      T* const row = moved.data<T>() + static_cast<std::int64_t>(i) * D;
       double square = 0;
       for (std::int64_t d = 0; d < D; ++d) {
-        row[d] = static_cast<T>(momentum * static_cast<double>(row[d]) + (1 - momentum) * static_cast<double>(f[d]));
+        row[d] = static_cast<T>(momentum * static_cast<double>(old[d]) + (1 - momentum) * static_cast<double>(f[d]));
         square += static_cast<double>(row[d]) * static_cast<double>(row[d]);
       }
       for (std::int64_t d = 0; d < D; ++d) row[d] = static_cast<T>(static_cast<double>(row[d]) / std::sqrt(square));
     }
+    for (std::size_t i = 0; i < pictures.size(); ++i)
+      std::copy_n(moved.data<T>() + static_cast<std::int64_t>(i) * D, D, rows.data<T>() + pictures[i] * D);
   }
 };
 

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: MIT
+#include "contrastive/train/settings.hpp"
+
+#include <algorithm>
+#include <filesystem>
+#include <string>
+
+#include "contrastive/io/file.hpp"
+#include "support/catch.hpp"
+#include "support/golden.hpp"
+
+using namespace contrastive;
+
+namespace fs = std::filesystem;
+
+namespace {
+
+/// What a configuration of that name says, if a run can be started from it.
+Settings published(const std::string& name, const Json& file) {
+  Settings s;
+  settings_from_json(file, s, name);
+  check_settings(s);
+  require(name.starts_with(s.method + "_") && fs::exists(golden_path("../../docs/methods/" + s.method + ".md")), name,
+          " is of method ", s.method);
+  const bool queues = s.method == "moco_v1" || s.method == "moco_v2" || s.method == "nnclr";
+  const std::int64_t rows = s.symmetric ? 2 * s.batch : s.batch;
+  if (queues || (s.method == "swav" && s.queue > 0))
+    require(s.queue > 0 && s.queue % rows == 0, name, ": a batch of ", rows, " does not divide a queue of ", s.queue);
+  require(s.batch / s.accumulate % s.groups == 0, name, ": ", s.groups, " groups do not divide a batch of ", s.batch);
+  return s;
+}
+
+Json config(const std::string& path) { return Json::parse(read_text(path), path); }
+
+}  // namespace
+
+TEST_CASE("each published recipe is a configuration of a method that there is", "[train]") {
+  const std::string folder = golden_path("../../configs");
+  const std::string table = read_text(folder + "/README.md");
+  int files = 0;
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
+    if (entry.path().extension() != ".json") continue;
+    const std::string name = entry.path().stem().string();
+    INFO(name);
+    CHECK_NOTHROW(published(name, config(entry.path().string())));
+    CHECK(table.find("| `" + name + "` |") != std::string::npos);
+    ++files;
+  }
+  CHECK(files >= 35);
+
+  Json file = config(folder + "/moco_v2_imagenet.json");
+  SECTION("a setting that there is not is named") {
+    file["target-momentun"] = Json(0.9);
+    CHECK_THROWS_WITH(published("moco_v2_imagenet", file),
+                      Contains("moco_v2_imagenet: unknown setting \"target-momentun\""));
+  }
+  SECTION("so is a value that cannot be, a queue that does not fit, another method") {
+    file["batch"] = Json(1);
+    CHECK_THROWS_WITH(published("moco_v2_imagenet", file), Contains("--batch"));
+    file["batch"] = Json(768);
+    CHECK_THROWS_WITH(published("moco_v2_imagenet", file), Contains("does not divide a queue of 65536"));
+    file["batch"] = Json(256);
+    CHECK_THROWS_WITH(published("byol_imagenet", file), Contains("byol_imagenet is of method moco_v2"));
+    CHECK(published("moco_v2_imagenet", file).queue == 65536);
+  }
+}
+
+TEST_CASE("BYOL's target starts from other weights where its code is followed", "[train]") {
+  for (const auto& [name, other] :
+       {std::pair("byol_imagenet", true), {"byol_imagenette", true}, {"byol_cifar10", false}})
+    CHECK(published(name, config(golden_path("../../configs/" + std::string(name) + ".json"))).other_start == other);
+}
+
+TEST_CASE("settings come back from their file, also from one of before a setting was there", "[train]") {
+  Settings s;
+  s.method = "byol";
+  s.lr = 0.3;
+  s.other_start = true;
+  const Json written = settings_to_json(s);
+  Settings read;
+  settings_from_json(Json::parse(written.dump(2), "config.json"), read, "config.json");
+  CHECK(settings_to_json(read).dump() == written.dump());
+
+  Json::Object older = written.as_object();
+  CHECK(std::erase_if(older, [](const Json::Member& member) { return member.name == "other-start"; }) == 1);
+  Settings from_older;
+  settings_from_json(Json(older), from_older, "config.json");
+  CHECK(from_older.lr == 0.3);
+  CHECK_FALSE(from_older.other_start);
+}
