@@ -108,7 +108,8 @@ struct Axes {
     }
     y_ticks = log_y ? log_ticks(low, high) : ticks(low, high, 5);
     y0 = y_ticks.front(), y1 = y_ticks.back();
-    for (double tick : ticks(x0, x1, 7))
+    const bool whole = x0 == std::floor(x0) && x1 == std::floor(x1);  // epochs, steps: no ticks between them
+    for (double tick : ticks(x0, x1, whole ? static_cast<int>(std::min(7.0, x1 - x0)) : 7))
       if (tick >= x0 - 1e-9 * (x1 - x0) && tick <= x1 + 1e-9 * (x1 - x0)) x_ticks.push_back(tick);
   }
 
@@ -167,14 +168,14 @@ inline std::string draw_line(const Thinned& line, const Axes& axes, const std::s
   return svg;
 }
 
-/// The chart as a `<figure>`; empty when no line has a finite point.
+/// The chart as a `<figure>`; empty when no line has a finite point. A line without one is left out, and its colour too.
 inline std::string draw_chart(const Chart& chart) {
   std::vector<Thinned> lines;
-  std::vector<std::string> names;
-  for (const Curve& curve : chart.lines)
-    if (Thinned line = thin(curve); !line.x.empty()) {
+  std::vector<std::size_t> place;  // in the chart
+  for (std::size_t i = 0; i < chart.lines.size(); ++i)
+    if (Thinned line = thin(chart.lines[i]); !line.x.empty()) {
       lines.push_back(std::move(line));
-      names.push_back(curve.name);
+      place.push_back(i);
     }
   if (lines.empty()) return {};
   const Axes axes(lines, chart);
@@ -185,9 +186,10 @@ inline std::string draw_chart(const Chart& chart) {
   std::string svg = chart_frame(chart, axes);
   std::string swatches;
   for (std::size_t i = 0; i < lines.size(); ++i) {
-    const std::string color = line_color(i, lines.size());
+    const std::string color = line_color(place[i], chart.lines.size());
     svg += draw_line(lines[i], axes, color, chart.percent);
-    swatches += "<span><i style=\"background:" + color + "\"></i>" + escape_html(names[i]) + "</span>";
+    swatches +=
+        "<span><i style=\"background:" + color + "\"></i>" + escape_html(chart.lines[place[i]].name) + "</span>";
   }
   if (lines.size() > 1) html += "<div class=legend>" + swatches + "</div>";
   html += "<svg viewBox=\"0 0 520 250\" role=img aria-label=\"" + escape_html(chart.title) +

@@ -158,10 +158,13 @@ inline std::string comparison_charts(const std::vector<NamedRun>& runs) {
     chart.title = chart_title(key);
     chart.x_label = runs[0].data.x_label;
     chart.percent = key.find("top1") != key.npos;
-    for (const NamedRun& run : runs)
+    std::size_t shared = 0;
+    for (const NamedRun& run : runs) {  // one without the curve keeps its place: a run has one colour in all charts
+      chart.lines.push_back({run.name, {}});
       for (const Curve& curve : run.data.curves)
-        if (curve.name == key) chart.lines.push_back({run.name, curve.points});
-    if (chart.lines.size() > 1) html += draw_chart(chart);
+        if (curve.name == key) chart.lines.back().points = curve.points, ++shared;
+    }
+    if (shared > 1) html += draw_chart(chart);
   }
   return html.empty() ? html : heading("Training", "A line a run.") + "<div class=charts>" + html + "</div>";
 }
