@@ -82,12 +82,12 @@ TEST_CASE("runs side by side; a method with two encoders, and one on patches, ar
                             " --student-epochs 1");
   INFO(tuned.text);
   CHECK(tuned.status == 0);
-  CHECK_THAT(tuned.text, Contains("fine-tuned on 100 labels") && Contains("its student small"));
+  CHECK_THAT(tuned.text, Contains("fine-tuned on 102 labels") && Contains("its student small"));
   const Outcome scratch =
       run(program("finetune") + " " + (folder / "dino") + " --share 0.02 --epochs 1 --from-scratch");
   INFO(scratch.text);
   CHECK(scratch.status == 0);
-  CHECK_THAT(scratch.text, Contains("from scratch on 100 labels"));
+  CHECK_THAT(scratch.text, Contains("from scratch on 102 labels"));
   const Outcome side = run(program("compare") + " --out " + (folder / "side") + " " + (folder / "cmc") + " " +
                            (folder / "cpc") + " " + (folder / "dino"));
   CHECK(side.status == 0);
