@@ -24,7 +24,8 @@ app::Settings recipe() {
 
 app::Composition compose(const app::Settings& s, std::int64_t samples, contrastive::Rng rng) {
   using namespace contrastive;
-  require(s.loss == "nce" || s.loss == "softmax", "[settings] --loss must be nce or softmax, got ", s.loss);
+  require(s.loss.empty() || s.loss == "nce" || s.loss == "softmax",  // empty: a run of before the setting was read
+          "[settings] --loss must be nce or softmax, got ", s.loss);
   const int size = static_cast<int>(s.image_size);
   const AnyAugment views = app::channels_of(s) == 1 ? AnyAugment(OneView(simclr_grey(size).first))
                            : size < 96              ? AnyAugment(instdisc_cifar(size))

@@ -103,7 +103,7 @@ struct MicroKernel {
     for (int t = 0; t < count; ++t) {
       const TileTask<C>& task = tasks[t];
       V sum[MR][NV] = {};
-      // The output rows are needed only at the end; asked for now, they are there by then.
+      // The output rows are needed only at the end: prefetched here, they have come by then.
       for (int i = 0; i < MR; ++i)
         for (int v = 0; v < NV; ++v) __builtin_prefetch(task.y + i * task.stride + v * L, 1);
       const C *a = task.a, *b = task.b;
