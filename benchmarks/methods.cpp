@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // A step of every method, as `train METHOD` takes it: its recipe, with ResNet-18 at 32 pixels (MAE: vit_tiny) and 64
-// pictures; loss, gradients, optimiser and momentum update, without the loader. `outside_products` is the share of it
+// pictures, and those made for vision transformers also with vit_small at 224 pixels and 8 pictures (MAE's decoder as in
+// the paper); loss, gradients, optimiser and momentum update, without the loader. `outside_products` is the share of it
 // outside products, convolutions and attention.
 //
 //     methods --benchmark_filter=train_step/byol
@@ -28,13 +29,26 @@ Views noise(const AnyAugment& augment, std::int64_t N) {
   return views;
 }
 
-void train_step(benchmark::State& state, const app::Program& program) {
-  Settings s = program.recipe;
+Settings small_pictures(Settings s) {
   s.data = "cifar10";
   s.image_size = 32;
   s.batch = 64;
   if (s.encoder == "small") s.encoder = "resnet18";
   if (s.encoder == "vit_micro") s.encoder = "vit_tiny";
+  return s;
+}
+
+Settings large_pictures(Settings s) {
+  s.data = "cifar10";
+  s.encoder = "vit_small";
+  s.image_size = 224;
+  s.batch = 8;
+  s.decoder_width = 512;
+  s.decoder_depth = 8;
+  return s;
+}
+
+void train_step(benchmark::State& state, const app::Program& program, const Settings& s) {
   const app::Composition made = program.compose(s, 50000, Rng(0));
   std::size_t tower = 0;
   Optimizer optimizer =
@@ -62,11 +76,19 @@ void train_step(benchmark::State& state, const app::Program& program) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  for (const app::Program* program : app::all_methods())
-    benchmark::RegisterBenchmark(("train_step/" + program->recipe.method).c_str(),
-                                 [program](benchmark::State& state) { train_step(state, *program); })
+  const auto add = [](const std::string& name, const app::Program& program, const Settings& settings) {
+    benchmark::RegisterBenchmark(
+        ("train_step/" + name).c_str(),
+        [&program, settings](benchmark::State& state) { train_step(state, program, settings); })
         ->Unit(benchmark::kMillisecond)
         ->UseRealTime();
+  };
+  for (const app::Program* program : app::all_methods()) {
+    const std::string method = program->recipe.method;
+    add(method, *program, small_pictures(program->recipe));
+    if (method == "moco_v3" || method == "dino" || method == "mae")
+      add(method + "/vit_small", *program, large_pictures(program->recipe));
+  }
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
   benchmark::RunSpecifiedBenchmarks();

@@ -29,7 +29,7 @@ TEST_CASE("cuda: fill, cast, transfer") {
   unaligned.host = wide.host.slice(1, 1001);
   unaligned.far = wide.far.slice(1, 1001);
   Twin y = Twin::blank({1000}, DType::f32);
-  both([&](auto& k, auto at) { k.map[functors::Unary::index_of<functors::Exp>()](at(unaligned), 0, at(y)); });
+  both([&](auto& k, auto at) { k.map[functors::Unary::index_of<functors::Exp>()](at(unaligned), {}, 0, at(y)); });
   same("unaligned", y);
   Twin copy = Twin::blank({1000}, DType::f32);
   cuda().transfer(odd.far.view(), copy.far.view());
@@ -38,18 +38,33 @@ TEST_CASE("cuda: fill, cast, transfer") {
   same("device to device", copy);
 }
 
+template <class... F>
+std::vector<bool> which_from_y(functors::List<F...>) {
+  return {functors::from_y<F>...};
+}
+
 TEST_CASE("cuda: map, map_grad") {
   if (!device()) return;
+  const std::vector<bool> from_y = which_from_y(functors::Unary{});
   for (DType dtype : computed)
-    for (std::int64_t n : {0, 1, 7, 1009, 70001})
+    for (std::int64_t n : {0, 1, 7, 1009, 7063, 70001})
       for (std::size_t f = 0; f < functors::Unary::size; ++f) {
         const Twin x = Twin::random({n}, dtype, 0.1, 2), dy = Twin::random({n}, dtype);
         Twin y = Twin::blank({n}, dtype), dx = Twin::blank({n}, dtype);
-        both([&](auto& k, auto at) { k.map[f](at(x), 1.25, at(y)); });
+        const Twin none;
+        both([&](auto& k, auto at) { k.map[f](at(x), at(none), 1.25, at(y)); });
         same("map " + std::to_string(f), y);
         y.far = y.host.to(Device::cuda);  // so that df sees the same y
-        both([&](auto& k, auto at) { k.map_grad[f](at(x), at(y), at(dy), 1.25, at(dx)); });
+        const Twin& kept = from_y[f] ? y : x;
+        both([&](auto& k, auto at) { k.map_grad[f](at(kept), at(none), at(dy), 1.25, at(dx)); });
         same("map_grad " + std::to_string(f), dx);
+        if (n % 7 != 0 || n == 0) continue;
+        const Twin bias = Twin::random({7}, dtype == DType::f64 ? DType::f64 : DType::f32, 0.1, 1);
+        both([&](auto& k, auto at) { k.map[f](at(x), at(bias), 1.25, at(y)); });
+        same("map with bias " + std::to_string(f), y);
+        if (from_y[f]) continue;
+        both([&](auto& k, auto at) { k.map_grad[f](at(x), at(bias), at(dy), 1.25, at(dx)); });
+        same("map_grad with bias " + std::to_string(f), dx);
       }
 }
 

@@ -108,22 +108,23 @@ TEST_CASE("cuda: batch norm") {
       same("batch_norm_stats: var", var);
       mean.far = mean.host.to(Device::cuda);
       var.far = var.host.to(Device::cuda);
-      for (int with = 0; with < 8; ++with) {
-        const bool relu = with & 1, affine = with & 2, frozen = with & 4;
-        const Twin none, &w = affine ? weight : none, &b = affine ? bias : none, &r = relu ? residual : none;
+      for (int with = 0; with < 16; ++with) {
+        const bool relu = with & 1, affine = with & 2, frozen = with & 4, add = with & 8;
+        const Twin none, &w = affine ? weight : none, &b = affine ? bias : none, &r = add ? residual : none;
         Twin y = Twin::blank(c.x, dtype), dx = Twin::blank(c.x, dtype), dresidual = Twin::blank(c.x, dtype);
         Twin dweight = Twin::blank({C}, wide(dtype)), dbias = Twin::blank({C}, wide(dtype));
         both([&](auto& k, auto at) { k.batch_norm(at(x), at(mean), at(var), 1e-3, at(w), at(b), at(r), relu, at(y)); });
         same("batch_norm", y, 4);
         y.far = y.host.to(Device::cuda);
         both([&](auto& k, auto at) {
-          k.batch_norm_grad(at(x), at(y), at(mean), at(var), 1e-3, at(w), relu, frozen, at(dy), at(dx),
-                            at(affine ? dweight : none), at(affine ? dbias : none), at(relu ? dresidual : none));
+          k.batch_norm_grad(at(x), at(add ? y : none), at(mean), at(var), 1e-3, at(w), at(b), relu, frozen, at(dy),
+                            at(dx), at(affine ? dweight : none), at(affine ? dbias : none),
+                            at(relu && add ? dresidual : none));
         });
         same("batch_norm_grad: dx", dx, 8);
         same("batch_norm_grad: dweight", dweight, 8);
         same("batch_norm_grad: dbias", dbias, 8);
-        same("batch_norm_grad: dresidual", dresidual);
+        if (relu && add) same("batch_norm_grad: dresidual", dresidual);
       }
     }
 }

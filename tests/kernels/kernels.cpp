@@ -79,7 +79,8 @@ TEST_CASE("GELU in f32 is right to a few units in the last place, in its tail to
   constexpr int n = 1 << 16;
   Tensor x({n}), fine({n}, DType::f64);
   for (int i = 0; i < n; ++i) fine.data<double>()[i] = x.data<float>()[i] = -12.f + 24.f * static_cast<float>(i) / n;
-  for (const auto& [f, close] : {std::pair(&gelu, 2e-6), {&quick_gelu, 2e-6}}) {
+  using Op = Tensor(const Tensor&);
+  for (const auto& [f, close] : {std::pair<Op*, double>(&gelu, 2e-6), {&quick_gelu, 2e-6}}) {
     x.clear_grad();
     fine.clear_grad();
     x.set_requires_grad(true);
@@ -97,6 +98,52 @@ TEST_CASE("GELU in f32 is right to a few units in the last place, in its tail to
     CHECK(worst < 10 * close);  // e^(-x^2 / 2) carries the rounding of its exponent, 72 at the ends
     CHECK(worst_gradient < close);
   }
+}
+
+TEST_CASE("an activation with a bias is the activation of the sum") {
+  for (const DType dtype : {DType::f32, DType::bf16})
+    for (const std::int64_t C : {1, 3, 32, 48, 512, 700}) {
+      const Tensor x = random({2, 37, C}, 1, dtype), bias = random({C}, 2), dy = random({2, 37, C}, 3, dtype);
+      const auto outcome = [&](bool gelus, bool fine) {
+        const DType wide = fine ? DType::f64 : dtype;
+        Tensor a = x.to(wide).clone(), b = bias.to(fine ? DType::f64 : DType::f32).clone();
+        for (Tensor* leaf : {&a, &b}) leaf->set_requires_grad(true);
+        const Tensor y = fine ? (gelus ? gelu(a + b) : relu(a + b)) : (gelus ? gelu(a, b) : relu(a, b));
+        y.backward(dy.to(wide));
+        return std::vector<Tensor>{y.detach(), a.grad(), b.grad()};
+      };
+      for (const bool gelus : {false, true}) {
+        const std::vector<Tensor> got = outcome(gelus, false), want = outcome(gelus, true);
+        for (std::size_t i = 0; i < got.size(); ++i)
+          CHECK(relative_error(got[i], want[i]) < (dtype == DType::f32 ? 1e-6 : 4e-3));
+      }
+    }
+  CHECK_THROWS_WITH(relu(random({4, 3}, 1), random({4}, 2)), Contains("[bias]"));
+}
+
+TEST_CASE("batch norm's gradient finds the ReLU's side from x as from y") {
+  for (const DType dtype : {DType::f32, DType::f64, DType::bf16})
+    for (const std::int64_t C : {3, 16, 64, 67}) {
+      const DType wide = dtype == DType::f64 ? DType::f64 : DType::f32;
+      const Tensor x = random({6, 5, C}, 1, dtype), dy = random({6, 5, C}, 2, dtype), y(x.shape(), dtype);
+      const Tensor gain = random({C}, 3, wide), offset = random({C}, 4, wide);
+      const auto [mean, var] = batch_norm_statistics(x, 2);
+      const KernelTable& k = x.kernels();
+      k.batch_norm(x.view(), mean.view(), var.view(), 1e-5, gain.view(), offset.view(), {}, true, y.view());
+      const auto gradients = [&](View known, View residual) {
+        const Tensor dx(x.shape(), dtype), dgain({C}, wide), doffset({C}, wide);
+        k.batch_norm_grad(x.view(), known, mean.view(), var.view(), 1e-5, gain.view(), offset.view(), true, false,
+                          dy.view(), dx.view(), dgain.view(), doffset.view(), residual);
+        return std::vector<Tensor>{dx, dgain, doffset};
+      };
+      const Tensor dresidual(x.shape(), dtype);
+      const std::vector<Tensor> by_y = gradients(y.view(), {}), by_x = gradients({}, {}),
+                                again = gradients(y.view(), dresidual.view());
+      for (std::size_t i = 0; i < by_y.size(); ++i) {
+        CHECK(same_bits(by_y[i], by_x[i]));
+        CHECK(same_bits(by_y[i], again[i]));
+      }
+    }
 }
 
 TEST_CASE("the larger of two keeps NaN of either, in vectors and in what is left of them") {
@@ -260,8 +307,9 @@ TEST_CASE("what is written past the caches is what would be written into them") 
     leaf.set_requires_grad(true);
     const Tensor y = conv2d(leaf, w, {.kernel = 3, .stride = 1, .padding = 1});
     const Tensor z = batch_norm(y, mean, var, true, {gain, offset, {}, true});
-    sum(square(z)).backward();
-    return std::vector<Tensor>{y.detach(), z.detach(), leaf.grad()};
+    const Tensor sum_of_both = batch_norm(y, mean, var, true, {gain, offset, z, true});
+    sum(square(sum_of_both)).backward();
+    return std::vector<Tensor>{y.detach(), z.detach(), sum_of_both.detach(), leaf.grad()};
   };
   const std::vector<Tensor> whole = outputs(x);
   for (int third = 0; third < 3; ++third) {

@@ -62,7 +62,7 @@ KernelTable table() {
         &T::layer_norm_grad, &T::attention, &T::attention_grad, &T::gather, &T::scatter_add, &T::permute, &T::place,
         &T::extract, &T::sgd, &T::trust_ratio, &T::adamw, &T::lerp, &T::sum_squares>(guarded);
   [&]<std::size_t... I>(std::index_sequence<I...>) {
-    ((guarded.map[I] = call_at<D, &T::map, I, View, double, View>), ...);
+    ((guarded.map[I] = call_at<D, &T::map, I, View, View, double, View>), ...);
     ((guarded.map_grad[I] = call_at<D, &T::map_grad, I, View, View, View, double, View>), ...);
   }
   (std::make_index_sequence<functors::Unary::size>());

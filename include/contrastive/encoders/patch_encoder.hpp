@@ -31,7 +31,9 @@ struct BiasedConv2d {
     bias = Parameter(init::uniform({out}, bound, rng / "bias"));
   }
 
-  Tensor operator()(const Tensor& x) const { return conv2d(x, placed(), window) + cast(bias, x.dtype()); }
+  Tensor operator()(const Tensor& x) const { return add_bias(conv2d(x, placed(), window), bias); }
+  /// max(0, it), with the bias in the same pass.
+  Tensor relu(const Tensor& x) const { return contrastive::relu(conv2d(x, placed(), window), bias); }
 
   template <class F>
   void members(F&& f) {
@@ -110,9 +112,9 @@ class PreactResNet {
 
     Tensor operator()(const Tensor& x) const {
       const Tensor active = relu(x);
-      Tensor y = convs[0](active);
-      for (std::size_t i = 1; i < convs.size(); ++i) y = convs[i](relu(y));
-      return y + (shortcut.empty() ? x : shortcut[0](active));
+      Tensor y = active;
+      for (std::size_t i = 0; i + 1 < convs.size(); ++i) y = convs[i].relu(y);
+      return convs.back()(y) + (shortcut.empty() ? x : shortcut[0](active));
     }
 
     template <class F>

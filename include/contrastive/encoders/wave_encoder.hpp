@@ -43,7 +43,7 @@ struct WaveEncoder {
     require(x.rank() == 3 || (x.rank() == 4 && x.size(2) == 1), "[wave_encoder] expected (N, T, C), got ", x.shape());
     Tensor y = x.reshape({x.size(0), x.size(1), x.size(-1)});
     for (std::size_t i = 0; i < layers.size(); ++i)
-      y = relu(conv1d(y, weights[i], layers[i].stride, layers[i].padding) + cast(biases[i], y.dtype()));
+      y = relu(conv1d(y, weights[i], layers[i].stride, layers[i].padding), biases[i]);
     return y.reshape({y.size(0), y.size(1), 1, y.size(2)});
   }
   Tensor operator()(const Tensor& x) const {

@@ -8,9 +8,10 @@
 #include "contrastive/core/host_device.hpp"
 #include "contrastive/core/lanes.hpp"
 
-/// Elementwise maths, written once for every backend: `f` and, for unary functors, `df` beside it. T is float, double,
-/// or on the CPU a vector of floats (unless the functor is `OneByOne`); `a` is the functor's one parameter where it has
-/// one. To add a functor, write it here and name it in a list below; every backend then instantiates it.
+/// Elementwise maths, written once for every backend: `f` and, for unary functors, its derivative beside it: `df` of x,
+/// or `df_at_y` where y = f(x) says it better (`from_y`); only that one of the two is kept for the gradient. T is float,
+/// double, or on the CPU a vector of floats (unless the functor is `OneByOne`); `a` is the functor's one parameter where
+/// it has one. To add a functor, write it here and name it in a list below; every backend then instantiates it.
 namespace contrastive::functors {
 
 using simd::element_t, simd::splat;
@@ -22,6 +23,18 @@ template <class T> CONTRASTIVE_HD_INLINE constexpr T larger(T x, T y) { return x
 template <class T> CONTRASTIVE_HD_INLINE constexpr T smaller(T x, T y) { return x > y ? y : x; }
 template <class T> CONTRASTIVE_HD_INLINE constexpr T magnitude(T x) { return x < T{} ? -x : x; }
 
+/// e^(x - n log 2) of floats, n the integer nearest to x / log 2 (Cephes, expf.c).
+template <class T> CONTRASTIVE_HD_INLINE T exp_near(T x, T n) {
+  const T r = (x - n * 0.693359375f) + n * 2.12194440e-4f;
+  T p = splat<T>(1.9875691500e-4);
+  p = p * r + 1.3981999507e-3f;
+  p = p * r + 8.3334519073e-3f;
+  p = p * r + 4.1665795894e-2f;
+  p = p * r + 1.6666665459e-1f;
+  p = p * r + 5.0000001201e-1f;
+  return p * r * r + r + 1.f;
+}
+
 /// e^x; of floats on the host without a call or a branch, within 2.4e-7 of its value: 0 below -87.3, infinity above 88.7,
 /// NaN stays.
 template <class T> CONTRASTIVE_HD_INLINE T exp_plain(T x) {
@@ -31,14 +44,7 @@ template <class T> CONTRASTIVE_HD_INLINE T exp_plain(T x) {
     const T low = splat<T>(-87.336544), high = splat<T>(88.722839);
     const T z = smaller(larger(x, low), high);
     const T shifted = z * 1.44269504f + 12582912.f;  // + 1.5 * 2^23 rounds to the nearest integer, n
-    const T n = shifted - 12582912.f, r = (z - n * 0.693359375f) + n * 2.12194440e-4f;
-    T p = splat<T>(1.9875691500e-4);  // e^r, |r| < 0.35 (Cephes, expf.c)
-    p = p * r + 1.3981999507e-3f;
-    p = p * r + 8.3334519073e-3f;
-    p = p * r + 4.1665795894e-2f;
-    p = p * r + 1.6666665459e-1f;
-    p = p * r + 5.0000001201e-1f;
-    p = p * r * r + r + 1.f;
+    const T p = exp_near(z, shifted - 12582912.f);
     T y = simd::bit_cast<T>(simd::bit_cast<Bits>(p) + (simd::bit_cast<Bits>(shifted) << 23));  // times 2^n
     y = x > high ? splat<T>(__builtin_inff()) : y;
     y = x < low ? T{} : y;
@@ -53,10 +59,23 @@ template <class T> CONTRASTIVE_HD_INLINE T exp_plain(T x) {
   }
 }
 
+/// e^(-x^2 / 2), of floats on the host: as `exp_plain`, without its ends: 1e-38 at the least, NaN stays.
+template <class T> CONTRASTIVE_HD_INLINE T bell_curve(T x) {
+  const T z = splat<T>(-0.5) * x * x;
+#if !defined(__CUDA_ARCH__)
+  if constexpr (std::is_same_v<element_t<T>, float>) {
+    const T shifted = larger(z, splat<T>(-87.)) * 1.44269504f + 12582912.f;
+    return exp_near(larger(z, splat<T>(-87.)), shifted - 12582912.f) *
+           simd::bit_cast<T>((simd::bit_cast<simd::bits_t<T>>(shifted) << 23) + 0x3f800000);
+  } else
+#endif
+  return exp_plain(z);
+}
+
 /// The normal distribution at -|x|: its mass below, and e^(-x^2 / 2).
 template <class T> struct NormalTail { T mass, bell; };
 template <class T> CONTRASTIVE_HD_INLINE NormalTail<T> normal_tail(T x) {
-  const T bell = exp_plain(splat<T>(-0.5) * x * x);
+  const T bell = bell_curve(x);
   if constexpr (std::is_same_v<element_t<T>, float>) {
     // mass / bell as a polynomial in t = 1 / (1 + 0.4 |x| / sqrt(2)), fitted to 6e-8 of its value on |x| < 14.
     const T t = 1.f / (1.f + 0.282842712f * magnitude(x));
@@ -75,49 +94,51 @@ template <class T> CONTRASTIVE_HD_INLINE NormalTail<T> normal_tail(T x) {
   }
 }
 
+/// Whether the derivative is a function of y.
+template <class F>
+concept from_y = requires(float y) { F::df_at_y(y, y); };
+
 /// Functors of functions that vectors do not have: the CPU takes them a number at a time.
 struct OneByOne {};
 
-// df(x, y, a) is dy/dx at x, where y = f(x, a).
-
 struct Scale {
   template <class T> CONTRASTIVE_HD_INLINE static T f(T x, T a) { return x * a; }
-  template <class T> CONTRASTIVE_HD_INLINE static T df(T, T, T a) { return a; }
+  template <class T> CONTRASTIVE_HD_INLINE static T df(T, T a) { return a; }
 };
 struct Shift {
   template <class T> CONTRASTIVE_HD_INLINE static T f(T x, T a) { return x + a; }
-  template <class T> CONTRASTIVE_HD_INLINE static T df(T, T, T) { return splat<T>(1); }
+  template <class T> CONTRASTIVE_HD_INLINE static T df(T, T) { return splat<T>(1); }
 };
 struct Relu {
   template <class T> CONTRASTIVE_HD_INLINE static T f(T x, T) { return larger(x, T{}); }
-  template <class T> CONTRASTIVE_HD_INLINE static T df(T, T y, T) { return y > T{} ? splat<T>(1) : T{}; }
+  template <class T> CONTRASTIVE_HD_INLINE static T df_at_y(T y, T) { return y > T{} ? splat<T>(1) : T{}; }
 };
 struct Exp {
   template <class T> CONTRASTIVE_HD_INLINE static T f(T x, T) { return exp_plain(x); }
-  template <class T> CONTRASTIVE_HD_INLINE static T df(T, T y, T) { return y; }
+  template <class T> CONTRASTIVE_HD_INLINE static T df_at_y(T y, T) { return y; }
 };
 struct Log : OneByOne {
   template <class T> CONTRASTIVE_HD_INLINE static T f(T x, T) { return std::log(x); }
-  template <class T> CONTRASTIVE_HD_INLINE static T df(T x, T, T) { return T(1) / x; }
+  template <class T> CONTRASTIVE_HD_INLINE static T df(T x, T) { return T(1) / x; }
 };
 struct Sqrt : OneByOne {
   template <class T> CONTRASTIVE_HD_INLINE static T f(T x, T) { return std::sqrt(x); }
-  template <class T> CONTRASTIVE_HD_INLINE static T df(T, T y, T) { return T(0.5) / y; }
+  template <class T> CONTRASTIVE_HD_INLINE static T df_at_y(T y, T) { return T(0.5) / y; }
 };
 struct Square {
   template <class T> CONTRASTIVE_HD_INLINE static T f(T x, T) { return x * x; }
-  template <class T> CONTRASTIVE_HD_INLINE static T df(T x, T, T) { return x + x; }
+  template <class T> CONTRASTIVE_HD_INLINE static T df(T x, T) { return x + x; }
 };
 struct Abs {
   template <class T> CONTRASTIVE_HD_INLINE static T f(T x, T) { return magnitude(x); }
-  template <class T> CONTRASTIVE_HD_INLINE static T df(T x, T, T) {
+  template <class T> CONTRASTIVE_HD_INLINE static T df(T x, T) {
     const T below = x < T{} ? splat<T>(-1) : T{};
     return x > T{} ? splat<T>(1) : below;
   }
 };
 struct Pow : OneByOne {  // x^a
   template <class T> CONTRASTIVE_HD_INLINE static T f(T x, T a) { return std::pow(x, a); }
-  template <class T> CONTRASTIVE_HD_INLINE static T df(T x, T, T a) { return a * std::pow(x, a - T(1)); }
+  template <class T> CONTRASTIVE_HD_INLINE static T df(T x, T a) { return a * std::pow(x, a - T(1)); }
 };
 struct Tanh {
   template <class T> CONTRASTIVE_HD_INLINE static T f(T x, T) {
@@ -136,24 +157,24 @@ struct Tanh {
 #endif
     return std::tanh(x);
   }
-  template <class T> CONTRASTIVE_HD_INLINE static T df(T, T y, T) { return splat<T>(1) - y * y; }
+  template <class T> CONTRASTIVE_HD_INLINE static T df_at_y(T y, T) { return splat<T>(1) - y * y; }
 };
 struct Sigmoid {
   template <class T> CONTRASTIVE_HD_INLINE static T f(T x, T) { return splat<T>(1) / (splat<T>(1) + exp_plain(-x)); }
-  template <class T> CONTRASTIVE_HD_INLINE static T df(T, T y, T) { return y * (splat<T>(1) - y); }
+  template <class T> CONTRASTIVE_HD_INLINE static T df_at_y(T y, T) { return y * (splat<T>(1) - y); }
 };
 struct LogSigmoid : OneByOne {  // min(x, 0) - log(1 + exp(-|x|)): no overflow on either side
   template <class T> CONTRASTIVE_HD_INLINE static T f(T x, T) {
     return smaller(x, T(0)) - std::log1p(std::exp(-magnitude(x)));
   }
-  template <class T> CONTRASTIVE_HD_INLINE static T df(T, T y, T) { return T(1) - std::exp(y); }
+  template <class T> CONTRASTIVE_HD_INLINE static T df_at_y(T y, T) { return T(1) - std::exp(y); }
 };
 struct Gelu {  // exact: x Phi(x)
   template <class T> CONTRASTIVE_HD_INLINE static T f(T x, T) {
     const T below = normal_tail(x).mass, above = splat<T>(1) - below;
     return x * (x < T{} ? below : above);
   }
-  template <class T> CONTRASTIVE_HD_INLINE static T df(T x, T, T) {
+  template <class T> CONTRASTIVE_HD_INLINE static T df(T x, T) {
     const NormalTail<T> at = normal_tail(x);
     const T above = splat<T>(1) - at.mass, phi = x < T{} ? at.mass : above;
     return phi + x * splat<T>(0.39894228040143268) * at.bell;
@@ -163,14 +184,14 @@ struct QuickGelu {  // x sigmoid(1.702 x)
   template <class T> CONTRASTIVE_HD_INLINE static T f(T x, T) {
     return x / (splat<T>(1) + exp_plain(splat<T>(-1.702) * x));
   }
-  template <class T> CONTRASTIVE_HD_INLINE static T df(T x, T, T) {
+  template <class T> CONTRASTIVE_HD_INLINE static T df(T x, T) {
     const T s = splat<T>(1) / (splat<T>(1) + exp_plain(splat<T>(-1.702) * x));
     return s + splat<T>(1.702) * x * s * (splat<T>(1) - s);
   }
 };
 struct ClampMin {
   template <class T> CONTRASTIVE_HD_INLINE static T f(T x, T a) { return larger(x, a); }
-  template <class T> CONTRASTIVE_HD_INLINE static T df(T x, T, T a) { return x >= a ? splat<T>(1) : T{}; }
+  template <class T> CONTRASTIVE_HD_INLINE static T df(T x, T a) { return x >= a ? splat<T>(1) : T{}; }
 };
 
 // Binary functors; their gradients are put together from other ops in ops/elementwise.hpp.

@@ -65,9 +65,11 @@ struct KernelTable {
   void (*cast)(View x, View y);
 
   // Elementwise.
-  std::array<void (*)(View x, double a, View y), functors::Unary::size> map;
-  std::array<void (*)(View x, View y, View dy, double a, View dx), functors::Unary::size> map_grad;  // dx = dy df
-  std::array<void (*)(View a, View b, View y), functors::Binary::size> zip;                          // broadcasts
+  // y = f(x [+ bias]), bias (C) over the last axis, in f32 beside bf16. The gradient is taken from what was kept: y where
+  // the functor is `from_y` (bias is empty then), else x.
+  std::array<void (*)(View x, View bias, double a, View y), functors::Unary::size> map;
+  std::array<void (*)(View kept, View bias, View dy, double a, View dx), functors::Unary::size> map_grad;  // dx = dy df
+  std::array<void (*)(View a, View b, View y), functors::Binary::size> zip;                                // broadcasts
   void (*accumulate)(View x, View y);  // y += x, same shape
 
   // Reductions.
@@ -98,9 +100,10 @@ struct KernelTable {
   void (*batch_norm_stats)(View x, View mean, View var);  // biased variance
   // y = [relu]((x - mean) / sqrt(var + eps) * weight + bias [+ residual]); empty views where absent.
   void (*batch_norm)(View x, View mean, View var, double eps, View weight, View bias, View residual, bool relu, View y);
-  // With batch statistics (frozen = false) or constants. y is read when relu; dresidual gets dy after the relu.
-  void (*batch_norm_grad)(View x, View y, View mean, View var, double eps, View weight, bool relu, bool frozen, View dy,
-                          View dx, View dweight, View dbias, View dresidual);
+  // With batch statistics (frozen = false) or constants. With relu, y tells which numbers it let through; where there
+  // was no residual y may be empty: x, weight and bias tell as much. dresidual gets dy after the relu.
+  void (*batch_norm_grad)(View x, View y, View mean, View var, double eps, View weight, View bias, bool relu,
+                          bool frozen, View dy, View dx, View dweight, View dbias, View dresidual);
 
   // Layer norm over the last axis: y = (x - mean) * spread * weight + bias with spread = 1 / sqrt(biased variance + eps),
   // one mean and spread a row; weight and bias may be empty. Outputs of the gradient that are empty are not wanted.
@@ -144,7 +147,7 @@ concept Backend = requires(View v, WindowSpec w, MatmulSpec m, AttentionSpec s, 
   B::synchronize();
   B::fill(v, 0.0);
   B::cast(v, v);
-  B::template map<functors::Relu>(v, 0.0, v);
+  B::template map<functors::Relu>(v, v, 0.0, v);
   B::template map_grad<functors::Relu>(v, v, v, 0.0, v);
   B::template zip<functors::Add>(v, v, v);
   B::accumulate(v, v);
@@ -168,7 +171,7 @@ concept Backend = requires(View v, WindowSpec w, MatmulSpec m, AttentionSpec s, 
   B::avg_pool_grad(v, v, w);
   B::batch_norm_stats(v, v, v);
   B::batch_norm(v, v, v, 0.0, v, v, v, false, v);
-  B::batch_norm_grad(v, v, v, v, 0.0, v, false, false, v, v, v, v, v);
+  B::batch_norm_grad(v, v, v, v, 0.0, v, v, false, false, v, v, v, v, v);
   B::layer_norm(v, v, v, 0.0, v, v, v);
   B::layer_norm_grad(v, v, v, v, v, v, v, v);
   B::attention(v, v, v, s);

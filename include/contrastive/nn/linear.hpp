@@ -21,19 +21,25 @@ struct Linear {
   }
 
   Tensor operator()(const Tensor& x) const {
-    if (x.rank() > 2) {
-      Shape shape = x.shape();
-      shape[-1] = weight.size(0);
-      return (*this)(x.reshape({-1, x.size(-1)})).reshape(shape);
-    }
-    const Tensor y = matmul(x, weight, false, true);
-    return bias.defined() ? y + cast(bias, y.dtype()) : y;
+    const Tensor y = product(x);
+    return bias.defined() ? add_bias(y, bias) : y;
   }
+  /// The activation of it, with the bias in the same pass.
+  Tensor relu(const Tensor& x) const { return contrastive::relu(product(x), bias); }
+  Tensor gelu(const Tensor& x) const { return contrastive::gelu(product(x), bias); }
 
   template <class F>
   void members(F&& f) {
     f("weight", weight);
     f("bias", bias);
+  }
+
+ private:
+  Tensor product(const Tensor& x) const {
+    if (x.rank() <= 2) return matmul(x, weight, false, true);
+    Shape shape = x.shape();
+    shape[-1] = weight.size(0);
+    return matmul(x.reshape({-1, x.size(-1)}), weight, false, true).reshape(shape);
   }
 };
 

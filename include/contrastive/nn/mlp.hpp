@@ -45,12 +45,13 @@ struct Mlp {
     require(count <= layers.size(), "[mlp] ", count, " of ", layers.size(), " layers");
     for (std::size_t i = 0; i < count; ++i) {
       const Layer& layer = layers[i];
-      x = layer.linear(x);
-      if (layer.has_norm)
+      if (layer.has_norm) {
+        x = layer.linear(x);
         x = layer.has_relu ? layer.norm.relu(x) : layer.norm(x);
-      else if (layer.has_relu)
-        x = contrastive::relu(x);
-      if (layer.has_gelu) x = contrastive::gelu(x);
+        if (layer.has_gelu) x = gelu(x);
+      } else {
+        x = layer.has_relu ? layer.linear.relu(x) : layer.has_gelu ? layer.linear.gelu(x) : layer.linear(x);
+      }
     }
     return x;
   }

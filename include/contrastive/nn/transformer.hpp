@@ -41,7 +41,7 @@ struct FeedForward {
   FeedForward(std::int64_t width, std::int64_t hidden, Rng rng)
       : fc1(width, hidden, rng / "fc1"), fc2(hidden, width, rng / "fc2") {}
 
-  Tensor operator()(const Tensor& x) const { return fc2(gelu(fc1(x))); }
+  Tensor operator()(const Tensor& x) const { return fc2(fc1.gelu(x)); }
 
   template <class F>
   void members(F&& f) {

@@ -7,17 +7,42 @@
 /// tensor's).
 namespace contrastive {
 
-/// y = F(x, a). To make an op of a functor: `inline Tensor relu(const Tensor& x) { return unary<functors::Relu>(x); }`
+namespace detail {
+
+/// Sums a gradient over the axes that a broadcast stretched.
+inline Tensor sum_to_shape(const Tensor& dy, const Shape& shape) {
+  if (dy.shape() == shape) return dy;
+  const Tensor dx(shape, dy.dtype(), dy.device());
+  dy.kernels().sum_to(dy.view(), 1.0, dx.view());
+  return dx;
+}
+
+inline void check_bias(const Tensor& x, const Tensor& bias) {
+  const DType wide = x.dtype() == DType::bf16 ? DType::f32 : x.dtype();
+  require(x.rank() > 0 && bias.shape() == Shape{x.size(-1)} && bias.count() > 0 && bias.dtype() == wide,
+          "[bias] expected (", x.rank() > 0 ? x.size(-1) : 0, ") of ", to_string(wide), " for ", x.shape(), ", got ",
+          bias.shape(), " of ", to_string(bias.dtype()));
+  check_devices("bias", {&x, &bias});
+}
+
+}  // namespace detail
+
+/// y = F(x [+ bias], a), bias (C) over the last axis. To make an op of a functor:
+/// `inline Tensor relu(const Tensor& x) { return unary<functors::Relu>(x); }`
 template <class F>
-Tensor unary(const Tensor& x, double a = 0) {
+Tensor unary(const Tensor& x, double a = 0, const Tensor& bias = {}) {
   constexpr auto place = functors::Unary::index_of<F>();
+  constexpr bool from_y = functors::from_y<F>;
+  if (bias.defined()) detail::check_bias(x, bias);
   const Tensor y(x.shape(), x.dtype(), x.device());
-  x.kernels().map[place](x.view(), a, y.view());
-  if (!recording({&x})) return y;
-  return record(y, [dx = Grad(x), x = x.detach(), y, a](const Tensor& dy) {
-    const Tensor d(x.shape(), x.dtype(), x.device());
-    x.kernels().map_grad[place](x.view(), y.view(), dy.view(), a, d.view());
-    dx.add(d);
+  x.kernels().map[place](x.view(), bias.view(), a, y.view());
+  if (!recording({&x, &bias})) return y;
+  return record(y, [dx = Grad(x), dbias = Grad(bias), kept = from_y ? y : x.detach(),
+                    bias = from_y ? Tensor() : bias.detach(), a](const Tensor& dy) {
+    const Tensor d(kept.shape(), kept.dtype(), kept.device());
+    kept.kernels().map_grad[place](kept.view(), bias.view(), dy.view(), a, d.view());
+    if (dbias) dbias.add(detail::sum_to_shape(d, {d.size(-1)}).to(d.dtype() == DType::bf16 ? DType::f32 : d.dtype()));
+    if (dx) dx.add(d);
   });
 }
 
@@ -25,6 +50,10 @@ inline Tensor relu(const Tensor& x) { return unary<functors::Relu>(x); }
 inline Tensor gelu(const Tensor& x) { return unary<functors::Gelu>(x); }
 /// x sigmoid(1.702 x), the approximation that CLIP's published weights were trained with.
 inline Tensor quick_gelu(const Tensor& x) { return unary<functors::QuickGelu>(x); }
+/// The same of x + bias, bias (C) over the last axis and in f32 beside bf16, in one pass.
+inline Tensor relu(const Tensor& x, const Tensor& bias) { return unary<functors::Relu>(x, 0, bias); }
+inline Tensor gelu(const Tensor& x, const Tensor& bias) { return unary<functors::Gelu>(x, 0, bias); }
+inline Tensor quick_gelu(const Tensor& x, const Tensor& bias) { return unary<functors::QuickGelu>(x, 0, bias); }
 inline Tensor exp(const Tensor& x) { return unary<functors::Exp>(x); }
 inline Tensor log(const Tensor& x) { return unary<functors::Log>(x); }
 inline Tensor sqrt(const Tensor& x) { return unary<functors::Sqrt>(x); }
@@ -65,14 +94,6 @@ Tensor zip(const char* op, const Tensor& a, const Tensor& b) {
   return y;
 }
 
-/// Sums a gradient over the axes that a broadcast stretched.
-inline Tensor sum_to_shape(const Tensor& dy, const Shape& shape) {
-  if (dy.shape() == shape) return dy;
-  const Tensor dx(shape, dy.dtype(), dy.device());
-  dy.kernels().sum_to(dy.view(), 1.0, dx.view());
-  return dx;
-}
-
 }  // namespace detail
 
 inline Tensor operator+(const Tensor& a, const Tensor& b) {
@@ -81,6 +102,18 @@ inline Tensor operator+(const Tensor& a, const Tensor& b) {
   return record(y, [da = Grad(a), db = Grad(b), sa = a.shape(), sb = b.shape()](const Tensor& dy) {
     if (da) da.add(detail::sum_to_shape(dy, sa));
     if (db) db.add(detail::sum_to_shape(dy, sb));
+  });
+}
+
+/// x + bias, bias (C) over the last axis and in f32 beside bf16.
+inline Tensor add_bias(const Tensor& x, const Tensor& bias) {
+  detail::check_bias(x, bias);
+  const Tensor y(x.shape(), x.dtype(), x.device());
+  x.kernels().map[functors::Unary::index_of<functors::Shift>()](x.view(), bias.view(), 0, y.view());
+  if (!recording({&x, &bias})) return y;
+  return record(y, [dx = Grad(x), dbias = Grad(bias), wide = bias.dtype()](const Tensor& dy) {
+    if (dx) dx.add(dy);
+    if (dbias) dbias.add(detail::sum_to_shape(dy, {dy.size(-1)}).to(wide));
   });
 }
 

@@ -40,8 +40,9 @@ inline Tensor batch_norm(const Tensor& x, const Tensor& mean, const Tensor& var,
                          with.residual.view(), with.relu, y.view());
   if (!recording({&x, &with.weight, &with.bias, &with.residual})) return y;
   return record(y, [dx = Grad(x), dweight = Grad(with.weight), dbias = Grad(with.bias), dresidual = Grad(with.residual),
-                    x = x.detach(), y = with.relu ? y : Tensor(), mean, var, weight = with.weight.detach(),
-                    eps = with.eps, frozen](const Tensor& dy) {
+                    x = x.detach(), y = with.relu && with.residual.defined() ? y : Tensor(), mean, var,
+                    weight = with.weight.detach(), bias = with.bias.detach(), relu = with.relu, eps = with.eps,
+                    frozen](const Tensor& dy) {
     const auto room = [](const Grad& wanted, const Shape& shape, DType dtype, Device device) {
       return wanted ? Tensor(shape, dtype, device) : Tensor();
     };
@@ -49,10 +50,9 @@ inline Tensor batch_norm(const Tensor& x, const Tensor& mean, const Tensor& var,
     const Tensor gx = room(dx, x.shape(), x.dtype(), x.device());
     const Tensor gw = room(dweight, channels, mean.dtype(), x.device());
     const Tensor gb = room(dbias, channels, mean.dtype(), x.device());
-    const bool relu = y.defined();
     const Tensor gr = relu ? room(dresidual, x.shape(), x.dtype(), x.device()) : Tensor();
-    x.kernels().batch_norm_grad(x.view(), y.view(), mean.view(), var.view(), eps, weight.view(), relu, frozen,
-                                dy.view(), gx.view(), gw.view(), gb.view(), gr.view());
+    x.kernels().batch_norm_grad(x.view(), y.view(), mean.view(), var.view(), eps, weight.view(), bias.view(), relu,
+                                frozen, dy.view(), gx.view(), gw.view(), gb.view(), gr.view());
     if (dx) dx.add(gx);
     if (dweight) dweight.add(gw);
     if (dbias) dbias.add(gb);

@@ -15,7 +15,7 @@ namespace detail {
 template <class F>
 Tensor clip_map(const Tensor& x, double a) {
   Tensor y(x.shape(), x.dtype(), x.device());
-  x.kernels().map[functors::Unary::index_of<F>()](x.view(), a, y.view());
+  x.kernels().map[functors::Unary::index_of<F>()](x.view(), {}, a, y.view());
   return y;
 }
 template <class F>

@@ -56,7 +56,7 @@ inline View widened(const View& x, int which) {
 inline void matmul(View a, View b, View y, MatmulSpec spec) {
   if (y.count() == 0) return;
   if ((spec.transpose_a ? a.shape[-2] : a.shape[-1]) == 0)
-    return spec.beta == 0 ? fill(y, 0) : map<functors::Scale>(y, spec.beta, y);
+    return spec.beta == 0 ? fill(y, 0) : map<functors::Scale>(y, {}, spec.beta, y);
   CONTRASTIVE_VENDOR_OR_OWN(y.dtype == DType::f64 ? y.dtype : a.dtype, matmul, a, b, y, spec);
 }
 inline void conv2d(View x, View w, View y, WindowSpec spec) {
@@ -101,12 +101,12 @@ struct Cpu {
   static constexpr auto fill = cpu::fill;
   static constexpr auto cast = cpu::cast;
   template <class F>
-  static void map(View x, double a, View y) {
-    cpu::map<F>(x, a, y);
+  static void map(View x, View bias, double a, View y) {
+    cpu::map<F>(x, bias, a, y);
   }
   template <class F>
-  static void map_grad(View x, View y, View dy, double a, View dx) {
-    cpu::map_grad<F>(x, y, dy, a, dx);
+  static void map_grad(View kept, View bias, View dy, double a, View dx) {
+    cpu::map_grad<F>(kept, bias, dy, a, dx);
   }
   template <class F>
   static void zip(View a, View b, View y) {

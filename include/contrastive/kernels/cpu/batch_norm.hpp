@@ -8,11 +8,13 @@
 
 #include "contrastive/core/parallel.hpp"
 #include "contrastive/kernels/cpu/memory.hpp"
+#include "contrastive/kernels/cpu/reduce.hpp"
 #include "contrastive/kernels/cpu/simd.hpp"
 #include "contrastive/kernels/table.hpp"
 
 /// Batch norm over (rows, C) in G groups of consecutive rows, with the ReLU and the residual sum that follow it in a
-/// residual network done in the same pass. One forward is two reads and one write of the data; so is one backward.
+/// residual network done in the same pass. Large data is bound by memory: forward reads x twice and writes y once,
+/// backward reads x and dy twice and writes dx once.
 namespace contrastive::cpu {
 
 namespace detail {
@@ -21,35 +23,25 @@ namespace detail {
 /// squares from cancelling when the mean is large beside the spread.
 template <class T>
 struct BatchNormSums {
+  using A = compute_t<T>;
+  struct Add {
+    const T *x, *pivot;
+    template <class V>
+    CONTRASTIVE_INLINE void operator()(std::int64_t at, std::int64_t c, V (&sums)[2]) const {
+      const V d = simd::load<V>(x + at) - simd::load<V>(pivot + c);
+      sums[0] += d;
+      sums[1] += d * d;
+    }
+    CONTRASTIVE_INLINE void one(std::int64_t at, std::int64_t c, A (&sums)[2]) const {
+      const A d = A(x[at]) - A(pivot[c]);
+      sums[0] += d;
+      sums[1] += d * d;
+    }
+  };
   template <class Isa>
   CONTRASTIVE_INLINE static void run(const T* x, const T* pivot, std::int64_t rows, std::int64_t C, double* sum,
                                      double* square) {
-    using V = simd::native<Isa, T>;
-    constexpr int L = simd::size_v<V>;
-    std::int64_t c = 0;
-    for (; c + L <= C; c += L) {
-      const V p = simd::load<V>(pivot + c);
-      V s{}, q{};
-      for (std::int64_t r = 0; r < rows; ++r) {
-        const V d = simd::load<V>(x + r * C + c) - p;
-        s += d;
-        q += d * d;
-      }
-      for (int j = 0; j < L; ++j) {
-        sum[c + j] = s[j];
-        square[c + j] = q[j];
-      }
-    }
-    for (; c < C; ++c) {
-      compute_t<T> s = 0, q = 0;
-      for (std::int64_t r = 0; r < rows; ++r) {
-        const compute_t<T> d = compute_t<T>(x[r * C + c]) - compute_t<T>(pivot[c]);
-        s += d;
-        q += d * d;
-      }
-      sum[c] = s;
-      square[c] = q;
-    }
+    column_sums<2, T, simd::native<Isa, T>>(rows, C, {sum, square}, Add{x, pivot});
   }
 };
 
@@ -58,6 +50,18 @@ template <class T>
 bool writes_past_cache(const T* y, std::int64_t count, std::int64_t C) {
   if constexpr (std::is_same_v<T, float>) return C % 16 == 0 && streams(y, count);
   return false;
+}
+
+/// Before the residual and the ReLU, by the same operations wherever it is found again.
+template <class V, class A>
+CONTRASTIVE_INLINE V batch_normed(V x, V mean, const A* scale, const A* bias) {
+  V v = (x - mean) * simd::load<V>(scale);
+  if (bias) v += simd::load<V>(bias);
+  return v;
+}
+template <class A>
+CONTRASTIVE_INLINE A batch_normed_one(A x, A mean, A scale, const A* bias) {
+  return (x - mean) * scale + (bias ? *bias : A(0));
 }
 
 template <class T>
@@ -72,14 +76,14 @@ struct BatchNormApply {
     for (std::int64_t r = 0; r < rows; ++r, x += C, y += C, residual += residual ? C : 0) {
       std::int64_t c = 0;
       for (; c + L <= C; c += L) {
-        V v = (simd::load<V>(x + c) - simd::load<V>(mean + c)) * simd::load<V>(scale + c);
-        if (bias) v += simd::load<V>(bias + c);
+        V v = batch_normed(simd::load<V>(x + c), simd::load<V>(mean + c), scale + c, bias ? bias + c : nullptr);
         if (residual) v += simd::load<V>(residual + c);
         if (relu) v = v < 0 ? V{} : v;  // written so that NaN stays NaN
         simd::store(y + c, v, past_cache);
       }
       for (; c < C; ++c) {
-        const A v = (A(x[c]) - mean[c]) * scale[c] + (bias ? bias[c] : A(0)) + (residual ? A(residual[c]) : A(0));
+        const A v = batch_normed_one(A(x[c]), mean[c], scale[c], bias ? bias + c : nullptr) +
+                    (residual ? A(residual[c]) : A(0));
         y[c] = T(v < floor ? floor : v);
       }
     }
@@ -87,44 +91,56 @@ struct BatchNormApply {
   }
 };
 
+/// dy after the ReLU. Which side a number was on, y tells; without y, x does, which is read anyway.
+template <class T>
+struct BatchNormGate {
+  using A = compute_t<T>;
+  const T* y = nullptr;
+  const A *scale = nullptr, *bias = nullptr;  // of the channels; both empty where there is no ReLU
+
+  template <class V>
+  CONTRASTIVE_INLINE V operator()(V dy, V x, V mean, std::int64_t at, std::int64_t c) const {
+    if (y) return simd::load<V>(y + at) > 0 ? dy : V{};
+    if (scale) return batch_normed(x, mean, scale + c, bias ? bias + c : nullptr) > 0 ? dy : V{};
+    return dy;
+  }
+  CONTRASTIVE_INLINE A one(A dy, A x, A mean, std::int64_t at, std::int64_t c) const {
+    if (y) return A(y[at]) > 0 ? dy : A(0);
+    if (scale) return batch_normed_one(x, mean, scale[c], bias ? bias + c : nullptr) > 0 ? dy : A(0);
+    return dy;
+  }
+};
+
 /// Sums of dz and dz * (x - mean) per channel, where dz is dy after the ReLU; writes dz to dresidual where wanted.
 template <class T>
 struct BatchNormGradSums {
   using A = compute_t<T>;
+  struct Add {
+    const T *x, *dy;
+    BatchNormGate<T> gate;
+    const A* mean;
+    bool past_cache;
+    T* dresidual;
+    template <class V>
+    CONTRASTIVE_INLINE void operator()(std::int64_t at, std::int64_t c, V (&sums)[2]) const {
+      const V value = simd::load<V>(x + at), m = simd::load<V>(mean + c);
+      const V g = gate(simd::load<V>(dy + at), value, m, at, c);
+      sums[0] += g;
+      sums[1] += g * (value - m);
+      if (dresidual) simd::store(dresidual + at, g, past_cache);
+    }
+    CONTRASTIVE_INLINE void one(std::int64_t at, std::int64_t c, A (&sums)[2]) const {
+      const A value = A(x[at]), g = gate.one(A(dy[at]), value, mean[c], at, c);
+      sums[0] += g;
+      sums[1] += g * (value - mean[c]);
+      if (dresidual) dresidual[at] = T(g);
+    }
+  };
   template <class Isa>
-  CONTRASTIVE_INLINE static void run(const T* x, const T* y, const T* dy, const A* mean, std::int64_t rows,
-                                     std::int64_t C, double* sum, double* product, T* dresidual) {
-    using V = simd::native<Isa, T>;
-    constexpr int L = simd::size_v<V>;
-    std::int64_t c = 0;
-    for (; c + L <= C; c += L) {
-      const V m = simd::load<V>(mean + c);
-      V s{}, p{};
-      for (std::int64_t r = 0; r < rows; ++r) {
-        const std::int64_t at = r * C + c;
-        V g = simd::load<V>(dy + at);
-        if (y) g = simd::load<V>(y + at) > 0 ? g : V{};
-        s += g;
-        p += g * (simd::load<V>(x + at) - m);
-        if (dresidual) simd::store(dresidual + at, g);
-      }
-      for (int j = 0; j < L; ++j) {
-        sum[c + j] = s[j];
-        product[c + j] = p[j];
-      }
-    }
-    for (; c < C; ++c) {
-      A s = 0, p = 0;
-      for (std::int64_t r = 0; r < rows; ++r) {
-        const std::int64_t at = r * C + c;
-        const A g = y && !(A(y[at]) > 0) ? A(0) : A(dy[at]);
-        s += g;
-        p += g * (A(x[at]) - mean[c]);
-        if (dresidual) dresidual[at] = T(g);
-      }
-      sum[c] = s;
-      product[c] = p;
-    }
+  CONTRASTIVE_INLINE static void run(const T* x, const T* dy, BatchNormGate<T> gate, const A* mean, std::int64_t rows,
+                                     std::int64_t C, double* sum, double* product, bool past_cache, T* dresidual) {
+    column_sums<2, T, simd::native<Isa, T>>(rows, C, {sum, product}, Add{x, dy, gate, mean, past_cache, dresidual});
+    if (past_cache) simd::finish_streams();
   }
 };
 
@@ -133,23 +149,23 @@ template <class T>
 struct BatchNormGradInput {
   using A = compute_t<T>;
   template <class Isa>
-  CONTRASTIVE_INLINE static void run(const T* x, const T* y, const T* dy, const A* mean, const A* a, const A* b,
-                                     const A* k, std::int64_t rows, std::int64_t C, bool past_cache, T* dx) {
+  CONTRASTIVE_INLINE static void run(const T* x, const T* dy, BatchNormGate<T> gate, const A* mean, const A* a,
+                                     const A* b, const A* k, std::int64_t rows, std::int64_t C, bool past_cache,
+                                     T* dx) {
     using V = simd::native<Isa, T>;
     constexpr int L = simd::size_v<V>;
     for (std::int64_t r = 0; r < rows; ++r) {
       std::int64_t c = 0;
       for (; c + L <= C; c += L) {
         const std::int64_t at = r * C + c;
-        V g = simd::load<V>(dy + at);
-        if (y) g = simd::load<V>(y + at) > 0 ? g : V{};
-        const V centred = simd::load<V>(x + at) - simd::load<V>(mean + c);
-        simd::store(dx + at, g * simd::load<V>(a + c) + centred * simd::load<V>(b + c) + simd::load<V>(k + c),
+        const V value = simd::load<V>(x + at), m = simd::load<V>(mean + c);
+        const V g = gate(simd::load<V>(dy + at), value, m, at, c);
+        simd::store(dx + at, g * simd::load<V>(a + c) + (value - m) * simd::load<V>(b + c) + simd::load<V>(k + c),
                     past_cache);
       }
       for (; c < C; ++c) {
         const std::int64_t at = r * C + c;
-        const A g = y && !(A(y[at]) > 0) ? A(0) : A(dy[at]);
+        const A g = gate.one(A(dy[at]), A(x[at]), mean[c], at, c);
         dx[at] = T(g * a[c] + (A(x[at]) - mean[c]) * b[c] + k[c]);
       }
     }
@@ -167,6 +183,13 @@ struct BatchNormShape {
         chunk(std::min<std::int64_t>(256, grain_for(C, 1 << 14))),
         chunks((rows + chunk - 1) / chunk) {}
 
+  /// Adds a group's chunks of sums, (G, chunks, C), up in its first.
+  void join(double* sums, std::int64_t g) const {
+    double* const first = sums + g * chunks * C;
+    for (std::int64_t i = 1; i < chunks; ++i)
+      for (std::int64_t c = 0; c < C; ++c) first[c] += first[i * C + c];
+  }
+
   /// f(group, chunk, first row over all groups, rows)
   template <class F>
   void each_chunk(F&& f) const {
@@ -178,6 +201,16 @@ struct BatchNormShape {
     });
   }
 };
+
+/// weight / sqrt(var + eps), (G, C).
+template <class A>
+std::vector<A> batch_norm_scale(const View& var, const View& weight, double eps) {
+  std::vector<A> scale(static_cast<std::size_t>(var.count()));
+  const std::int64_t C = var.shape[-1];
+  for (std::int64_t i = 0; i < var.count(); ++i)
+    scale[i] = static_cast<A>((weight.data ? weight.as<A>()[i % C] : A(1)) / std::sqrt(var.as<A>()[i] + eps));
+  return scale;
+}
 
 }  // namespace detail
 
@@ -195,18 +228,17 @@ inline void batch_norm_stats(View x, View mean, View var) {
       simd::dispatch<detail::BatchNormSums<T>>(data + first * C, data + g * shape.rows * C, rows, C, &sums[i * C],
                                                &squares[i * C]);
     });
-    for (std::int64_t g = 0; g < shape.G; ++g)
+    for (std::int64_t g = 0; g < shape.G; ++g) {
+      shape.join(sums, g);
+      shape.join(squares, g);
       for (std::int64_t c = 0; c < C; ++c) {
-        double s = 0, q = 0;
-        for (std::int64_t i = g * shape.chunks; i < (g + 1) * shape.chunks; ++i) {
-          s += sums[i * C + c];
-          q += squares[i * C + c];
-        }
+        const double s = sums[g * shape.chunks * C + c], q = squares[g * shape.chunks * C + c];
         const double n = static_cast<double>(shape.rows), offset = s / n;
         const double spread = q / n - offset * offset;
         mean.as<A>()[g * C + c] = static_cast<A>(compute_t<T>(data[g * shape.rows * C + c]) + offset);
         var.as<A>()[g * C + c] = static_cast<A>(spread < 0 ? 0 : spread);
       }
+    }
   });
 }
 
@@ -218,9 +250,7 @@ inline void batch_norm(View x, View mean, View var, double eps, View weight, Vie
     const detail::BatchNormShape shape(x, mean.shape[0]);
     const std::int64_t C = shape.C;
     const bool past_cache = detail::writes_past_cache(y.as<T>(), y.count(), C);
-    std::vector<A> scale(static_cast<std::size_t>(shape.G * C));
-    for (std::int64_t i = 0; i < shape.G * C; ++i)
-      scale[i] = static_cast<A>((weight.data ? weight.as<A>()[i % C] : A(1)) / std::sqrt(var.as<A>()[i] + eps));
+    const std::vector<A> scale = detail::batch_norm_scale<A>(var, weight, eps);
     shape.each_chunk([&](std::int64_t g, std::int64_t, std::int64_t first, std::int64_t rows) {
       simd::dispatch<detail::BatchNormApply<T>>(
           static_cast<const T*>(x.as<T>() + first * C), static_cast<const A*>(mean.as<A>() + g * C),
@@ -231,40 +261,46 @@ inline void batch_norm(View x, View mean, View var, double eps, View weight, Vie
   });
 }
 
-inline void batch_norm_grad(View x, View y, View mean, View var, double eps, View weight, bool relu, bool frozen,
-                            View dy, View dx, View dweight, View dbias, View dresidual) {
+inline void batch_norm_grad(View x, View y, View mean, View var, double eps, View weight, View bias, bool relu,
+                            bool frozen, View dy, View dx, View dweight, View dbias, View dresidual) {
   dispatch_compute("batch_norm", x.dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
     using A = compute_t<T>;
     const detail::BatchNormShape shape(x, mean.shape[0]);
     const std::int64_t C = shape.C;
-    const T *xs = x.as<T>(), *ys = relu ? y.as<T>() : nullptr, *dys = dy.as<T>();
+    const T *xs = x.as<T>(), *dys = dy.as<T>();
+    T* const dresiduals = dresidual.as<T>();
     const A* means = mean.as<A>();
+    const std::vector<A> a = detail::batch_norm_scale<A>(var, weight, eps);
+    const auto gate = [&](std::int64_t g, std::int64_t first) {
+      if (!relu) return detail::BatchNormGate<T>{};
+      if (y.data) return detail::BatchNormGate<T>{y.as<T>() + first * C};
+      return detail::BatchNormGate<T>{nullptr, &a[g * C], bias.as<A>()};
+    };
     thread_local Buffer<double> partial;
     double* const sums = partial.resize(2 * shape.G * shape.chunks * C);
     double* const products = sums + shape.G * shape.chunks * C;
+    const bool residual_past_cache = dresiduals && detail::writes_past_cache(dresiduals, x.count(), C);
     shape.each_chunk([&](std::int64_t g, std::int64_t i, std::int64_t first, std::int64_t rows) {
-      simd::dispatch<detail::BatchNormGradSums<T>>(xs + first * C, ys ? ys + first * C : nullptr, dys + first * C,
-                                                   means + g * C, rows, C, &sums[i * C], &products[i * C],
-                                                   dresidual.data ? dresidual.as<T>() + first * C : nullptr);
+      simd::dispatch<detail::BatchNormGradSums<T>>(xs + first * C, dys + first * C, gate(g, first), means + g * C, rows,
+                                                   C, &sums[i * C], &products[i * C], residual_past_cache,
+                                                   dresiduals ? dresiduals + first * C : nullptr);
     });
-    std::vector<A> a(static_cast<std::size_t>(shape.G * C)), b(a.size()), k(a.size());
+    std::vector<A> b(a.size()), k(a.size());
     std::vector<double> total_weight(static_cast<std::size_t>(C)), total_bias(static_cast<std::size_t>(C));
-    for (std::int64_t g = 0; g < shape.G; ++g)
+    for (std::int64_t g = 0; g < shape.G; ++g) {
+      shape.join(sums, g);
+      shape.join(products, g);
       for (std::int64_t c = 0; c < C; ++c) {
-        double s = 0, p = 0;
-        for (std::int64_t i = g * shape.chunks; i < (g + 1) * shape.chunks; ++i) {
-          s += sums[i * C + c];
-          p += products[i * C + c];
-        }
+        const double s = sums[g * shape.chunks * C + c], p = products[g * shape.chunks * C + c];
         const double inverse = 1 / std::sqrt(var.as<A>()[g * C + c] + eps), n = static_cast<double>(shape.rows);
         const double gain = (weight.data ? weight.as<A>()[c] : A(1)) * inverse;
-        a[g * C + c] = static_cast<A>(gain);
         b[g * C + c] = static_cast<A>(frozen ? 0 : -gain * inverse * inverse * p / n);
         k[g * C + c] = static_cast<A>(frozen ? 0 : -gain * s / n);
         total_weight[c] += p * inverse;
         total_bias[c] += s;
       }
+    }
     for (std::int64_t c = 0; c < C; ++c) {
       if (dweight.data) dweight.as<A>()[c] = static_cast<A>(total_weight[c]);
       if (dbias.data) dbias.as<A>()[c] = static_cast<A>(total_bias[c]);
@@ -272,10 +308,11 @@ inline void batch_norm_grad(View x, View y, View mean, View var, double eps, Vie
     if (!dx.data) return;
     const bool past_cache = detail::writes_past_cache(dx.as<T>(), dx.count(), C);
     shape.each_chunk([&](std::int64_t g, std::int64_t, std::int64_t first, std::int64_t rows) {
-      simd::dispatch<detail::BatchNormGradInput<T>>(xs + first * C, ys ? ys + first * C : nullptr, dys + first * C,
-                                                    means + g * C, static_cast<const A*>(&a[g * C]),
-                                                    static_cast<const A*>(&b[g * C]), static_cast<const A*>(&k[g * C]),
-                                                    rows, C, past_cache, dx.as<T>() + first * C);
+      const T* const dz = dresiduals ? dresiduals : dys;  // what the residual got is gated already
+      simd::dispatch<detail::BatchNormGradInput<T>>(
+          xs + first * C, dz + first * C, dresiduals ? detail::BatchNormGate<T>{} : gate(g, first), means + g * C,
+          &a[g * C], static_cast<const A*>(&b[g * C]), static_cast<const A*>(&k[g * C]), rows, C, past_cache,
+          dx.as<T>() + first * C);
     });
   });
 }

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <algorithm>
+#include <vector>
+
 #include "contrastive/core/parallel.hpp"
 #include "contrastive/kernels/cpu/simd.hpp"
 #include "contrastive/kernels/functors.hpp"
@@ -73,14 +76,47 @@ CONTRASTIVE_INLINE void over_block(C a, C* out, const In*... in) {
   }
 }
 
+/// A bias (C) for rows that are read in blocks: several rows' worth of it, as long as `period`, then as much again as a
+/// block may read beyond.
+template <class C>
+struct RowBias {
+  std::int64_t period;
+  std::vector<C> values;
+
+  explicit RowBias(const View& bias) : period(bias.count() * std::max<std::int64_t>(1, 512 / bias.count())) {
+    values.resize(static_cast<std::size_t>(period + block));
+    for (std::size_t i = 0; i < values.size(); ++i)
+      values[i] = bias.as<C>()[i % static_cast<std::size_t>(bias.count())];
+  }
+
+  /// f(begin, n, bias) for runs of whole rows out of `count` elements.
+  template <class F>
+  static void runs(const View& bias, std::int64_t count, F&& f) {
+    if (!bias.data)
+      return parallel_for(count, 1 << 15, [&](std::int64_t begin, std::int64_t end) {
+        f(begin, end - begin, static_cast<const C*>(nullptr));
+      });
+    if (count == 0) return;
+    const RowBias rows(bias);
+    const std::int64_t period = rows.period;
+    parallel_for((count + period - 1) / period, grain_for(period, 1 << 15), [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t i = begin; i < end; ++i)
+        f(i * period, std::min(period, count - i * period), rows.values.data());
+    });
+  }
+};
+
 template <class F, class C>
 struct Map {
   template <class Isa>
-  CONTRASTIVE_INLINE static void run(Elements<C> x, C a, Elements<C> y, std::int64_t n) {
+  CONTRASTIVE_INLINE static void run(Elements<C> x, const C* bias, C a, Elements<C> y, std::int64_t n) {
     C in[block], out[block];
     for (std::int64_t i = 0; i < n; i += block) {
       x.load(i, live(n, i), in);
-      over_block<Isa, Map, F>(a, out, in);
+      if (bias)
+        over_block<Isa, Map, F>(a, out, in, bias + i);
+      else
+        over_block<Isa, Map, F>(a, out, in);
       y.store(out, i, live(n, i));
     }
   }
@@ -88,25 +124,38 @@ struct Map {
   CONTRASTIVE_INLINE static V at(C a, V x) {
     return F::f(x, simd::splat<V>(a));
   }
+  template <class V>
+  CONTRASTIVE_INLINE static V at(C a, V x, V bias) {
+    return F::f(x + bias, simd::splat<V>(a));
+  }
 };
 
 template <class F, class C>
 struct MapGrad {
   template <class Isa>
-  CONTRASTIVE_INLINE static void run(Elements<C> x, Elements<C> y, Elements<C> dy, C a, Elements<C> dx,
+  CONTRASTIVE_INLINE static void run(Elements<C> kept, const C* bias, Elements<C> dy, C a, Elements<C> dx,
                                      std::int64_t n) {
-    C xs[block], ys[block], ds[block], out[block];
+    C ks[block], ds[block], out[block];
     for (std::int64_t i = 0; i < n; i += block) {
-      x.load(i, live(n, i), xs);
-      y.load(i, live(n, i), ys);
+      kept.load(i, live(n, i), ks);
       dy.load(i, live(n, i), ds);
-      over_block<Isa, MapGrad, F>(a, out, xs, ys, ds);
+      if (bias)
+        over_block<Isa, MapGrad, F>(a, out, ks, ds, bias + i);
+      else
+        over_block<Isa, MapGrad, F>(a, out, ks, ds);
       dx.store(out, i, live(n, i));
     }
   }
   template <class V>
-  CONTRASTIVE_INLINE static V at(C a, V x, V y, V dy) {
-    return dy * F::df(x, y, simd::splat<V>(a));
+  CONTRASTIVE_INLINE static V at(C a, V kept, V dy) {
+    if constexpr (functors::from_y<F>)
+      return dy * F::df_at_y(kept, simd::splat<V>(a));
+    else
+      return dy * F::df(kept, simd::splat<V>(a));
+  }
+  template <class V>
+  CONTRASTIVE_INLINE static V at(C a, V kept, V dy, V bias) {
+    return at<V>(a, kept + bias, dy);
   }
 };
 
@@ -208,24 +257,24 @@ struct BroadcastPlan {
 }  // namespace detail
 
 template <class F>
-void map(View x, double a, View y) {
+void map(View x, View bias, double a, View y) {
   detail::by_compute_type("map", x.dtype, [&](auto tag) {
     using C = typename decltype(tag)::type;
     using E = detail::Elements<C>;
-    parallel_for(x.count(), 1 << 15, [&](std::int64_t begin, std::int64_t end) {
-      detail::dispatch_elementwise<detail::Map<F, C>, C>(E(x, begin), static_cast<C>(a), E(y, begin), end - begin);
+    detail::RowBias<C>::runs(bias, x.count(), [&](std::int64_t begin, std::int64_t n, const C* rows) {
+      detail::dispatch_elementwise<detail::Map<F, C>, C>(E(x, begin), rows, static_cast<C>(a), E(y, begin), n);
     });
   });
 }
 
 template <class F>
-void map_grad(View x, View y, View dy, double a, View dx) {
-  detail::by_compute_type("map_grad", x.dtype, [&](auto tag) {
+void map_grad(View kept, View bias, View dy, double a, View dx) {
+  detail::by_compute_type("map_grad", kept.dtype, [&](auto tag) {
     using C = typename decltype(tag)::type;
     using E = detail::Elements<C>;
-    parallel_for(x.count(), 1 << 15, [&](std::int64_t begin, std::int64_t end) {
-      detail::dispatch_elementwise<detail::MapGrad<F, C>, C>(E(x, begin), E(y, begin), E(dy, begin), static_cast<C>(a),
-                                                             E(dx, begin), end - begin);
+    detail::RowBias<C>::runs(bias, kept.count(), [&](std::int64_t begin, std::int64_t n, const C* rows) {
+      detail::dispatch_elementwise<detail::MapGrad<F, C>, C>(E(kept, begin), rows, E(dy, begin), static_cast<C>(a),
+                                                             E(dx, begin), n);
     });
   });
 }

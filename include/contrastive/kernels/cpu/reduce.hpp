@@ -38,30 +38,53 @@ struct RowSum {
   }
 };
 
-/// Sums of `rows` rows of `columns` elements, a column at a time.
+/// `count` sums a column over rows of C: `add(at, c, sums)` adds element `at` of column c, a vector of them, and `add.one`
+/// a single one. Rows are read one after the other, as memory likes it (columns first take twice the time), and the sums
+/// of `column_tile` columns stay in the first-level cache meanwhile.
+inline constexpr int column_tile = 1024;
+template <int count, class T, class V, class Add>
+CONTRASTIVE_INLINE void column_sums(std::int64_t rows, std::int64_t C, double* const (&out)[count], const Add& add) {
+  using A = compute_t<T>;
+  constexpr int L = simd::size_v<V>;
+  for (std::int64_t from = 0; from < C; from += column_tile) {
+    const std::int64_t wide = C - from < column_tile ? C - from : column_tile;
+    A sums[count][column_tile];
+    for (int k = 0; k < count; ++k)
+      for (std::int64_t c = 0; c < wide; ++c) sums[k][c] = 0;
+    for (std::int64_t r = 0; r < rows; ++r) {
+      std::int64_t c = 0, at = r * C + from;
+      for (; c + L <= wide; c += L, at += L) {
+        V s[count];
+        for (int k = 0; k < count; ++k) s[k] = simd::load<V>(sums[k] + c);
+        add(at, from + c, s);
+        for (int k = 0; k < count; ++k) simd::store(sums[k] + c, s[k]);
+      }
+      for (; c < wide; ++c, ++at) {
+        A s[count];
+        for (int k = 0; k < count; ++k) s[k] = sums[k][c];
+        add.one(at, from + c, s);
+        for (int k = 0; k < count; ++k) sums[k][c] = s[k];
+      }
+    }
+    for (int k = 0; k < count; ++k)
+      for (std::int64_t c = 0; c < wide; ++c) out[k][from + c] = sums[k][c];
+  }
+}
+
+/// Sums of `rows` rows of `columns` elements.
 template <class T>
 struct ColumnSum {
+  struct Add {
+    const T* x;
+    template <class V>
+    CONTRASTIVE_INLINE void operator()(std::int64_t at, std::int64_t, V (&sum)[1]) const {
+      sum[0] += simd::load<V>(x + at);
+    }
+    CONTRASTIVE_INLINE void one(std::int64_t at, std::int64_t, compute_t<T> (&sum)[1]) const { sum[0] += x[at]; }
+  };
   template <class Isa>
   CONTRASTIVE_INLINE static void run(const T* x, std::int64_t rows, std::int64_t columns, double* out) {
-    using V = simd::native<Isa, T>;
-    constexpr int L = simd::size_v<V>;
-    std::int64_t c = 0;
-    for (; c + 4 * L <= columns; c += 4 * L) {
-      V s[4] = {};
-      for (std::int64_t r = 0; r < rows; ++r) {
-        const T* at = x + r * columns + c;
-        s[0] += simd::load<V>(at);
-        s[1] += simd::load<V>(at + L);
-        s[2] += simd::load<V>(at + 2 * L);
-        s[3] += simd::load<V>(at + 3 * L);
-      }
-      for (int j = 0; j < 4 * L; ++j) out[c + j] = s[j / L][j % L];
-    }
-    for (; c < columns; ++c) {
-      compute_t<T> s = 0;
-      for (std::int64_t r = 0; r < rows; ++r) s += x[r * columns + c];
-      out[c] = s;
-    }
+    column_sums<1, T, simd::native<Isa, T>>(rows, columns, {out}, Add{x});
   }
 };
 
@@ -102,11 +125,15 @@ void sum_three_axes(const T* x, const std::int64_t (&sizes)[3], double scale, T*
         simd::dispatch<ColumnSum<T>>(at, rows, inner, &partial[i * inner]);
     }
   });
-  parallel_for(outer * inner, grain_for(chunks), [&](std::int64_t begin, std::int64_t end) {
+  constexpr std::int64_t tile = 4096;
+  const std::int64_t tiles = (inner + tile - 1) / tile;
+  parallel_for(outer * tiles, grain_for(chunks * std::min(tile, inner)), [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
-      double total = 0;
-      for (std::int64_t c = 0; c < chunks; ++c) total += partial[(i / inner * chunks + c) * inner + i % inner];
-      y[i] = T(static_cast<compute_t<T>>(total * scale));
+      const std::int64_t o = i / tiles, from = i % tiles * tile, to = std::min(inner, from + tile);
+      double* const total = &partial[o * chunks * inner];
+      for (std::int64_t k = 1; k < chunks; ++k)
+        for (std::int64_t c = from; c < to; ++c) total[c] += total[k * inner + c];
+      for (std::int64_t c = from; c < to; ++c) y[o * inner + c] = T(static_cast<compute_t<T>>(total[c] * scale));
     }
   });
 }

@@ -25,12 +25,12 @@ struct Cuda {
   static constexpr auto fill = cuda::fill;
   static constexpr auto cast = cuda::cast;
   template <class F>
-  static void map(View x, double a, View y) {
-    cuda::map<F>(x, a, y);
+  static void map(View x, View bias, double a, View y) {
+    cuda::map<F>(x, bias, a, y);
   }
   template <class F>
-  static void map_grad(View x, View y, View dy, double a, View dx) {
-    cuda::map_grad<F>(x, y, dy, a, dx);
+  static void map_grad(View kept, View bias, View dy, double a, View dx) {
+    cuda::map_grad<F>(kept, bias, dy, a, dx);
   }
   template <class F>
   static void zip(View a, View b, View y) {

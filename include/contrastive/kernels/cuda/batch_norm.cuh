@@ -115,18 +115,38 @@ __global__ void bn_coefficients(std::int64_t n, std::int64_t C, const A* mean, c
   shift[i] = (bias ? bias[i % C] : A(0)) - mean[i] * gain;
 }
 
+/// dy after the ReLU. Which side a number was on, y tells; without y, x does, which is read anyway.
+template <class T>
+struct BatchNormGate {
+  using A = compute_t<T>;
+  const T* y = nullptr;
+  const A *scale = nullptr, *shift = nullptr;  // of groups and channels; empty where there is no ReLU
+  __device__ A operator()(A dy, A x, std::int64_t i, std::int64_t channel) const {
+    if (y) return A(y[i]) > A(0) ? dy : A(0);
+    if (scale) return x * scale[channel] + shift[channel] > A(0) ? dy : A(0);
+    return dy;
+  }
+};
+
 /// Sums of dz and dz * (x - mean), where dz is dy after the ReLU; writes dz to dresidual where wanted.
 template <class T>
 struct BatchNormGradSums {
   using A = compute_t<T>;
-  const T *x, *y, *dy;
+  struct Pivot {
+    A mean;
+    std::int64_t channel;
+  };
+  const T *x, *dy;
+  BatchNormGate<T> gate;
   const A* mean;
   T* dresidual;
-  __device__ A pivot(std::int64_t g, std::int64_t c, const BatchNormShape& s) const { return mean[g * s.C + c]; }
-  __device__ void operator()(std::int64_t i, A pivot, A& sum, A& product) const {
-    const A dz = y && !(A(y[i]) > A(0)) ? A(0) : A(dy[i]);
+  __device__ Pivot pivot(std::int64_t g, std::int64_t c, const BatchNormShape& s) const {
+    return {mean[g * s.C + c], g * s.C + c};
+  }
+  __device__ void operator()(std::int64_t i, Pivot at, A& sum, A& product) const {
+    const A value = A(x[i]), dz = gate(A(dy[i]), value, i, at.channel);
     sum += dz;
-    product += dz * (A(x[i]) - pivot);
+    product += dz * (value - at.mean);
     if (dresidual) dresidual[i] = T(dz);
   }
 };
@@ -173,12 +193,13 @@ struct BatchNormApply {
 template <class T>
 struct BatchNormGradInput {
   using A = compute_t<T>;
-  const T *x, *y, *dy;
+  const T *x, *dy;
+  BatchNormGate<T> gate;
   const A *mean, *a, *b, *k;
   T* dx;
   __device__ void operator()(std::int64_t i, std::int64_t channel) const {
-    const A dz = y && !(A(y[i]) > A(0)) ? A(0) : A(dy[i]);
-    dx[i] = T(dz * a[channel] + (A(x[i]) - mean[channel]) * b[channel] + k[channel]);
+    const A value = A(x[i]), dz = gate(A(dy[i]), value, i, channel);
+    dx[i] = T(dz * a[channel] + (value - mean[channel]) * b[channel] + k[channel]);
   }
 };
 
@@ -236,31 +257,41 @@ inline void batch_norm(View x, View mean, View var, double eps, View weight, Vie
   });
 }
 
-inline void batch_norm_grad(View x, View y, View mean, View var, double eps, View weight, bool relu, bool frozen,
-                            View dy, View dx, View dweight, View dbias, View dresidual) {
+inline void batch_norm_grad(View x, View y, View mean, View var, double eps, View weight, View bias, bool relu,
+                            bool frozen, View dy, View dx, View dweight, View dbias, View dresidual) {
   if (mean.count() == 0) return;
   dispatch_compute("batch_norm", x.dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
     using A = compute_t<T>;
     const detail::BatchNormShape s(x, mean.shape[0]);
     const std::int64_t n = s.G * s.C;
-    const T* ys = relu ? y.as<const T>() : nullptr;
     const dim3 threads(detail::bn_columns, detail::bn_deep);
     const Scratch sums(2 * s.partials() * sizeof(double));
     double *first = sums.as<double>(), *second = first + s.partials();
-    const Scratch coefficients(3 * static_cast<std::size_t>(n) * sizeof(A));
-    A *a = coefficients.as<A>(), *b = a + n, *k = b + n;
+    const Scratch coefficients(5 * static_cast<std::size_t>(n) * sizeof(A));
+    A *a = coefficients.as<A>(), *b = a + n, *k = b + n, *scale = k + n, *shift = scale + n;
+    detail::BatchNormGate<T> gate{};
+    if (relu && y.data) {
+      gate.y = y.as<const T>();
+    } else if (relu) {
+      launch("batch_norm_grad", detail::bn_coefficients<A>, divide_up(n, block_threads), block_threads, n, s.C,
+             mean.as<const A>(), var.as<const A>(), eps, weight.as<const A>(), bias.as<const A>(), scale, shift);
+      gate.scale = scale;
+      gate.shift = shift;
+    }
+    const T *xs = x.as<const T>(), *dys = dy.as<const T>();
     launch("batch_norm_grad", detail::bn_partial_sums<detail::BatchNormGradSums<T>>, s.G * s.chunks.count * s.tiles(),
-           threads,
-           detail::BatchNormGradSums<T>{x.as<const T>(), ys, dy.as<const T>(), mean.as<const A>(), dresidual.as<T>()},
-           s, s.tiles(), first, second);
+           threads, detail::BatchNormGradSums<T>{xs, dys, gate, mean.as<const A>(), dresidual.as<T>()}, s, s.tiles(),
+           first, second);
     launch("batch_norm_grad", detail::bn_finish_grad<A>, s.tiles(), threads, s, first, second, var.as<const A>(), eps,
            weight.as<const A>(), frozen, a, b, k, dweight.as<A>(), dbias.as<A>());
     if (!dx.data) return;
-    detail::bn_each(
-        "batch_norm_grad",
-        detail::BatchNormGradInput<T>{x.as<const T>(), ys, dy.as<const T>(), mean.as<const A>(), a, b, k, dx.as<T>()},
-        s);
+    if (dresidual.data) {  // what the residual got is gated already
+      dys = dresidual.as<const T>();
+      gate = {};
+    }
+    detail::bn_each("batch_norm_grad",
+                    detail::BatchNormGradInput<T>{xs, dys, gate, mean.as<const A>(), a, b, k, dx.as<T>()}, s);
   });
 }
 

@@ -47,16 +47,35 @@ void apply(Call call, const Op& op, std::int64_t n, Y* y, const X*... x) {
 template <class F, class T>
 struct MapOp {
   compute_t<T> a;
-  __device__ T operator()(T x) const { return T(F::f(compute_t<T>(x), a)); }
+  __device__ T operator()(T x) const { return with(x, compute_t<T>(0)); }
+  __device__ T with(T x, compute_t<T> bias) const { return T(F::f(compute_t<T>(x) + bias, a)); }
 };
 
 template <class F, class T>
 struct MapGradOp {
   compute_t<T> a;
-  __device__ T operator()(T x, T y, T dy) const {
-    return T(compute_t<T>(dy) * F::df(compute_t<T>(x), compute_t<T>(y), a));
+  __device__ T operator()(T kept, T dy) const { return with(kept, dy, compute_t<T>(0)); }
+  __device__ T with(T kept, T dy, compute_t<T> bias) const {
+    const compute_t<T> at = compute_t<T>(kept) + bias;
+    if constexpr (functors::from_y<F>)
+      return T(compute_t<T>(dy) * F::df_at_y(at, a));
+    else
+      return T(compute_t<T>(dy) * F::df(at, a));
   }
 };
+
+/// y[i] = op.with(x[i]..., bias of its channel)
+template <class Op, class T>
+__global__ void each_with_bias(Op op, std::int64_t n, std::int64_t C, const compute_t<T>* bias, T* y, const T* x,
+                               const T* second) {
+  const std::int64_t step = std::int64_t{gridDim.x} * blockDim.x;
+  for (std::int64_t i = std::int64_t{blockIdx.x} * blockDim.x + threadIdx.x; i < n; i += step) {
+    if constexpr (requires { op.with(x[i], bias[0]); })
+      y[i] = op.with(x[i], bias[i % C]);
+    else
+      y[i] = op.with(x[i], second[i], bias[i % C]);
+  }
+}
 
 template <class F, class T>
 struct ZipOp {
@@ -76,19 +95,28 @@ __global__ void broadcast_kernel(Op op, Odometer<2> plan, std::int64_t n, const 
 }  // namespace detail
 
 template <class F>
-void map(View x, double a, View y) {
+void map(View x, View bias, double a, View y) {
   dispatch_compute("map", x.dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
-    detail::apply("map", detail::MapOp<F, T>{static_cast<compute_t<T>>(a)}, x.count(), y.as<T>(), x.as<const T>());
+    using A = compute_t<T>;
+    const detail::MapOp<F, T> op{static_cast<A>(a)};
+    const std::int64_t n = x.count();
+    if (!bias.data || n == 0) return detail::apply("map", op, n, y.as<T>(), x.as<const T>());
+    launch("map", detail::each_with_bias<detail::MapOp<F, T>, T>, blocks_for(n), block_threads, op, n, bias.count(),
+           bias.as<const A>(), y.as<T>(), x.as<const T>(), static_cast<const T*>(nullptr));
   });
 }
 
 template <class F>
-void map_grad(View x, View y, View dy, double a, View dx) {
-  dispatch_compute("map_grad", x.dtype, [&](auto tag) {
+void map_grad(View kept, View bias, View dy, double a, View dx) {
+  dispatch_compute("map_grad", kept.dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
-    detail::apply("map_grad", detail::MapGradOp<F, T>{static_cast<compute_t<T>>(a)}, x.count(), dx.as<T>(),
-                  x.as<const T>(), y.as<const T>(), dy.as<const T>());
+    using A = compute_t<T>;
+    const detail::MapGradOp<F, T> op{static_cast<A>(a)};
+    const std::int64_t n = kept.count();
+    if (!bias.data || n == 0) return detail::apply("map_grad", op, n, dx.as<T>(), kept.as<const T>(), dy.as<const T>());
+    launch("map_grad", detail::each_with_bias<detail::MapGradOp<F, T>, T>, blocks_for(n), block_threads, op, n,
+           bias.count(), bias.as<const A>(), dx.as<T>(), kept.as<const T>(), dy.as<const T>());
   });
 }
 

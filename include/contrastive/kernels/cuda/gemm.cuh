@@ -144,7 +144,7 @@ inline void matmul(View a, View b, View y, MatmulSpec spec) {
   if (y.count() == 0) return;
   if ((spec.transpose_a ? a.shape[-2] : a.shape[-1]) == 0) {
     if (spec.beta == 0) return fill(y, 0);
-    return map<functors::Scale>(y, spec.beta, y);
+    return map<functors::Scale>(y, {}, spec.beta, y);
   }
   const bool narrow = a.dtype == DType::bf16 || b.dtype == DType::bf16;
   const auto product = [&](DType compute) {
