@@ -4,6 +4,7 @@
 // no negatives.
 //
 //   byol --data cifar10 --root DIR --encoder resnet18 --image-size 32 --batch 256 --epochs 200 --hidden 4096 --dimension 256
+//   byol --channel-groups 16                    without batch statistics
 
 #include "contrastive/methods/byol.hpp"
 
@@ -24,8 +25,11 @@ app::Settings recipe() {
 app::Composition compose(const app::Settings& s, std::int64_t, contrastive::Rng rng) {
   using namespace contrastive;
   const AnyAugment views = app::training_views(s, [](int size) { return size < 96 ? byol_cifar(size) : byol(size); });
-  const ByolConfig config{
-      .hidden = s.hidden, .dimension = s.dimension, .momentum = s.target_momentum, .same_start = !s.other_start};
+  const ByolConfig config{.hidden = s.hidden,
+                          .dimension = s.dimension,
+                          .momentum = s.target_momentum,
+                          .same_start = !s.other_start,
+                          .channel_groups = s.channel_groups};
   return {byol([&](Rng stream) { return app::encoder_for(s, stream); }, views, config, rng),
           app::evaluation_view(s, app::normalization_of(s))};
 }

@@ -5,6 +5,7 @@
 //
 //   cpc --data fashion --epochs 3
 //   cpc --data stl10 --root DIR --image-size 64 --batch 32 --epochs 300 --predictions 5
+//   cpc --autoregressor gru                     down each column by itself, instead of masked convolutions
 
 #include "contrastive/methods/cpc.hpp"
 
@@ -34,10 +35,11 @@ app::Composition compose(const app::Settings& s, std::int64_t, contrastive::Rng 
   require(rows > s.predictions + 1, "[settings] --predictions must leave a row of patches: ", s.predictions,
           " ahead, after one that is skipped, of ", rows);
   const CpcConfig config{.steps = s.predictions, .negatives = s.negatives};
-  auto views = cpc(size, small ? size * 9 / 8 : size * 3 / 2);
-  const Normalize grey = views.first.step<Normalize>();
-  return {cpc<PixelCnn>(std::move(encoder), AnyAugment(std::move(views)), config, rng),
-          center_view(size, size, grey, 1)};
+  const auto views = cpc(size, small ? size * 9 / 8 : size * 3 / 2);
+  const AnyAugment evaluation = center_view(size, size, views.first.step<Normalize>(), 1);
+  if (s.autoregressor == "gru")
+    return {cpc<GruContext>(std::move(encoder), AnyAugment(views), config, rng), evaluation};
+  return {cpc<PixelCnn>(std::move(encoder), AnyAugment(views), config, rng), evaluation};
 }
 
 }  // namespace

@@ -24,14 +24,15 @@ app::Settings recipe() {
 
 app::Composition compose(const app::Settings& s, std::int64_t samples, contrastive::Rng rng) {
   using namespace contrastive;
-  require(s.loss.empty() || s.loss == "nce" || s.loss == "softmax",  // empty: a run of before the setting was read
-          "[settings] --loss must be nce or softmax, got ", s.loss);
+  const bool softmax = app::softmax_of(s);
+  require(softmax || s.negatives > 0, "[settings] --negatives must be above 0 with --loss nce, got ", s.negatives,
+          "; --loss softmax takes all pictures");
   const int size = static_cast<int>(s.image_size);
   const AnyAugment views = app::channels_of(s) == 1 ? AnyAugment(OneView(simclr_grey(size).first))
                            : size < 96              ? AnyAugment(instdisc_cifar(size))
                                                     : AnyAugment(instdisc(size));
   const InstDiscConfig config{.pictures = samples,
-                              .negatives = s.loss == "softmax" ? 0 : s.negatives,
+                              .negatives = softmax ? 0 : s.negatives,
                               .temperature = s.temperature,
                               .momentum = s.bank_momentum,
                               .dimension = s.dimension};

@@ -26,8 +26,6 @@ app::Settings recipe() {
 app::Composition compose(const app::Settings& s, std::int64_t, contrastive::Rng rng) {
   using namespace contrastive;
   const AnyAugment views = app::training_views(s, [](int size) { return moco_v1(size); });
-  app::check_queue(s, s.batch);
-  require(s.batch / s.accumulate % s.groups == 0, "[settings] --groups must divide --batch, got ", s.groups);
   const MocoConfig config{.temperature = s.temperature,
                           .momentum = s.target_momentum,
                           .queue = s.queue,

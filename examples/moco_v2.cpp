@@ -25,8 +25,6 @@ app::Composition compose(const app::Settings& s, std::int64_t, contrastive::Rng 
   using namespace contrastive;
   const AnyAugment views =
       app::training_views(s, [](int size) { return size < 96 ? moco_v2_cifar(size) : moco_v2(size); });
-  app::check_queue(s, s.symmetric ? 2 * s.batch : s.batch);
-  require(s.batch / s.accumulate % s.groups == 0, "[settings] --groups must divide --batch, got ", s.groups);
   const MocoConfig config{.temperature = s.temperature,
                           .momentum = s.target_momentum,
                           .queue = s.queue,

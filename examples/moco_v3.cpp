@@ -5,6 +5,7 @@
 //
 //   moco_v3 --data cifar10 --root DIR --encoder resnet18 --image-size 32 --batch 256 --epochs 200 --hidden 4096 --dimension 256
 //   moco_v3 --encoder vit_micro --optimizer adamw --lr 1.5e-4 --weight-decay 0.1 --warmup-epochs 1
+//   moco_v3 --config configs/moco_v3_imagenet_vit_small.json --root DIR
 
 #include "contrastive/methods/moco_v3.hpp"
 
@@ -24,8 +25,11 @@ app::Settings recipe() {
 
 app::Composition compose(const app::Settings& s, std::int64_t, contrastive::Rng rng) {
   using namespace contrastive;
-  const AnyAugment views = app::training_views(s, [](int size) { return size < 96 ? byol_cifar(size) : byol(size); });
-  MocoV3Config config = app::is_vit(s) ? MocoV3Config::vit() : MocoV3Config{};
+  const bool vit = app::is_vit(s);
+  const AnyAugment views = app::training_views(s, [&](int size) {
+    return size < 96 ? AnyAugment(byol_cifar(size)) : AnyAugment(moco_v3(size, vit ? 0.08 : 0.2));
+  });
+  MocoV3Config config = vit ? MocoV3Config::vit() : MocoV3Config{};
   config.temperature = s.temperature;
   config.momentum = s.target_momentum;
   config.hidden = s.hidden;
@@ -35,7 +39,7 @@ app::Composition compose(const app::Settings& s, std::int64_t, contrastive::Rng 
   options.vit.positions = ViTPositions::sincos_moco_v3;
   options.vit.init = ViTInit::moco_v3;
   options.vit.frozen_patches = true;
-  return {moco_v3(make_encoder(s.encoder, options, rng / "encoder"), views, config, rng),
+  return {moco_v3(app::encoder_of(s, options, rng / "encoder"), views, config, rng),
           app::evaluation_view(s, app::normalization_of(s))};
 }
 

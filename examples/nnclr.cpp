@@ -24,7 +24,6 @@ app::Composition compose(const app::Settings& s, std::int64_t, contrastive::Rng 
   using namespace contrastive;
   const AnyAugment views =
       app::training_views(s, [](int size) { return size < 96 ? simclr_cifar(size) : simclr(size); });
-  app::check_queue(s, s.batch);
   const NnclrConfig config{.temperature = s.temperature,
                            .queue = s.queue,
                            .projector_hidden = s.hidden,

@@ -27,7 +27,6 @@ app::Composition compose(const app::Settings& s, std::int64_t, contrastive::Rng 
   using namespace contrastive;
   const AnyAugment views = app::multi_crop_views(
       s, swav_cifar, [](int size, int local, std::size_t locals) { return swav(size, local, locals); });
-  if (s.queue > 0) app::check_queue(s, s.batch);
   const SwavConfig config{.hidden = s.hidden,
                           .dimension = s.dimension,
                           .prototypes = s.prototypes,

@@ -123,7 +123,6 @@ void announce(const RunOptions& options, const Sets& sets, const AnyMethod& meth
   } catch (const Error& error) {
     fail(error.what(), " (--out)");
   }
-  write_file(options.out + "/config.json", settings_to_json(s).dump(2) + "\n");
   std::int64_t parameters = 0;
   std::size_t groups = 0;
   for (const ParameterGroup& group : method.parameter_groups({}, groups))
@@ -197,6 +196,7 @@ int train_and_report(const RunOptions& options, const Program& program) {
     else
       std::printf("no checkpoint in %s yet: starting afresh\n", options.out.c_str());
   }
+  write_file(options.out + "/config.json", settings_to_json(s).dump(2) + "\n");  // not before a resume was refused
   const TrainResult result = trainer.run();
   if (result.signal) return 128 + result.signal;
   if (!options.no_evaluation) finish(options, sets, composition, compose, result);
@@ -228,15 +228,26 @@ EncoderOptions encoder_options(const Settings& s, int channels) {
           .vit = {.patch = static_cast<int>(s.patch), .drop_path = s.drop_path}};
 }
 
+ImageEncoder encoder_of(const Settings& s, const EncoderOptions& options, Rng rng) {
+  ImageEncoder encoder = make_encoder(s.encoder, options, rng);
+  if (s.heads == 0) return encoder;
+  require(is_vit(s), "[settings] --heads is for vision transformers, got --encoder ", s.encoder);
+  ViTConfig config = encoder.vit().config();
+  require(s.heads <= config.width && config.width % s.heads == 0, "[settings] --heads must divide the width of ",
+          s.encoder, ", ", config.width, ", got ", s.heads);
+  config.heads = static_cast<int>(s.heads);
+  return ViT(config, rng);
+}
+
 ImageEncoder encoder_for(const Settings& s, Rng rng, bool zero_last) {
   EncoderOptions options = encoder_options(s, channels_of(s));
   options.zero_init_residual = zero_last;
-  return make_encoder(s.encoder, options, rng);
+  return encoder_of(s, options, rng);
 }
 
-void check_queue(const Settings& s, std::int64_t rows) {
-  require(s.queue > 0 && s.queue % rows == 0, "[settings] --queue must be a multiple of ", rows, " (--batch ", s.batch,
-          s.symmetric ? ", twice with --symmetric" : "", ") above 0, got ", s.queue);
+bool softmax_of(const Settings& s) {
+  require(s.loss == "nce" || s.loss == "softmax", "[settings] --loss must be nce or softmax, got ", s.loss);
+  return s.loss == "softmax";
 }
 
 AnyAugment evaluation_view(const Settings& s, const Normalize& normalize) {

@@ -11,6 +11,7 @@
 
 #include "contrastive/augment/recipes.hpp"
 #include "contrastive/encoders/image_encoder.hpp"
+#include "contrastive/objectives/state/memory_bank.hpp"
 #include "contrastive/train/any_method.hpp"
 #include "contrastive/train/picture_rows.hpp"
 #include "contrastive/train/settings.hpp"
@@ -37,6 +38,10 @@ struct Composition {
   AnyAugment evaluation;
   std::vector<std::string> parts;  // types of encoder, projector, predictor, objective and target
   std::function<PictureRows(const Views&)> pictures;
+  /// Of an objective with one bank, whose row i is of training picture i; and pictures (N, H, W, C) to embeddings (N, D)
+  /// such as its rows are made of. Null and empty of others.
+  const MemoryBank* bank = nullptr;
+  std::function<Tensor(const Tensor&)> embed;
 
   template <class E, class P, class Q, class O, class A, class T>
   Composition(Method<E, P, Q, O, A, T> composed, AnyAugment view)
@@ -51,7 +56,12 @@ struct Composition {
   Composition(std::shared_ptr<Method<E, P, Q, O, A, T>> shared, AnyAugment view)
       : method(AnyMethod::share(shared)),
         evaluation(std::move(view)),
-        parts{type_name<E>(), type_name<P>(), type_name<Q>(), type_name<O>(), type_name<T>()} {}
+        parts{type_name<E>(), type_name<P>(), type_name<Q>(), type_name<O>(), type_name<T>()} {
+    if constexpr (requires { shared->objective.bank; }) {
+      bank = &shared->objective.bank;
+      embed = [shared](const Tensor& pictures) { return shared->predictor(shared->online(pictures)); };
+    }
+  }
   template <class E, class P, class Q, class O, class A, class T, class Show>
   Composition(std::shared_ptr<Method<E, P, Q, O, A, T>> shared, AnyAugment view, Show show)
       : Composition(shared, std::move(view)) {
@@ -80,11 +90,13 @@ bool is_vit(const Settings& s);
 /// Side of a small crop: --local-size, or 3/7 of the picture (96 of 224) in whole fours.
 int local_size(const Settings& s);
 EncoderOptions encoder_options(const Settings& s, int channels);
+/// --encoder, a vision transformer with --heads where they are given.
+ImageEncoder encoder_of(const Settings& s, const EncoderOptions& options, Rng rng);
 /// `zero_last`: the last gain of each residual block starts at 0.
 ImageEncoder encoder_for(const Settings& s, Rng rng, bool zero_last = false);
 
-/// Throws unless --queue is a multiple of `rows` above 0.
-void check_queue(const Settings& s, std::int64_t rows);
+/// Whether --loss asks for a softmax in NCE's place (InstDisc, CMC); throws for what is neither.
+bool softmax_of(const Settings& s);
 
 /// Evaluation sees the middle of a picture, in the range that training does.
 AnyAugment evaluation_view(const Settings& s, const Normalize& normalize = {});

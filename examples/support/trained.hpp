@@ -44,6 +44,7 @@ struct CompanionOptions {
   std::string run, data, root, out, split = "test";
   std::int64_t k = 20, threads = 0;
   double temperature = 0.1;
+  bool bank = false;
 };
 
 /// Parses the flags and runs `f(trained, options)`; returns the exit status.
@@ -75,11 +76,17 @@ int companion_main(int argc, char** argv, const std::string& description, AddFla
   }
 }
 
-/// Features of the training and the test part; throws when there are no labels to score with.
-inline std::pair<FeatureSet, FeatureSet> labelled_features(const Trained& trained) {
-  const Sets sets = open_sets(trained.settings);
+/// The training and the test part; throws when there are no labels to score with.
+inline Sets labelled_sets(const Trained& trained) {
+  Sets sets = open_sets(trained.settings);
   require(sets.test.defined() && sets.test.has_labels() && sets.train.has_labels(), "[evaluate] ", sets.train.name(),
           ": evaluation needs labels (a folder for each class, and a test part)");
+  return sets;
+}
+
+/// Features of both.
+inline std::pair<FeatureSet, FeatureSet> labelled_features(const Trained& trained) {
+  const Sets sets = labelled_sets(trained);
   return {encode_set(sets.train, trained.view(), trained), encode_set(sets.test, trained.view(), trained)};
 }
 

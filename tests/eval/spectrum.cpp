@@ -104,9 +104,26 @@ TEST_CASE("the collapse watch", "[eval]") {
   const Tensor noise = random_features(400, 2, 2);
   for (int i = 0; i < 400; ++i)
     for (int d = 0; d < 2; ++d) flat.data<float>()[i * 16 + d] = noise.data<float>()[i * 2 + d];
-  const CollapseWatch line = collapse_watch(flat);
-  CHECK(line.rank == Approx(2).epsilon(0.01));
-  CHECK(line.spread < 0.4);
+  const CollapseWatch plane = collapse_watch(flat);
+  CHECK(plane.rank == Approx(2).epsilon(0.01));
+  CHECK(plane.spread < 0.4);
+
+  // Two heaps of pictures: each dimension keeps its spread, as a norm at a projector's end sees to; the rank tells.
+  const auto heaps = [](std::int64_t N, std::int64_t D) {
+    Tensor x = random_features(N, D, 3);
+    for (std::int64_t i = 0; i < N * D; ++i) x.data<float>()[i] = 0.01f * x.data<float>()[i] + (i / D % 2 ? 1.f : -1.f);
+    return collapse_watch(x);
+  };
+  const CollapseWatch line = heaps(400, 16);
+  CHECK(line.spread == Approx(1).epsilon(0.01));
+  CHECK(line.rank < 1.7);
+  CHECK(line.most == 16);
+  CHECK(line.collapsed());
+  CHECK_THAT(line.complaint(), Contains("nearly on one line (effective rank 1.") && Contains("of 16)"));
+  CHECK_THAT(point.complaint(), Contains("nearly the same everywhere (spread"));
+  CHECK(healthy.complaint().empty());
+  CHECK_FALSE(heaps(8, 16).collapsed());  // of so few rows the rank is no sign
+  CHECK(heaps(9, 16).collapsed());
   CHECK(collapse_watch(random_features(1, 4, 1)).spread == 0);
   CHECK_THROWS_WITH(collapse_watch(Tensor::zeros({4})), Contains("[collapse_watch] expected features (N, D), got (4)"));
 }

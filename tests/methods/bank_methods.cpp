@@ -302,6 +302,11 @@ TEST_CASE("of three views the core graph has four terms, the full graph six; eac
 }
 
 TEST_CASE("CMC resumes to the bit, and its loss falls on shapes") {
+  const auto core = [] {
+    return cmc(split({1, 1, 1}), cmc_ycbcr(12),
+               {.pictures = 256, .negatives = 64, .graph = ViewGraph::core, .dimension = 32}, Rng(5));
+  };
+  check_resumes(core);
   for (const bool softmax : {false, true}) {
     const auto make = [&] {
       return cmc(split({1, 2}), cmc(12),

@@ -7,32 +7,13 @@
 #include "contrastive/methods/moco_v2.hpp"
 #include "contrastive/methods/swav.hpp"
 #include "methods/on_shapes.hpp"
+#include "methods/without_guards.hpp"
 #include "support/catch.hpp"
 
 using namespace contrastive;
+using namespace without_guards;
 
 namespace {
-
-/// SwAV with the softmax of its scores for codes.
-struct PlainCodes {
-  SwavConfig config;
-  Prototypes prototypes;
-
-  Tensor assignments(const Tensor& z) const { return SwavAssignment{config, prototypes, {}}.assignments(z); }
-
-  Tensor operator()(const Embeddings& z) {
-    prototypes.normalize();
-    std::vector<Tensor> scores, codes;
-    for (const Tensor& rows : z.online) scores.push_back(prototypes(normalize(rows)));
-    for (std::size_t v = 0; v < config.assigned; ++v)
-      codes.push_back(softmax(scores[v].detach() / config.sinkhorn.epsilon));
-    return swapped_prediction(scores, codes, config.temperature);
-  }
-  template <class F>
-  void members(F&& f) {
-    f("prototypes", prototypes);
-  }
-};
 
 struct Seen {
   CollapseWatch embeddings;
@@ -104,7 +85,8 @@ TEST_CASE("DINO goes to one output without centring, to all alike without sharpe
   CHECK_FALSE(healthy.embeddings.collapsed());
 
   const Seen one = run_dino(sharp, 1);  // the centre stays at 0
-  INFO("no centring: entropy of the mean " << one.outputs.entropy_of_mean << ", loss " << one.loss);
+  INFO("no centring: information " << one.outputs.information() << ", entropy of the mean "
+                                   << one.outputs.entropy_of_mean << ", loss " << one.loss);
   CHECK(one.outputs.collapsed());
   CHECK(one.targets.collapsed());
   CHECK(one.outputs.entropy_of_mean < 0.1);

@@ -117,6 +117,25 @@ struct OneParameter {
   }
 };
 
+TEST_CASE("MoCo v3's views: BYOL's strengths, Pillow's blur, the flip last, crops from 0.2 or for ViTs 0.08") {
+  const auto views = moco_v3();
+  for (const MocoV3View* view : {&views.first, &views.second}) {
+    CHECK(view->crop_step().area.low == 0.2);
+    CHECK(view->crop_step().filter == Filter::bilinear);
+    const auto& jitter = view->step<RandomApply<ColorJitter>>();
+    CHECK(jitter.p == 0.8);
+    CHECK(jitter.step.saturation == 0.2);
+    CHECK_FALSE(jitter.step.additive);
+    CHECK(view->step<RandomFlip>().p == 0.5);
+  }
+  CHECK(views.first.step<RandomApply<PillowBlur>>().p == 1.0);
+  CHECK(views.first.step<RandomSolarize>().p == 0.0);
+  CHECK(views.second.step<RandomApply<PillowBlur>>().p == 0.1);
+  CHECK(views.second.step<RandomSolarize>().p == 0.2);
+  CHECK(moco_v3(32, 0.08).second.crop_step().area.low == 0.08);
+  CHECK(moco_v3(32).views().size() == 2);
+}
+
 TEST_CASE("BYOL's target follows at the official rate, also past the end") {
   const Golden g = load_golden("byol_schedules.safetensors");
   const Momentum rule{.momentum = 0.99, .to_one = true};

@@ -54,13 +54,6 @@ TEST_CASE("schedules of MoCo v3 by fractions of an epoch", "[optim]") {
                  [&](std::int64_t i) { return cosine(0.99, 1, epoch.data<double>()[i] / 10); });
 }
 
-TEST_CASE("schedules of DINO", "[optim]") {
-  const Golden golden = load_golden("dino_schedules.safetensors");
-  check_schedule(golden, "lr", 1e-12, [](std::int64_t i) { return dino_cosine(i, 30, 5e-4, 1e-6, 10); });
-  check_schedule(golden, "wd", 1e-12, [](std::int64_t i) { return dino_cosine(i, 30, 0.04, 0.4); });
-  check_schedule(golden, "momentum", 1e-12, [](std::int64_t i) { return dino_cosine(i, 30, 0.996, 1); });
-}
-
 TEST_CASE("schedules of MoCo, SimSiam, MAE, Barlow Twins and VICReg", "[optim]") {
   const Golden golden = load_golden("schedules.safetensors");
   const auto epoch = [](std::int64_t i) { return static_cast<double>(i); };
@@ -88,7 +81,5 @@ TEST_CASE("a schedule's corners", "[optim]") {
   CHECK(warmup_cosine(5, {.peak = 2, .steps = 5, .warmup = 5}) == 0);  // a run that is all warm-up
   CHECK(warmup_cosine(100, {.peak = 2, .steps = 5, .end = 0.5}) == 0.5);
   CHECK(warmup_cosine(1, {.peak = 2, .steps = 8, .warmup = 4, .start = 1}) == 1.25);
-  CHECK(dino_cosine(0, 3, 2, 0, 1, 0.5) == 0.5);
   CHECK_THROWS_WITH(warmup_cosine(0, {.peak = 1, .steps = 5, .warmup = 6}), Contains("[warmup_cosine]"));
-  CHECK_THROWS_WITH(dino_cosine(0, 5, 1, 0, 5), Contains("[dino_cosine]"));
 }

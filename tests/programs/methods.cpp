@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
+#include <fstream>
 #include <sstream>
+#include <utility>
 #include <vector>
 
 #include "programs/support.hpp"
@@ -31,20 +33,24 @@ std::string few_steps(const std::string& method, const std::string& out, const s
 
 }  // namespace
 
-TEST_CASE("every method trains, and killed in the middle ends with the same bits") {
-  const std::vector<std::string> names = methods();
-  REQUIRE(names.size() >= 18);
+TEST_CASE("every method trains, and killed in the middle ends with the same bits", "[resume]") {
+  std::vector<std::pair<std::string, std::string>> runs;
+  for (const std::string& method : methods()) runs.push_back({method, ""});
+  REQUIRE(runs.size() >= 18);
+  runs.push_back({"instdisc", "--loss softmax"});
+  runs.push_back({"cpc", "--autoregressor gru"});
+  runs.push_back({"cmc", "--views y,cb,cr --graph core"});
   std::size_t cut_short = 0;
-  for (const std::string& method : names) {
-    INFO(method);
+  for (const auto& [method, more] : runs) {
+    INFO(method << " " << more);
     Folder folder;
-    const Outcome whole = run(few_steps(method, folder / "whole", "--no-evaluation"));
+    const Outcome whole = run(few_steps(method, folder / "whole", more + " --no-evaluation"));
     INFO(whole.text);
     REQUIRE(whole.status == 0);
     // Killed once it has saved, at whatever step it has then come to.
-    run("sh -c '" + few_steps(method, folder / "cut", "--no-evaluation") + " & child=$!; while [ ! -e " +
+    run("sh -c '" + few_steps(method, folder / "cut", more + " --no-evaluation") + " & child=$!; while [ ! -e " +
         (folder / "cut/checkpoint.safetensors") + " ] && kill -0 $child; do sleep 0.02; done; kill -9 $child; wait'");
-    const Outcome rest = run(few_steps(method, folder / "cut", "--no-evaluation --resume"));
+    const Outcome rest = run(few_steps(method, folder / "cut", more + " --no-evaluation --resume"));
     INFO(rest.text);
     REQUIRE(rest.status == 0);
     const std::string words = "resuming after step ";
@@ -53,7 +59,7 @@ TEST_CASE("every method trains, and killed in the middle ends with the same bits
     cut_short += std::stoi(rest.text.substr(at + words.size())) < 9;
     CHECK(contents(folder / "cut/checkpoint.safetensors") == contents(folder / "whole/checkpoint.safetensors"));
   }
-  CHECK(cut_short > names.size() / 2);  // of 9 steps; on a busy machine a kill may come late
+  CHECK(cut_short > runs.size() / 2);  // of 9 steps; on a busy machine a kill may come late
 }
 
 TEST_CASE("the table of methods in the docs is the one that the types give") {
@@ -70,13 +76,17 @@ TEST_CASE("the table of methods in the docs is the one that the types give") {
 
 TEST_CASE("runs side by side; a method with two encoders, and one on patches, are read by the companions") {
   Folder folder;
-  for (const std::string method : {"cmc", "cpc", "dino"}) {
-    const Outcome outcome = run(few_steps(method, folder / method, method == "dino" ? "--encoder vit_micro" : ""));
+  // Settings that shape the networks: the companions read them back.
+  for (const auto& [method, more] : {std::pair<std::string, std::string>{"cmc", "--views l,a,b"},
+                                     {"cpc", "--autoregressor gru"},
+                                     {"dino", "--encoder vit_micro --heads 6"}}) {
+    const Outcome outcome = run(few_steps(method, folder / method, more));
     INFO(outcome.text);
     REQUIRE(outcome.status == 0);
     CHECK(fs::exists(folder / (method + "/report.html")));
     CHECK(run(program("knn") + " " + (folder / method)).status == 0);
   }
+  CHECK_THAT(contents(folder / "dino/report.html"), Contains("head 6"));
   CHECK_THAT(contents(folder / "dino/report.html"), Contains("Attention maps"));
   const Outcome tuned = run(program("finetune") + " " + (folder / "cpc") + " --share 0.02 --epochs 1 --student small" +
                             " --student-epochs 1");
@@ -95,6 +105,27 @@ TEST_CASE("runs side by side; a method with two encoders, and one on patches, ar
   CHECK(fs::exists(folder / "side/report.html"));
   CHECK(run(program("compare") + " " + (folder / "nothing")).status == 1);
   CHECK(run(program("compare")).status == 2);
+}
+
+TEST_CASE("kNN on the bank of a run; an older configuration that draws no negatives is the softmax") {
+  Folder folder;
+  const std::string older = folder / "older.json";
+  std::ofstream(older) << R"({"method": "instdisc", "loss": "", "negatives": 0})";
+  const std::string flags =
+      " --data shapes --epochs 1 --knn-every 0 --image-size 12 --batch 512 --no-evaluation --out ";
+  REQUIRE(run(program("instdisc") + flags + (folder / "run") + " --config " + older).status == 0);
+  CHECK_THAT(contents(folder / "run/config.json"), Contains("\"loss\": \"softmax\""));
+  const std::string knn = program("knn") + " " + (folder / "run") + " --bank";
+  const Outcome scored = run(knn + " --k 50");
+  INFO(scored.text);
+  CHECK(scored.status == 0);
+  CHECK_THAT(scored.text, Contains("kNN on the memory bank (k 50"));
+  CHECK(run(knn + " --data emoji").status == 2);
+
+  REQUIRE(run(program("simclr") + flags + (folder / "other")).status == 0);
+  const Outcome refused = run(program("knn") + " " + (folder / "other") + " --bank");
+  CHECK(refused.status == 2);
+  CHECK(refused.text == "[knn] --bank expected a run of instdisc, with one bank, got one of simclr\n");
 }
 
 TEST_CASE("settings that a method cannot take are one sentence") {
@@ -119,5 +150,12 @@ TEST_CASE("settings that a method cannot take are one sentence") {
   refused("swav --data shapes --image-size 16 --locals 2 --local-size 20", 2, "--local-size");
   refused("dino --data shapes --image-size 16 --encoder vit_micro --local-size 10", 2, "multiple of the patch");
   refused("instdisc --data shapes --loss info_nce", 2, "nce or softmax");
+  refused("cmc --data shapes --loss info_nce", 2, "nce or softmax");
+  refused("instdisc --data shapes --negatives 0", 2, "--loss softmax takes all pictures");
+  refused("cmc --data shapes --views l,b", 2, "--views must be l,ab or l,a,b");
+  refused("cmc --data shapes --graph ring", 2, "--graph must be one of full, core, got ring");
+  refused("cpc --data shapes --autoregressor lstm", 2, "--autoregressor must be one of pixelcnn, gru, got lstm");
+  refused("moco_v3 --data shapes --encoder vit_micro --image-size 16 --heads 5", 2, "--heads must divide");
+  refused("moco_v3 --data shapes --heads 4", 2, "--heads is for vision transformers");
   refused("simclr --data shapes --schedule step --milestones 3,x", 2, "--milestones");
 }

@@ -33,7 +33,7 @@ bool kill_after(const std::string& command, double seconds, int signal) {
 
 }  // namespace
 
-TEST_CASE("a run killed at random instants ends with the bits of an undisturbed one") {
+TEST_CASE("a run killed at random instants ends with the bits of an undisturbed one", "[resume]") {
   for (const std::string method : {"simclr", "moco_v2"}) {
     Folder folder;
     const std::string flags = "--epochs 2 --save-every 2 --threads 2 --seed 7";
@@ -59,7 +59,7 @@ TEST_CASE("a run killed at random instants ends with the bits of an undisturbed 
   }
 }
 
-TEST_CASE("SIGTERM finishes the step, saves and says so") {
+TEST_CASE("SIGTERM finishes the step, saves and says so", "[resume]") {
   Folder folder;
   const std::string flags = "--epochs 4 --threads 2";
   const Outcome outcome = run("timeout -s TERM 1.5 " + tiny("simclr", folder / "run", flags));
@@ -74,7 +74,7 @@ TEST_CASE("SIGTERM finishes the step, saves and says so") {
   CHECK(contents(folder / "run/checkpoint.safetensors") == contents(folder / "whole/checkpoint.safetensors"));
 }
 
-TEST_CASE("the same seed gives the same bits, in deterministic mode for any number of threads") {
+TEST_CASE("the same seed gives the same bits, in deterministic mode for any number of threads", "[resume]") {
   Folder folder;
   const auto final_bits = [&](const std::string& method, const std::string& name, const std::string& flags) {
     const Outcome outcome = run(tiny(method, folder / name, flags));

@@ -132,12 +132,13 @@ TEST_CASE("checkpoints that are broken, foreign or of another run are refused an
   Folder folder;
   const std::string checkpoint = folder / "run/checkpoint.safetensors";
   REQUIRE(run(tiny("simclr", folder / "run")).status == 0);
-  const std::string whole = contents(checkpoint);
+  const std::string whole = contents(checkpoint), settings = contents(folder / "run/config.json");
 
   check_refused(tiny("simclr", folder / "run", "--resume --encoder resnet20"), 1, "with encoder small");
   check_refused(tiny("byol", folder / "run", "--resume"), 1, "is of simclr");
   check_refused(tiny("simclr", folder / "run", "--resume --batch 64"), 1, "batch 128");
   CHECK(contents(checkpoint) == whole);
+  CHECK(contents(folder / "run/config.json") == settings);
 
   write(checkpoint, whole.substr(0, whole.size() / 2));
   check_refused(tiny("simclr", folder / "run", "--resume"), 1, checkpoint);

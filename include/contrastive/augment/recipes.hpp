@@ -184,6 +184,22 @@ inline TwoViews<ByolView> byol_cifar(int size = 32) {
   return views;
 }
 
+// ---- MoCo v3 (Chen, Xie & He 2021; facebookresearch/moco-v3 main_moco.py, CONFIG.md) ----
+
+using MocoV3View = Compose<RandomResizedCrop, RandomApply<ColorJitter>, RandomGrayscale, RandomApply<PillowBlur>,
+                           RandomSolarize, RandomFlip, Normalize>;
+
+/// BYOL's strengths in MoCo's steps: crop (0.2, 1), for vision transformers (0.08, 1), jitter (0.4, 0.4, 0.2, 0.1) p
+/// 0.8, grey 0.2; the first view is always blurred, the second with 0.1 and solarised with 0.2; flip last.
+inline TwoViews<MocoV3View> moco_v3(int size = 224, double crop_low = 0.2) {
+  const auto view = [=](double blur, double solarize) {
+    return MocoV3View(RandomResizedCrop{size, {crop_low, 1.0}}, RandomApply(0.8, ColorJitter{0.4, 0.4, 0.2, 0.1}),
+                      RandomGrayscale{0.2}, RandomApply(blur, PillowBlur{}), RandomSolarize{solarize, 128},
+                      RandomFlip{}, imagenet_statistics);
+  };
+  return TwoViews(view(1.0, 0.0), view(0.1, 0.2));
+}
+
 // ---- SwAV (Caron et al. 2020; facebookresearch/swav src/multicropdataset.py) ----
 
 using SwavView = Compose<RandomResizedCrop, RandomFlip, RandomApply<ColorJitter>, RandomGrayscale,

@@ -93,7 +93,7 @@ struct DinoDistillation {
 /// the centred and sharpened outputs of its moving average on the large ones. Crops of one size pass the encoder
 /// together. `teacher`, if given, is the encoder the teacher starts from: one without drop path, with the weights of
 /// `encoder`. The paper's ViTs: AdamW 5e-4 x batch / 256, weight decay 0.04 to 0.4 (not on biases and norms), each
-/// gradient clipped to a norm of 3; `dino_cosine` gives the schedules.
+/// gradient clipped to a norm of 3.
 template <class Encoder, class Augmentation>
 auto dino(Encoder encoder, Augmentation augment, const DinoConfig& config, Rng rng, const Encoder* teacher = nullptr) {
   const std::int64_t features = encoder.features();

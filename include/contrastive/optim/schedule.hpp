@@ -3,7 +3,7 @@
 
 #include <cmath>
 #include <cstdint>
-#include <initializer_list>
+#include <vector>
 
 #include "contrastive/core/error.hpp"
 
@@ -35,19 +35,8 @@ inline double warmup_cosine(double step, const WarmupCosine& schedule) {
   return cosine(schedule.peak, schedule.end, rest > 0 ? (step - schedule.warmup) / rest : 1);
 }
 
-/// DINO's and SwAV's table of warm-up and cosine (facebookresearch/dino, utils.py, cosine_scheduler): the warm-up ends
-/// on the peak and the cosine starts on it, so that value comes twice, and the end value is one step out of reach. Also
-/// DINO's weight decay (0.04 to 0.4) and teacher momentum (0.996 to 1), without warm-up.
-inline double dino_cosine(std::int64_t step, std::int64_t steps, double peak, double end, std::int64_t warmup = 0,
-                          double start = 0) {
-  require(0 <= warmup && warmup < steps, "[dino_cosine] expected 0 <= warmup < steps, got ", warmup, " and ", steps);
-  if (step < warmup)
-    return warmup == 1 ? start : start + (peak - start) * static_cast<double>(step) / static_cast<double>(warmup - 1);
-  return cosine(peak, end, static_cast<double>(step - warmup) / static_cast<double>(steps - warmup));
-}
-
 /// `base` times `factor` for each milestone reached: MoCo v1 is `step_decay(epoch, lr, {120, 160})`.
-inline double step_decay(double step, double base, std::initializer_list<double> milestones, double factor = 0.1) {
+inline double step_decay(double step, double base, const std::vector<double>& milestones, double factor = 0.1) {
   for (const double milestone : milestones)
     if (step >= milestone) base *= factor;
   return base;

@@ -23,10 +23,7 @@ inline double learning_rate(const Settings& s, Progress at) {
   if (epoch < s.warmup_epochs || s.schedule == "cosine")
     return warmup_cosine(
         epoch, {.peak = peak, .steps = epochs, .warmup = s.warmup_epochs, .start = s.warmup_lr, .end = s.lr_end});
-  double rate = peak;
-  if (s.schedule == "step")
-    for (const double milestone : milestones_of(s)) rate *= epoch >= milestone ? s.decay : 1;
-  return rate;
+  return s.schedule == "step" ? step_decay(epoch, peak, milestones_of(s), s.decay) : peak;
 }
 
 /// Weight decay of the step: half a cosine to `weight-decay-end` where that is not negative (DINO).

@@ -20,7 +20,7 @@ namespace contrastive {
 struct Settings {
   std::string method;
   std::string data = "fashion", root, label, encoder = "small";
-  std::int64_t image_size = 28, patch = 0;
+  std::int64_t image_size = 28, patch = 0, heads = 0;
   double drop_path = 0;
   std::int64_t epochs = 5, batch = 256, accumulate = 1;
 
@@ -37,6 +37,7 @@ struct Settings {
   std::int64_t queue = 4096, negatives = 4096, prototypes = 512;
   double target_momentum = 0.99, bank_momentum = 0.5;
   bool other_start = false, symmetric = false;
+  std::int64_t channel_groups = 0;
   std::int64_t groups = 1;  // of split batch norm
   std::int64_t head_layers = 2, hidden = 512, dimension = 128;
   double epsilon = 0.05, queue_start = 0, freeze_epochs = 0;
@@ -45,6 +46,7 @@ struct Settings {
   double mask_ratio = 0.75;
   std::int64_t decoder_width = 64, decoder_depth = 2;
   std::int64_t predictions = 3;
+  std::string autoregressor = "pixelcnn", views = "l,ab", graph = "full";
 
   std::string precision = "f32", device = "cpu";
   std::int64_t threads = 0;  // 0: all
@@ -67,6 +69,7 @@ void each_setting(S& s, F&& f) {
   f("encoder", s.encoder, "small, resnet20/32/44/56, resnet18, resnet34, resnet50, vit_micro, vit_tiny, ...");
   f("image-size", s.image_size, "side of a view in pixels");
   f("patch", s.patch, "side of a patch of vision transformers, in pixels; 0: 4 below 96 pixels, else 16");
+  f("heads", s.heads, "attention heads of vision transformers; 0: those of --encoder (MoCo v3's vit_small: 12)");
   f("drop-path", s.drop_path, "stochastic depth of vision transformers at the last block");
   f("epochs", s.epochs, "passes over the training set");
   f("batch", s.batch, "pictures a step");
@@ -94,6 +97,8 @@ void each_setting(S& s, F&& f) {
   f("negatives", s.negatives, "rows of the memory bank drawn a picture (InstDisc, CMC), or patches (CPC)");
   f("prototypes", s.prototypes, "prototypes of SwAV, outputs of DINO's head");
   f("target-momentum", s.target_momentum, "momentum of the target network (MoCo, BYOL, DINO)");
+  f("channel-groups", s.channel_groups,
+    "groups of channels for group norm and standardised weights instead of batch norm (BYOL); 0: batch norm");
   f("other-start", s.other_start,
     "the target starts from other random weights, as BYOL's code has it, not as a copy (BYOL)");
   f("bank-momentum", s.bank_momentum, "momentum of the rows of a memory bank");
@@ -114,6 +119,9 @@ void each_setting(S& s, F&& f) {
   f("decoder-width", s.decoder_width, "width of the decoder (MAE)");
   f("decoder-depth", s.decoder_depth, "blocks of the decoder (MAE)");
   f("predictions", s.predictions, "rows ahead that are predicted (CPC)");
+  f("autoregressor", s.autoregressor, "what summarises the patches above: pixelcnn, or gru down each column (CPC)");
+  f("views", s.views, "channels of each view: l,ab or l,a,b of Lab, y,cbcr or y,cb,cr of YCbCr (CMC)");
+  f("graph", s.graph, "which views are compared: full, all pairs, or core, the first with each other one (CMC)");
   f("precision", s.precision, "f32, or bf16 (f32 master weights, losses and statistics)");
   f("device", s.device, "cpu or cuda");
   f("threads", s.threads, "threads; 0: all");
@@ -153,6 +161,12 @@ inline void settings_from_json(const Json& json, Settings& settings, const std::
         field = static_cast<Field>(member.value.as_integer());
     });
     require(known, "[config] ", file, ": unknown setting \"", member.name, "\"");
+  }
+  if (settings.method == "instdisc") {  // older files name no loss, or ask for the softmax by no negatives
+    if (settings.negatives == 0)
+      settings.loss = "softmax";
+    else if (settings.loss.empty())
+      settings.loss = "nce";
   }
 }
 
@@ -217,6 +231,8 @@ inline void check_settings(const Settings& s) {
   not_negative("clip-each", s.clip_each);
   not_negative("freeze-epochs", s.freeze_epochs);
   not_negative("patch", static_cast<double>(s.patch));
+  not_negative("heads", static_cast<double>(s.heads));
+  not_negative("channel-groups", static_cast<double>(s.channel_groups));
   not_negative("queue", static_cast<double>(s.queue));
   not_negative("negatives", static_cast<double>(s.negatives));
   require(s.locals >= 0 && s.locals <= 60, "[settings] --locals must be 0 to 60, got ", s.locals);
@@ -234,9 +250,20 @@ inline void check_settings(const Settings& s) {
   one_of("schedule", s.schedule, {"cosine", "step", "constant"});
   one_of("precision", s.precision, {"f32", "bf16"});
   one_of("device", s.device, {"cpu", "cuda"});
+  one_of("autoregressor", s.autoregressor, {"pixelcnn", "gru"});
+  one_of("graph", s.graph, {"full", "core"});
   milestones_of(s);
   require(s.batch % s.accumulate == 0 && s.batch / s.accumulate >= 2,
           "[settings] --accumulate must divide --batch and leave 2 or more, got ", s.accumulate, " and ", s.batch);
+  const auto is = [&s](auto... names) { return ((s.method == names) || ...); };
+  require(!is("moco_v1", "moco_v2") || s.batch / s.accumulate % s.groups == 0,
+          "[settings] --groups must divide --batch, got ", s.groups);
+  if (is("moco_v1", "moco_v2", "nnclr") || (is("swav") && s.queue > 0)) {
+    const bool both = is("moco_v2") && s.symmetric;  // views enter the queue
+    const std::int64_t rows = both ? 2 * s.batch : s.batch;
+    require(s.queue > 0 && s.queue % rows == 0, "[settings] --queue must be a multiple of ", rows, " (--batch ",
+            s.batch, both ? ", twice with --symmetric" : "", ") above 0, got ", s.queue);
+  }
 }
 
 }  // namespace contrastive

@@ -3,7 +3,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
+#include <cstdint>
 #include <span>
+#include <vector>
 
 #include "contrastive/core/rng.hpp"
 #include "contrastive/nn/init.hpp"
@@ -65,22 +68,24 @@ struct MemoryBank {
   template <class T>
   void update_as(std::span<const std::int64_t> pictures, const Tensor& features, double momentum) {
     const std::int64_t D = rows.size(1);
-    const Tensor moved(features.shape(), rows.dtype());
+    std::vector<std::int64_t> sorted(pictures.begin(), pictures.end());
+    std::sort(sorted.begin(), sorted.end());
+    const bool twice = std::adjacent_find(sorted.begin(), sorted.end()) != sorted.end();
+    for (const std::int64_t picture : sorted)
+      require(picture >= 0 && picture < size(), "[memory_bank] picture ", picture, " is outside ", size(), " rows");
     for (std::size_t i = 0; i < pictures.size(); ++i) {
-      require(pictures[i] >= 0 && pictures[i] < size(), "[memory_bank] picture ", pictures[i], " is outside ", size(),
-              " rows");
-      const T* const old = rows.data<T>() + pictures[i] * D;
+      // The last one alone counts, so it finds the row as it was.
+      if (twice && std::count(pictures.begin() + static_cast<std::ptrdiff_t>(i) + 1, pictures.end(), pictures[i]) > 0)
+        continue;
+      T* const row = rows.data<T>() + pictures[i] * D;
       const T* const f = features.data<T>() + static_cast<std::int64_t>(i) * D;
-      T* const row = moved.data<T>() + static_cast<std::int64_t>(i) * D;
       double square = 0;
       for (std::int64_t d = 0; d < D; ++d) {
-        row[d] = static_cast<T>(momentum * static_cast<double>(old[d]) + (1 - momentum) * static_cast<double>(f[d]));
+        row[d] = static_cast<T>(momentum * static_cast<double>(row[d]) + (1 - momentum) * static_cast<double>(f[d]));
         square += static_cast<double>(row[d]) * static_cast<double>(row[d]);
       }
       for (std::int64_t d = 0; d < D; ++d) row[d] = static_cast<T>(static_cast<double>(row[d]) / std::sqrt(square));
     }
-    for (std::size_t i = 0; i < pictures.size(); ++i)
-      std::copy_n(moved.data<T>() + static_cast<std::int64_t>(i) * D, D, rows.data<T>() + pictures[i] * D);
   }
 };
 
