@@ -193,9 +193,21 @@ struct BatchNormShape {
   /// f(group, chunk, first row over all groups, rows)
   template <class F>
   void each_chunk(F&& f) const {
-    parallel_for(G * chunks, 1, [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t i = begin; i < end; ++i) {
-        const std::int64_t first = i % chunks * chunk;
+    visit(false, f);
+  }
+  /// The same from the end: a second pass begins with what the first left in the caches.
+  template <class F>
+  void each_chunk_backwards(F&& f) const {
+    visit(true, f);
+  }
+
+ private:
+  template <class F>
+  void visit(bool backwards, const F& f) const {
+    const std::int64_t all = G * chunks;
+    parallel_for(all, 1, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t n = begin; n < end; ++n) {
+        const std::int64_t i = backwards ? all - 1 - n : n, first = i % chunks * chunk;
         f(i / chunks, i, i / chunks * rows + first, std::min(chunk, rows - first));
       }
     });
@@ -307,7 +319,7 @@ inline void batch_norm_grad(View x, View y, View mean, View var, double eps, Vie
     }
     if (!dx.data) return;
     const bool past_cache = detail::writes_past_cache(dx.as<T>(), dx.count(), C);
-    shape.each_chunk([&](std::int64_t g, std::int64_t, std::int64_t first, std::int64_t rows) {
+    shape.each_chunk_backwards([&](std::int64_t g, std::int64_t, std::int64_t first, std::int64_t rows) {
       const T* const dz = dresiduals ? dresiduals : dys;  // what the residual got is gated already
       simd::dispatch<detail::BatchNormGradInput<T>>(
           xs + first * C, dz + first * C, dresiduals ? detail::BatchNormGate<T>{} : gate(g, first), means + g * C,
