@@ -127,7 +127,8 @@ TEST_CASE("batch norm's gradient finds the ReLU's side from x as from y") {
       const DType wide = dtype == DType::f64 ? DType::f64 : DType::f32;
       const Tensor x = random({6, 5, C}, 1, dtype), dy = random({6, 5, C}, 2, dtype), y(x.shape(), dtype);
       const Tensor gain = random({C}, 3, wide), offset = random({C}, 4, wide);
-      const auto [mean, var] = batch_norm_statistics(x, 2);
+      const std::pair<Tensor, Tensor> statistics = batch_norm_statistics(x, 2);
+      const Tensor &mean = statistics.first, &var = statistics.second;
       const KernelTable& k = x.kernels();
       k.batch_norm(x.view(), mean.view(), var.view(), 1e-5, gain.view(), offset.view(), {}, true, y.view());
       const auto gradients = [&](View known, View residual) {
