@@ -6,7 +6,9 @@
 #include "contrastive/eval/spectrum.hpp"
 #include "contrastive/optim/adamw.hpp"
 #include "contrastive/tensor/gradcheck.hpp"
+#include "contrastive/train/checkpoint.hpp"
 #include "support/catch.hpp"
+#include "support/formula_weights.hpp"
 #include "support/golden.hpp"
 
 using namespace contrastive;
@@ -57,6 +59,46 @@ TEST_CASE("MAE's masking, patches and loss equal the official code") {
   for (const auto& [L, ratio, kept] :
        {std::tuple(16, 0.75, 4), {196, 0.75, 49}, {100, 0.9, 9}, {10, 0.7, 3}, {50, 0.8, 9}, {64, 0.6, 25}})
     CHECK(random_masking(Tensor::zeros({1, L}), ratio).kept == kept);
+}
+
+TEST_CASE("the whole of MAE, encoder and decoder, equals the official network in loss, prediction and gradients") {
+  // timm's PatchEmbed and Block as models_mae.py puts them together, in float64; weights by formula.
+  const Golden g = load_golden("models/mae_tiny.safetensors");
+  for (const DType dtype : {DType::f64, DType::f32}) {
+    ViTConfig config = mae_vit({.image_size = 16, .patch = 4});
+    config.width = 32, config.depth = 2, config.heads = 4;
+    auto method =
+        mae(ViT(config, Rng(0)), mae_views(16, 4, 3, Normalize{}), {.width = 24, .depth = 1, .heads = 2}, Rng(0));
+    const auto as_formula = [&](auto& module) {
+      std::map<std::string, Tensor> weights;
+      each_state(module, [&](const std::string& name, Tensor& tensor) {
+        weights[name] = formula::weight(detail::to_file_layout(tensor.detach()).shape(), name);
+      });
+      REQUIRE(load_state(module, weights).ok());
+      move_to(module, Device::cpu, dtype);
+    };
+    as_formula(method.online.encoder);
+    as_formula(method.online.projector);
+    const Tensor pictures = permute(formula::fill({2, 3, 16, 16}, "alpha:input", 0, 4), {0, 2, 3, 1}).to(dtype);
+    const PatchMask mask = random_masking(formula::fill({2, 16}, "alpha:noise", 0.5, 1).to(DType::f64), 0.75);
+    const Tensor prediction = method.online.projector.predict(method.encoder(), pictures, mask);
+    const Tensor loss = masked_reconstruction(prediction, pictures, hidden(mask, dtype), 4, true);
+    loss.backward();
+    const double close = dtype == DType::f64 ? 1e-10 : 2e-5;
+    CHECK(largest_error(hidden(mask, DType::f64), g.tensor("mask")) == 0);
+    CHECK(largest_error(prediction, g.tensor("pred")) < close);
+    CHECK(largest_error(loss, g.tensor("loss")) < close);
+    int compared = 0;
+    const auto compare = [&](const std::string& name, Parameter& p) {
+      if (!g.has("grad." + name)) return;
+      INFO(to_string(dtype) << " " << name);
+      CHECK(largest_error(p.grad(), g.tensor("grad." + name)) < close);
+      ++compared;
+    };
+    each_parameter(method.online.encoder, compare);
+    each_parameter(method.online.projector, compare);
+    CHECK(compared == 6);
+  }
 }
 
 TEST_CASE("hidden patches come back as the mask token, seen ones in their places; the gradient goes both ways") {
