@@ -49,7 +49,7 @@ svg{display:block;width:100%;height:auto}.chart svg{overflow:visible}
 opacity:0;transition:opacity .1s;white-space:pre;font-variant-numeric:tabular-nums;left:0;top:0}
 #tip .thumb{display:block;margin:2px 0 4px;border-radius:4px;image-rendering:pixelated;background-repeat:no-repeat}
 img{display:block;border-radius:6px;image-rendering:auto;box-shadow:0 0 0 1px var(--rule)}img.px{image-rendering:pixelated}
-.gallery{padding:16px 18px;display:flex;flex-wrap:wrap;gap:14px 24px;justify-content:space-between}
+.gallery{padding:16px 18px;display:flex;flex-wrap:wrap;gap:14px 36px}
 .strip{display:grid;gap:6px;break-inside:avoid}.strip .pics{display:flex;gap:6px}.strip figure{text-align:center}
 .strip img,.neighbours img{background:var(--grid)}
 .cap{font-size:12px;color:var(--soft);line-height:1.3;margin-top:3px;overflow:hidden;text-overflow:ellipsis;white-space:nowrap}
