@@ -29,7 +29,7 @@ p{margin:0}.sub{color:var(--soft);margin:0 0 16px;max-width:72ch}
 table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
 .scores{table-layout:fixed}.scores th,.scores td{padding:11px 18px;text-align:left;border-top:1px solid var(--rule);vertical-align:middle}
 .scores tr:first-child th{border-top:0;color:var(--soft);font-weight:500;font-size:13px;padding-bottom:8px}
-.scores th:first-child{width:20%;font-weight:500}.scores .best{font-weight:700}
+.scores th:first-child{width:20%;font-weight:500;overflow-wrap:anywhere}figcaption{overflow-wrap:anywhere}.scores .best{font-weight:700}
 .bar{height:6px;border-radius:3px;background:var(--grid);margin-top:5px;overflow:hidden}
 .bar i{display:block;height:100%;border-radius:3px;background:var(--faint)}.mine .bar i{background:var(--accent)}.mine th{font-weight:700}
 .charts{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,440px),1fr));gap:14px}
