@@ -184,11 +184,7 @@ struct BatchNormShape {
         chunks((rows + chunk - 1) / chunk) {}
 
   /// Adds a group's chunks of sums, (G, chunks, C), up in its first.
-  void join(double* sums, std::int64_t g) const {
-    double* const first = sums + g * chunks * C;
-    for (std::int64_t i = 1; i < chunks; ++i)
-      for (std::int64_t c = 0; c < C; ++c) first[c] += first[i * C + c];
-  }
+  void join(double* sums, std::int64_t g) const { add_chunks(sums + g * chunks * C, chunks, C, 0, C); }
 
   /// f(group, chunk, first row over all groups, rows)
   template <class F>

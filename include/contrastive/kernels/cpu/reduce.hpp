@@ -71,6 +71,12 @@ CONTRASTIVE_INLINE void column_sums(std::int64_t rows, std::int64_t C, double* c
   }
 }
 
+/// Adds chunks of C sums up in the first of them, for columns `from` to `to`.
+inline void add_chunks(double* sums, std::int64_t chunks, std::int64_t C, std::int64_t from, std::int64_t to) {
+  for (std::int64_t k = 1; k < chunks; ++k)
+    for (std::int64_t c = from; c < to; ++c) sums[c] += sums[k * C + c];
+}
+
 /// Sums of `rows` rows of `columns` elements.
 template <class T>
 struct ColumnSum {
@@ -131,8 +137,7 @@ void sum_three_axes(const T* x, const std::int64_t (&sizes)[3], double scale, T*
     for (std::int64_t i = begin; i < end; ++i) {
       const std::int64_t o = i / tiles, from = i % tiles * tile, to = std::min(inner, from + tile);
       double* const total = &partial[o * chunks * inner];
-      for (std::int64_t k = 1; k < chunks; ++k)
-        for (std::int64_t c = from; c < to; ++c) total[c] += total[k * inner + c];
+      add_chunks(total, chunks, inner, from, to);
       for (std::int64_t c = from; c < to; ++c) y[o * inner + c] = T(static_cast<compute_t<T>>(total[c] * scale));
     }
   });

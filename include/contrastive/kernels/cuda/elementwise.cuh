@@ -47,34 +47,29 @@ void apply(Call call, const Op& op, std::int64_t n, Y* y, const X*... x) {
 template <class F, class T>
 struct MapOp {
   compute_t<T> a;
-  __device__ T operator()(T x) const { return with(x, compute_t<T>(0)); }
+  __device__ T operator()(T x) const { return T(F::f(compute_t<T>(x), a)); }
   __device__ T with(T x, compute_t<T> bias) const { return T(F::f(compute_t<T>(x) + bias, a)); }
 };
 
 template <class F, class T>
 struct MapGradOp {
   compute_t<T> a;
-  __device__ T operator()(T kept, T dy) const { return with(kept, dy, compute_t<T>(0)); }
-  __device__ T with(T kept, T dy, compute_t<T> bias) const {
-    const compute_t<T> at = compute_t<T>(kept) + bias;
+  __device__ T operator()(T kept, T dy) const { return at(compute_t<T>(kept), dy); }
+  __device__ T with(T kept, T dy, compute_t<T> bias) const { return at(compute_t<T>(kept) + bias, dy); }
+  __device__ T at(compute_t<T> kept, T dy) const {
     if constexpr (functors::from_y<F>)
-      return T(compute_t<T>(dy) * F::df_at_y(at, a));
+      return T(compute_t<T>(dy) * F::df_at_y(kept, a));
     else
-      return T(compute_t<T>(dy) * F::df(at, a));
+      return T(compute_t<T>(dy) * F::df(kept, a));
   }
 };
 
 /// y[i] = op.with(x[i]..., bias of its channel)
-template <class Op, class T>
-__global__ void each_with_bias(Op op, std::int64_t n, std::int64_t C, const compute_t<T>* bias, T* y, const T* x,
-                               const T* second) {
+template <class Op, class T, class... X>
+__global__ void each_with_bias(Op op, std::int64_t n, std::int64_t C, const compute_t<T>* bias, T* y, const X*... x) {
   const std::int64_t step = std::int64_t{gridDim.x} * blockDim.x;
-  for (std::int64_t i = std::int64_t{blockIdx.x} * blockDim.x + threadIdx.x; i < n; i += step) {
-    if constexpr (requires { op.with(x[i], bias[0]); })
-      y[i] = op.with(x[i], bias[i % C]);
-    else
-      y[i] = op.with(x[i], second[i], bias[i % C]);
-  }
+  for (std::int64_t i = std::int64_t{blockIdx.x} * blockDim.x + threadIdx.x; i < n; i += step)
+    y[i] = op.with(x[i]..., bias[i % C]);
 }
 
 template <class F, class T>
@@ -102,8 +97,8 @@ void map(View x, View bias, double a, View y) {
     const detail::MapOp<F, T> op{static_cast<A>(a)};
     const std::int64_t n = x.count();
     if (!bias.data || n == 0) return detail::apply("map", op, n, y.as<T>(), x.as<const T>());
-    launch("map", detail::each_with_bias<detail::MapOp<F, T>, T>, blocks_for(n), block_threads, op, n, bias.count(),
-           bias.as<const A>(), y.as<T>(), x.as<const T>(), static_cast<const T*>(nullptr));
+    launch("map", detail::each_with_bias<detail::MapOp<F, T>, T, T>, blocks_for(n), block_threads, op, n, bias.count(),
+           bias.as<const A>(), y.as<T>(), x.as<const T>());
   });
 }
 
@@ -115,7 +110,7 @@ void map_grad(View kept, View bias, View dy, double a, View dx) {
     const detail::MapGradOp<F, T> op{static_cast<A>(a)};
     const std::int64_t n = kept.count();
     if (!bias.data || n == 0) return detail::apply("map_grad", op, n, dx.as<T>(), kept.as<const T>(), dy.as<const T>());
-    launch("map_grad", detail::each_with_bias<detail::MapGradOp<F, T>, T>, blocks_for(n), block_threads, op, n,
+    launch("map_grad", detail::each_with_bias<detail::MapGradOp<F, T>, T, T, T>, blocks_for(n), block_threads, op, n,
            bias.count(), bias.as<const A>(), dx.as<T>(), kept.as<const T>(), dy.as<const T>());
   });
 }
