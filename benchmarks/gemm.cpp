@@ -48,10 +48,13 @@ struct Way {
   void (*input)(View, View, View, WindowSpec);
   void (*weight)(View, View, View, WindowSpec);
 };
-constexpr Way direct{"direct", cpu::own_conv2d, cpu::own_conv2d_grad_input, cpu::own_conv2d_grad_weight};
-constexpr Way winograd{"winograd", [](View x, View w, View y, WindowSpec) { cpu::winograd::conv2d(x, w, y); },
-                       [](View dy, View w, View dx, WindowSpec) { cpu::winograd::conv2d_grad_input(dy, w, dx); },
-                       [](View x, View dy, View dw, WindowSpec) { cpu::winograd::conv2d_grad_weight(x, dy, dw); }};
+constexpr Way direct{"direct", cpu::own_conv2d,
+                     [](View dy, View w, View dx, WindowSpec s) { cpu::own_conv2d_grad_input(dy, w, dx, s, false); },
+                     [](View x, View dy, View dw, WindowSpec s) { cpu::own_conv2d_grad_weight(x, dy, dw, s, false); }};
+constexpr Way winograd{
+    "winograd", [](View x, View w, View y, WindowSpec) { cpu::winograd::conv2d(x, w, y); },
+    [](View dy, View w, View dx, WindowSpec) { cpu::winograd::conv2d_grad_input(dy, w, dx, false); },
+    [](View x, View dy, View dw, WindowSpec) { cpu::winograd::conv2d_grad_weight(x, dy, dw, false); }};
 #if defined(CONTRASTIVE_WITH_ONEDNN)
 constexpr Way onednn{"onednn", cpu::onednn::conv2d, cpu::onednn::conv2d_grad_input, cpu::onednn::conv2d_grad_weight};
 #endif

@@ -12,12 +12,14 @@ inline double product_seconds = 0;
 
 template <auto Row>
 struct Timed;
-template <class... Args, void (*contrastive::KernelTable::*Row)(Args...)>
+template <class R, class... Args, R (*contrastive::KernelTable::*Row)(Args...)>
 struct Timed<Row> {
-  static void call(Args... args) {
-    const auto start = std::chrono::steady_clock::now();
-    (contrastive::cpu_kernels().*Row)(args...);
-    product_seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  static R call(Args... args) {
+    struct Clock {
+      std::chrono::steady_clock::time_point start = std::chrono::steady_clock::now();
+      ~Clock() { product_seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(); }
+    } clock;
+    return (contrastive::cpu_kernels().*Row)(args...);
   }
 };
 
@@ -27,6 +29,7 @@ inline const contrastive::KernelTable& kernels() {
     Table timed = contrastive::cpu_kernels();
     timed.matmul = Timed<&Table::matmul>::call;
     timed.conv2d = Timed<&Table::conv2d>::call;
+    timed.conv2d_with_stats = Timed<&Table::conv2d_with_stats>::call;
     timed.conv2d_grad_input = Timed<&Table::conv2d_grad_input>::call;
     timed.conv2d_grad_weight = Timed<&Table::conv2d_grad_weight>::call;
     timed.attention = Timed<&Table::attention>::call;

@@ -51,7 +51,7 @@ app::Composition compose(const app::Settings& s, std::int64_t samples, contrasti
   const Split& split = split_of(s);
   const int size = static_cast<int>(s.image_size), resize_to = size >= 96 ? size * 8 / 7 : size;
   const auto part = [&](int channels, Rng stream) {
-    return app::encoder_of(s, app::encoder_options(s, channels), stream);
+    return make_encoder(s.encoder, app::encoder_options(s, channels), stream);
   };
   const CmcConfig config{.pictures = samples,
                          .negatives = s.negatives,

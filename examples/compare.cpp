@@ -11,6 +11,22 @@
 #include <vector>
 
 #include "contrastive/io/report/comparison.hpp"
+#include "contrastive/train/settings.hpp"
+
+namespace {
+
+/// A setting that came after the run was made is at its default in it; what another program wrote stays as it is.
+contrastive::Json with_all_settings(const contrastive::Json& config) {
+  contrastive::Settings settings;
+  try {
+    contrastive::settings_from_json(config, settings, "config.json");
+  } catch (const contrastive::Error&) {
+    return config;
+  }
+  return contrastive::settings_to_json(settings);
+}
+
+}  // namespace
 
 int main(int argc, char** argv) {
   using namespace contrastive;
@@ -32,7 +48,7 @@ int main(int argc, char** argv) {
   }
   if (folders.empty()) return std::fputs("usage: compare [--out DIR] RUN...\n", stderr), 2;
   try {
-    const std::vector<NamedRun> runs = load_runs(folders);
+    const std::vector<NamedRun> runs = load_runs(folders, with_all_settings);
     make_folders(out);
     write_file(out + "/report.html", render_comparison(runs));
     std::printf("%s%s/report.html\n", comparison_markdown(runs).c_str(), out.c_str());

@@ -29,7 +29,7 @@ app::Composition compose(const app::Settings& s, std::int64_t, contrastive::Rng 
   using namespace contrastive;
   EncoderOptions options = app::encoder_options(s, app::channels_of(s));
   options.vit = mae_vit(options.vit);
-  ImageEncoder encoder = app::encoder_of(s, options, rng / "encoder");
+  ImageEncoder encoder = make_encoder(s.encoder, options, rng / "encoder");
   const int size = static_cast<int>(s.image_size), patch = encoder.vit().config().patch;
   const MaeConfig config{.mask_ratio = s.mask_ratio,
                          .width = s.decoder_width,

@@ -39,7 +39,7 @@ app::Composition compose(const app::Settings& s, std::int64_t, contrastive::Rng 
   options.vit.positions = ViTPositions::sincos_moco_v3;
   options.vit.init = ViTInit::moco_v3;
   options.vit.frozen_patches = true;
-  return {moco_v3(app::encoder_of(s, options, rng / "encoder"), views, config, rng),
+  return {moco_v3(make_encoder(s.encoder, options, rng / "encoder"), views, config, rng),
           app::evaluation_view(s, app::normalization_of(s))};
 }
 

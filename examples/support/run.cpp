@@ -182,11 +182,22 @@ void finish(const RunOptions& options, const Sets& sets, const Composition& trai
               result.loss, report_from_run(options.out).c_str());
 }
 
+/// What cannot be put together from the flags, whoever refused it.
+struct WrongUsage : Error {
+  using Error::Error;
+};
+
 /// Trains and evaluates; returns the exit status.
 int train_and_report(const RunOptions& options, const Program& program) {
   const Settings& s = options.settings;
   const Sets sets = prepare(s);
-  const auto compose = [&] { return program.compose(s, static_cast<std::int64_t>(sets.train.size()), Rng(s.seed)); };
+  const auto compose = [&] {
+    try {
+      return program.compose(s, static_cast<std::int64_t>(sets.train.size()), Rng(s.seed));
+    } catch (const Error& error) {
+      throw WrongUsage(error.what());
+    }
+  };
   const Composition composition = compose();
   announce(options, sets, composition.method);
   Trainer trainer(composition.method, s, sets.train, sets.test, composition.evaluation, options.out);
@@ -225,24 +236,14 @@ void check_local_size(const Settings& s) {
 EncoderOptions encoder_options(const Settings& s, int channels) {
   return {.channels = channels,
           .image_size = static_cast<int>(s.image_size),
-          .vit = {.patch = static_cast<int>(s.patch), .drop_path = s.drop_path}};
-}
-
-ImageEncoder encoder_of(const Settings& s, const EncoderOptions& options, Rng rng) {
-  ImageEncoder encoder = make_encoder(s.encoder, options, rng);
-  if (s.heads == 0) return encoder;
-  require(is_vit(s), "[settings] --heads is for vision transformers, got --encoder ", s.encoder);
-  ViTConfig config = encoder.vit().config();
-  require(s.heads <= config.width && config.width % s.heads == 0, "[settings] --heads must divide the width of ",
-          s.encoder, ", ", config.width, ", got ", s.heads);
-  config.heads = static_cast<int>(s.heads);
-  return ViT(config, rng);
+          .vit = {.patch = static_cast<int>(s.patch), .drop_path = s.drop_path},
+          .heads = static_cast<int>(s.heads)};
 }
 
 ImageEncoder encoder_for(const Settings& s, Rng rng, bool zero_last) {
   EncoderOptions options = encoder_options(s, channels_of(s));
   options.zero_init_residual = zero_last;
-  return encoder_of(s, options, rng);
+  return make_encoder(s.encoder, options, rng);
 }
 
 bool softmax_of(const Settings& s) {
@@ -283,7 +284,9 @@ int run_program(int argc, char** argv, const Program& program) {
   } catch (const std::exception& error) {
     std::fprintf(stderr, "%s\n", error.what());
     const std::string_view text = error.what();
-    return text.starts_with("[settings]") || text.starts_with("[config]") ? 2 : 1;
+    const bool usage =
+        dynamic_cast<const WrongUsage*>(&error) || text.starts_with("[settings]") || text.starts_with("[config]");
+    return usage ? 2 : 1;
   }
 }
 

@@ -90,8 +90,6 @@ bool is_vit(const Settings& s);
 /// Side of a small crop: --local-size, or 3/7 of the picture (96 of 224) in whole fours.
 int local_size(const Settings& s);
 EncoderOptions encoder_options(const Settings& s, int channels);
-/// --encoder, a vision transformer with --heads where they are given.
-ImageEncoder encoder_of(const Settings& s, const EncoderOptions& options, Rng rng);
 /// `zero_last`: the last gain of each residual block starts at 0.
 ImageEncoder encoder_for(const Settings& s, Rng rng, bool zero_last = false);
 

@@ -56,9 +56,11 @@ TEST_CASE("cuda: conv2d") {
       Twin dw = Twin::blank(w.host.shape(), wide(dtype));
       both([&](auto& k, auto at) { k.conv2d(at(x), at(w), at(y), c.spec); });
       same("conv2d", y, 2);
-      both([&](auto& k, auto at) { k.conv2d_grad_input(at(dy), at(w), at(dx), c.spec); });
+      both([&](auto& k, auto at) { k.conv2d_grad_input(at(dy), at(w), at(dx), c.spec, false); });
       same("conv2d_grad_input", dx, 2);
-      both([&](auto& k, auto at) { k.conv2d_grad_weight(at(x), at(dy), at(dw), c.spec); });
+      both([&](auto& k, auto at) { k.conv2d_grad_input(at(dy), at(w), at(dx), c.spec, true); });
+      same("conv2d_grad_input, added", dx, 2);
+      both([&](auto& k, auto at) { k.conv2d_grad_weight(at(x), at(dy), at(dw), c.spec, false); });
       // bf16: the gradient may pass through bf16 before it is stored in f32.
       same("conv2d_grad_weight", dw, dtype == DType::bf16 ? 2 * tolerance(DType::bf16) / tolerance(DType::f32) : 4);
     }

@@ -143,8 +143,8 @@ TEST_CASE("cuda: the same call gives the same bits") {
     cuda().sum_to(x.far.view(), 1, make({}));
     cuda().scatter_add(dy.far.view(), index.far.view(), make({50, 33}));
     cuda().conv2d(x.far.view(), w.far.view(), make({8, 30, 30, 24}), {3, 1, 1});
-    cuda().conv2d_grad_input(image_dy.far.view(), w.far.view(), make({8, 30, 30, 33}), {3, 1, 1});
-    cuda().conv2d_grad_weight(x.far.view(), image_dy.far.view(), make({24, 3, 3, 33}), {3, 1, 1});
+    cuda().conv2d_grad_input(image_dy.far.view(), w.far.view(), make({8, 30, 30, 33}), {3, 1, 1}, false);
+    cuda().conv2d_grad_weight(x.far.view(), image_dy.far.view(), make({24, 3, 3, 33}), {3, 1, 1}, false);
     cuda().matmul(dy.far.view(), dy.far.view(), make({33, 33}), {.transpose_a = true});
     for (Tensor& tensor : out) tensor = tensor.to(Device::cpu);
     return out;

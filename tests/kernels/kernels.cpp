@@ -259,7 +259,9 @@ TEST_CASE("products and convolutions, ours and the vendor's, agree with float64"
         x.set_requires_grad(true);
         w.set_requires_grad(true);
         const Tensor y = conv2d(x, w, c.spec);
-        y.backward(random(y.shape(), 3, dtype).to(data));
+        for (std::uint64_t seed : {3, 4})  // the second gradient is added to the first
+          conv2d(x, w, c.spec).backward(random(y.shape(), seed, dtype).to(data));
+        clear_tape();
         return std::vector<Tensor>{y.detach(), x.grad(), w.grad()};
       };
       const std::vector<Tensor> want = outputs(DType::f64, DType::f64), vendor = outputs(dtype, DType::f32);
@@ -272,6 +274,36 @@ TEST_CASE("products and convolutions, ours and the vendor's, agree with float64"
       }
     }
   }
+}
+
+TEST_CASE("a convolution's statistics are those of its output") {
+  const WindowSpec spec{.kernel = 3, .stride = 1, .padding = 1};
+  struct Case {
+    std::int64_t N, H, W, C, O, groups;
+  };
+  // By Winograd's sum, in one part and in several; odd sides; groups too small for it; channels that it does not take.
+  for (const Case& c : {Case{4, 32, 32, 64, 64, 1}, Case{8, 32, 32, 32, 64, 4}, Case{3, 13, 11, 32, 64, 1},
+                        Case{64, 5, 7, 32, 32, 2}, Case{4, 4, 4, 32, 32, 2}, Case{4, 9, 9, 5, 7, 2}}) {
+    INFO(c.N << " of " << c.H << " x " << c.W << ", " << c.groups << " groups");
+    // Means of dozens of deviations: one sum of squares would have lost the variance in float32.
+    const Tensor x = random({c.N, c.H, c.W, c.C}, 1) * 0.01 + 1;
+    Tensor w = random({c.O, 3, 3, c.C}, 2);
+    w.set_requires_grad(true);
+    const auto check = [&] {
+      const ConvolvedWithStatistics got = conv2d_with_statistics(x, w, spec, c.groups);
+      CHECK(same_bits(got.y.detach(), conv2d(x, w, spec).detach()));
+      CHECK(got.y.requires_grad());
+      clear_tape();
+      const auto [mean, var] = batch_norm_statistics(got.y.detach().to(DType::f64), c.groups);
+      CHECK(relative_error(got.mean, mean) < 1e-6);
+      CHECK(relative_error(got.var, var) < 1e-5);
+    };
+    check();
+    const Deterministic mode;
+    check();
+  }
+  CHECK_THROWS_WITH(conv2d_with_statistics(random({3, 4, 4, 32}, 1), random({32, 3, 3, 32}, 2), spec, 2),
+                    Contains("[batch_norm] cannot split"));
 }
 
 TEST_CASE("in deterministic mode no result depends on the number of threads") {

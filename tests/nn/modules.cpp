@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include <algorithm>
 #include <filesystem>
 
 #include "contrastive/methods/byol.hpp"
@@ -84,6 +85,26 @@ TEST_CASE("batch norm: training, evaluation, frozen, and a pass that leaves the 
   CHECK_THROWS_WITH(norm(x.slice(0, 1)), Contains("[batch_norm] training needs more than one value"));
   BatchNorm split(2, {.groups = 2});
   CHECK_THROWS_WITH(split(x), Contains("in 2 groups"));
+}
+
+TEST_CASE("batch norm of a convolution is batch norm of its output") {
+  const Conv2d conv(3, 4, {.kernel = 3, .stride = 1, .padding = 1}, Rng(1));
+  const Tensor x = init::normal({4, 5, 5, 3}, 1, Rng(2)), residual = init::normal({4, 5, 5, 4}, 1, Rng(3));
+  const NoGrad no_grad;
+  for (const BatchNormOptions& options : {BatchNormOptions{}, {.groups = 2}, {.channel_groups = 2}}) {
+    const BatchNorm norm(4, options), other(4, options);
+    const auto same = [](const Tensor& a, const Tensor& b) {
+      CHECK(std::ranges::equal(a.span<float>(), b.span<float>()));
+    };
+    const auto check = [&] {
+      same(norm(conv, x), other(conv(x)));
+      same(norm.relu(conv, x, residual), other.relu(conv(x), residual));
+      same(norm.running_var, other.running_var);
+    };
+    check();
+    const Eval eval;
+    check();
+  }
 }
 
 TEST_CASE("a clone shares nothing, a copy everything, and what was frozen stays so") {

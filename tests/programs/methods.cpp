@@ -139,10 +139,10 @@ TEST_CASE("settings that a method cannot take are one sentence") {
   };
   refused("nope --data shapes", 2, "unknown method nope");
   refused("cmc --data fashion", 2, "grey");
-  refused("instdisc --data shapes --negatives 6000", 1, "5000 pictures");
+  refused("instdisc --data shapes --negatives 6000", 2, "5000 pictures");
   refused("cpc --data shapes --image-size 16", 2, "--predictions");
-  refused("mae --data shapes --image-size 18 --patch 4", 1, "does not divide");
-  refused("mae --data shapes --encoder resnet18", 1, "vision transformer");
+  refused("mae --data shapes --image-size 18 --patch 4", 2, "does not divide");
+  refused("mae --data shapes --encoder resnet18", 2, "vision transformer");
   refused("moco_v2 --data shapes --symmetric --queue 256", 2, "--queue");
   refused("swav --data shapes --queue 100", 2, "--queue");
   refused("nnclr --data shapes --queue 100", 2, "--queue");
@@ -155,7 +155,8 @@ TEST_CASE("settings that a method cannot take are one sentence") {
   refused("cmc --data shapes --views l,b", 2, "--views must be l,ab or l,a,b");
   refused("cmc --data shapes --graph ring", 2, "--graph must be one of full, core, got ring");
   refused("cpc --data shapes --autoregressor lstm", 2, "--autoregressor must be one of pixelcnn, gru, got lstm");
-  refused("moco_v3 --data shapes --encoder vit_micro --image-size 16 --heads 5", 2, "--heads must divide");
-  refused("moco_v3 --data shapes --heads 4", 2, "--heads is for vision transformers");
+  refused("moco_v3 --data shapes --encoder vit_micro --image-size 16 --heads 5", 2,
+          "5 heads do not divide a width of 192");
+  refused("moco_v3 --data shapes --heads 4", 2, "heads (--heads) are for vision transformers");
   refused("simclr --data shapes --schedule step --milestones 3,x", 2, "--milestones");
 }

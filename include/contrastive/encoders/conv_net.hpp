@@ -28,7 +28,7 @@ class ConvNet {
   std::int64_t features() const { return features_; }
 
   Tensor operator()(Tensor x) const {
-    for (const Layer& layer : layers_) x = layer.bn.relu(layer.conv(x));
+    for (const Layer& layer : layers_) x = layer.bn.relu(layer.conv, x);
     return global_avg_pool(x);
   }
 

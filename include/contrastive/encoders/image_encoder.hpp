@@ -52,7 +52,8 @@ struct EncoderOptions {
   int channels = 3;
   int image_size = 32;  // below 96 pixels ResNet-18/34/50 take the small-image stem
   bool zero_init_residual = false;
-  ViTConfig vit{.patch = 0};  // all but size and channels; patch 0: 16 pixels, 4 for pictures below 96
+  ViTConfig vit{.patch = 0};  // all but size, channels and heads; patch 0: 16 pixels, 4 for pictures below 96
+  int heads = 0;              // of vision transformers; 0: as many as the named one has
 
   int patch() const { return vit.patch > 0 ? vit.patch : image_size < 96 ? 4 : 16; }
 };
@@ -61,6 +62,8 @@ struct EncoderOptions {
 inline ImageEncoder make_encoder(const std::string& name, const EncoderOptions& options, Rng rng) {
   ResNetConfig config{.zero_init_residual = options.zero_init_residual, .channels = options.channels};
   config.stem = options.image_size < 96 ? ResNetStem::small : ResNetStem::imagenet;
+  require(options.heads == 0 || name.starts_with("vit_"), "[encoder] heads (--heads) are for vision transformers, got ",
+          name);
   if (name == "small") return ConvNet(options.channels, {32, 64, 64, 128, 256}, rng);
   if (name == "resnet18") return ResNet(config, rng);
   if (name == "resnet34" || name == "resnet50") {
@@ -74,10 +77,14 @@ inline ImageEncoder make_encoder(const std::string& name, const EncoderOptions& 
     vit.image_size = options.image_size;
     vit.channels = options.channels;
     vit.patch = options.patch();
-    if (name == "vit_micro") return ViT(vit_micro(vit), rng);
-    if (name == "vit_tiny") return ViT(vit_tiny(vit), rng);
-    if (name == "vit_small") return ViT(vit_small(vit), rng);
-    if (name == "vit_base") return ViT(vit_base(vit), rng);
+    const auto made = [&](ViTConfig named) {
+      if (options.heads > 0) named.heads = options.heads;
+      return ViT(named, rng);
+    };
+    if (name == "vit_micro") return made(vit_micro(vit));
+    if (name == "vit_tiny") return made(vit_tiny(vit));
+    if (name == "vit_small") return made(vit_small(vit));
+    if (name == "vit_base") return made(vit_base(vit));
   }
   for (int depth : {20, 32, 44, 56})
     if (name == "resnet" + std::to_string(depth)) {

@@ -126,11 +126,11 @@ class ResNet {
     }
 
     Tensor operator()(const Tensor& x) const {
-      const Tensor residual = shortcut.weight.defined() ? shortcut_bn(shortcut(halves ? halve(x) : x)) : x;
-      const Tensor inner = bn1.relu(conv1(x));
-      if (sk.conv.weight.defined()) return bn3.relu(conv3(sk(inner)), residual);
-      if (!conv3.weight.defined()) return bn2.relu(conv2(inner), residual);
-      return bn3.relu(conv3(bn2.relu(conv2(inner))), residual);
+      const Tensor residual = shortcut.weight.defined() ? shortcut_bn(shortcut, halves ? halve(x) : x) : x;
+      const Tensor inner = bn1.relu(conv1, x);
+      if (sk.conv.weight.defined()) return bn3.relu(conv3, sk(inner), residual);
+      if (!conv3.weight.defined()) return bn2.relu(conv2, inner, residual);
+      return bn3.relu(conv3, bn2.relu(conv2, inner), residual);
     }
 
     template <class F>
@@ -171,8 +171,8 @@ class ResNet {
 
  private:
   Tensor before_pool(Tensor x) const {
-    for (const StemLayer& layer : deep) x = layer.bn.relu(layer.conv(x));
-    return bn1.relu(conv1(x));
+    for (const StemLayer& layer : deep) x = layer.bn.relu(layer.conv, x);
+    return bn1.relu(conv1, x);
   }
   Tensor pool(const Tensor& x) const {
     return config_.stem == ResNetStem::imagenet ? max_pool(x, {.kernel = 3, .stride = 2, .padding = 1}) : x;

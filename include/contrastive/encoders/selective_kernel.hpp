@@ -31,11 +31,11 @@ struct SelectiveKernelConv {
   }
 
   Tensor operator()(const Tensor& x) const {
-    const Tensor both = bn.relu(conv(x));
+    const Tensor both = bn.relu(conv, x);
     const std::int64_t N = both.size(0), C = both.size(3) / 2;
     const Tensor a = narrow(both, 3, 0, C), b = narrow(both, 3, C, 2 * C);
     const Tensor seen = global_avg_pool(a + b).reshape({N, 1, 1, C});
-    const Tensor choice = excite(squeeze_bn.relu(squeeze(seen)));                         // (N, 1, 1, 2 C)
+    const Tensor choice = excite(squeeze_bn.relu(squeeze, seen));                         // (N, 1, 1, 2 C)
     const Tensor share = sigmoid(narrow(choice, 3, 0, C) - narrow(choice, 3, C, 2 * C));  // softmax of two
     return b + (a - b) * share;
   }

@@ -87,8 +87,10 @@ struct KernelTable {
   // Products.
   void (*matmul)(View a, View b, View y, MatmulSpec spec);
   void (*conv2d)(View x, View w, View y, WindowSpec spec);  // (N,H,W,C), (O,kh,kw,C) -> (N,H',W',O)
-  void (*conv2d_grad_input)(View dy, View w, View dx, WindowSpec spec);
-  void (*conv2d_grad_weight)(View x, View dy, View dw, WindowSpec spec);
+  // conv2d, and batch_norm_stats of y on the way; false, and nothing done, where a backend has no such pass for the call.
+  bool (*conv2d_with_stats)(View x, View w, View y, View mean, View var, WindowSpec spec);
+  void (*conv2d_grad_input)(View dy, View w, View dx, WindowSpec spec, bool add);  // add: dx +=
+  void (*conv2d_grad_weight)(View x, View dy, View dw, WindowSpec spec, bool add);
 
   // Pooling over (N, H, W, C).
   void (*max_pool)(View x, View y, View index, WindowSpec spec);  // index u8: place in the window
@@ -163,8 +165,9 @@ concept Backend = requires(View v, WindowSpec w, MatmulSpec m, AttentionSpec s, 
   B::cross_entropy_grad(v, v, v, v, v);
   B::matmul(v, v, v, m);
   B::conv2d(v, v, v, w);
-  B::conv2d_grad_input(v, v, v, w);
-  B::conv2d_grad_weight(v, v, v, w);
+  { B::conv2d_with_stats(v, v, v, v, v, w) } -> std::same_as<bool>;
+  B::conv2d_grad_input(v, v, v, w, false);
+  B::conv2d_grad_weight(v, v, v, w, false);
   B::max_pool(v, v, v, w);
   B::max_pool_grad(v, v, v, w);
   B::avg_pool(v, v, w);
@@ -213,6 +216,7 @@ constexpr KernelTable table_of(functors::List<U...>, functors::List<Z...>) {
           .cross_entropy_grad = B::cross_entropy_grad,
           .matmul = B::matmul,
           .conv2d = B::conv2d,
+          .conv2d_with_stats = B::conv2d_with_stats,
           .conv2d_grad_input = B::conv2d_grad_input,
           .conv2d_grad_weight = B::conv2d_grad_weight,
           .max_pool = B::max_pool,

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <tuple>
+
+#include "contrastive/nn/conv.hpp"
 #include "contrastive/nn/module.hpp"
 #include "contrastive/ops/group_norm.hpp"
 
@@ -38,9 +41,15 @@ struct BatchNorm {
     if (with.affine && with.offset) bias = Parameter(Tensor::zeros({channels}));
   }
 
-  Tensor operator()(const Tensor& x) const { return apply(x, false, {}); }
+  Tensor operator()(const Tensor& x) const { return apply(nullptr, x, false, {}); }
   /// max(0, norm(x) [+ residual]) in one pass.
-  Tensor relu(const Tensor& x, const Tensor& residual = {}) const { return apply(x, true, residual); }
+  Tensor relu(const Tensor& x, const Tensor& residual = {}) const { return apply(nullptr, x, true, residual); }
+
+  /// The same of conv(x), which sums the statistics while it writes.
+  Tensor operator()(const Conv2d& conv, const Tensor& x) const { return apply(&conv, x, false, {}); }
+  Tensor relu(const Conv2d& conv, const Tensor& x, const Tensor& residual = {}) const {
+    return apply(&conv, x, true, residual);
+  }
 
   template <class F>
   void members(F&& f) {
@@ -52,15 +61,23 @@ struct BatchNorm {
   }
 
  private:
-  Tensor apply(const Tensor& x, bool with_relu, const Tensor& residual) const {
+  Tensor apply(const Conv2d* conv, Tensor x, bool with_relu, const Tensor& residual) const {
     const BatchNormArguments with{weight, bias, residual, with_relu, options.eps};
+    const bool by_batch = options.channel_groups == 0 && training() && !frozen;
+    Tensor mean, var;
+    if (conv && by_batch) {
+      auto out = conv->with_statistics(x, options.groups);
+      x = out.y, mean = out.mean, var = out.var;
+    } else if (conv) {
+      x = (*conv)(x);
+    }
     if (options.channel_groups > 0) return group_norm(x, options.channel_groups, with);
     const Shape row{1, running_mean.size(0)};
-    if (!training() || frozen) return batch_norm(x, running_mean.reshape(row), running_var.reshape(row), true, with);
+    if (!by_batch) return batch_norm(x, running_mean.reshape(row), running_var.reshape(row), true, with);
     const std::int64_t n = x.count() / x.size(-1) / options.groups;  // values behind one statistic
     require(n > 1, "[batch_norm] training needs more than one value per channel and group, got ", x.shape(), " in ",
             options.groups, " groups");
-    const auto [mean, var] = batch_norm_statistics(x, options.groups);
+    if (!conv) std::tie(mean, var) = batch_norm_statistics(x, options.groups);
     if (detail::statistics_follow()) {
       follow(running_mean, mean, 1.0);
       follow(running_var, var, static_cast<double>(n) / static_cast<double>(n - 1));

@@ -26,14 +26,18 @@ struct Conv2d {
   Conv2d(std::int64_t in, std::int64_t out, WindowSpec spec, Rng rng)
       : weight(init::kaiming_normal_fan_out({out, spec.kernel, spec.kernel, in}, rng / "weight")), window(spec) {}
 
-  Tensor operator()(const Tensor& x) const {
-    return standardize ? conv2d(x, standardized(weight), window) : conv2d(x, weight, window);
+  Tensor operator()(const Tensor& x) const { return conv2d(x, kernel(), window); }
+  ConvolvedWithStatistics with_statistics(const Tensor& x, std::int64_t groups) const {
+    return conv2d_with_statistics(x, kernel(), window, groups);
   }
 
   template <class F>
   void members(F&& f) {
     f("weight", weight);
   }
+
+ private:
+  Tensor kernel() const { return standardize ? standardized(weight) : Tensor(weight); }
 };
 
 }  // namespace contrastive

@@ -96,13 +96,16 @@ inline Tensor nce(const Tensor& features, MemoryBank& bank, const Tensor& sample
   return detail::sampled_loss("nce", features, bank.rows, sampled, config.temperature,
                               [&](const double* logits, std::int64_t count, double* slopes) {
                                 const double c = static_cast<double>(count - 1) / n;
-                                double loss = 0;
+                                double loss = 0, product = 1;  // a logarithm for many factors at once
                                 for (std::int64_t k = 0; k < count; ++k) {
                                   const double P = std::exp(logits[k]) / Z, all = P + c + config.epsilon;
-                                  loss -= std::log((k == 0 ? P : c) / all);
                                   slopes[k] = k == 0 ? -(c + config.epsilon) / all : P / all;
+                                  product *= all / (k == 0 ? P : c);
+                                  if (product < 1e100) continue;
+                                  loss += std::log(product);
+                                  product = 1;
                                 }
-                                return loss;
+                                return loss + std::log(product);
                               });
 }
 

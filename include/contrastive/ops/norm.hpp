@@ -15,13 +15,19 @@ struct BatchNormArguments {
   double eps = 1e-5;
 };
 
-/// Mean and biased variance per channel in G groups of consecutive rows, each (G, C); outside the tape. The groups
-/// are what several devices with a batch norm of their own would have seen.
-inline std::pair<Tensor, Tensor> batch_norm_statistics(const Tensor& x, std::int64_t groups = 1) {
+namespace detail {
+inline std::pair<Tensor, Tensor> room_for_statistics(const Tensor& x, std::int64_t groups) {
   require(x.rank() >= 2 && groups >= 1 && x.size(0) % groups == 0 && x.count() > 0, "[batch_norm] cannot split ",
           x.shape(), " into ", groups, " groups of rows");
   const DType dtype = x.dtype() == DType::bf16 ? DType::f32 : x.dtype();
-  const Tensor mean({groups, x.size(-1)}, dtype, x.device()), var({groups, x.size(-1)}, dtype, x.device());
+  return {Tensor({groups, x.size(-1)}, dtype, x.device()), Tensor({groups, x.size(-1)}, dtype, x.device())};
+}
+}  // namespace detail
+
+/// Mean and biased variance per channel in G groups of consecutive rows, each (G, C); outside the tape. The groups
+/// are what several devices with a batch norm of their own would have seen.
+inline std::pair<Tensor, Tensor> batch_norm_statistics(const Tensor& x, std::int64_t groups = 1) {
+  const auto [mean, var] = detail::room_for_statistics(x, groups);
   x.kernels().batch_norm_stats(x.view(), mean.view(), var.view());
   return {mean, var};
 }

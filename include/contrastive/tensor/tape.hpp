@@ -89,7 +89,7 @@ class Grad {
   /// Adds `dx` to what has been collected; the first one is taken as it is. Nothing happens when no gradient is wanted.
   void add(Tensor dx) const {
     if (!slot_) return;
-    require(!slot_->spent, "[backward] an earlier backward has already gone through this part of the tape");
+    check_open();
     if (!slot_->grad.defined()) {
       slot_->grad = dx.detach();
       return;
@@ -101,7 +101,25 @@ class Grad {
     dx.kernels().accumulate(dx.view(), slot_->grad.view());
   }
 
+  /// For a kernel that can add by itself: `write(dx, add)` puts the gradient of an input like `x` into dx, or adds it to
+  /// what has been collected there.
+  template <class F>
+  void collect(const Tensor& x, F&& write) const {
+    if (!slot_) return;
+    check_open();
+    const Tensor& held = slot_->grad;
+    if (held.defined() && held.dtype() == x.dtype() && held.shape() == x.shape() && !held.shares_memory_with_others())
+      return write(held, true);
+    const Tensor dx(x.shape(), x.dtype(), x.device());
+    write(dx, false);
+    add(dx);
+  }
+
  private:
+  void check_open() const {
+    require(!slot_->spent, "[backward] an earlier backward has already gone through this part of the tape");
+  }
+
   std::shared_ptr<detail::GradSlot> slot_;
 };
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <set>
 #include <string>
 #include <utility>
@@ -25,21 +26,23 @@ namespace detail {
 /// The resolved configuration without what two seeds of one experiment differ in.
 inline std::string without_seed(const Json& config) {
   Json::Object rest;
-  if (config.is_object())
-    for (const Json::Member& member : config.as_object())
-      if (member.name != "seed" && member.name != "threads") rest.push_back(member);
+  for (const Json::Member& member : config.as_object())
+    if (member.name != "seed" && member.name != "threads") rest.push_back(member);
   return rest.empty() ? "" : Json(rest).dump();
 }
 
 }  // namespace detail
 
-/// Loads the folders; a run is named by its method, and by its folder too where two are of one method.
-inline std::vector<NamedRun> load_runs(const std::vector<std::string>& folders) {
+/// Loads the folders; a run is named by its method, and by its folder too where two are of one method. `completed` makes
+/// configurations of different versions alike.
+inline std::vector<NamedRun> load_runs(
+    const std::vector<std::string>& folders,
+    const std::function<Json(const Json& config)>& completed = [](const Json& config) { return config; }) {
   std::vector<NamedRun> runs;
   std::vector<std::string> experiments, first_folders;
   for (const std::string& folder : folders) {
     ReportData data = load_report_data(folder);
-    const std::string config = detail::without_seed(data.config);
+    const std::string config = data.config.is_object() ? detail::without_seed(completed(data.config)) : "";
     const auto same = config.empty() ? experiments.end() : std::find(experiments.begin(), experiments.end(), config);
     if (same != experiments.end()) {
       runs[static_cast<std::size_t>(same - experiments.begin())].summaries.push_back(std::move(data.summary));

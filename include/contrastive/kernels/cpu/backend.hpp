@@ -69,21 +69,51 @@ inline void conv2d(View x, View w, View y, WindowSpec spec) {
   if (winograd::takes(x, w, spec)) return winograd::conv2d(x, w, y);
   CONTRASTIVE_VENDOR_OR_OWN(x.dtype, conv2d, x, w, y, spec);
 }
-inline void conv2d_grad_input(View dy, View w, View dx, WindowSpec spec) {
-  if (dy.count() == 0) return fill(dx, 0);
+inline bool conv2d_with_stats(View x, View w, View y, View mean, View var, WindowSpec spec) {
+  const std::int64_t groups = mean.shape[0];
+  // The cut of the sums follows the number of threads, which deterministic mode forbids.
+  if (deterministic() || !winograd::takes(x, w, spec) || !winograd::takes_stats(x, w, groups)) return false;
+  winograd::conv2d(x, w, y, mean, var);
+  return true;
+}
+
+/// A gradient that is overwritten becomes one that is added to: `write` fills an array like `sum`.
+template <class F>
+void added(View sum, F&& write) {
+  thread_local Buffer<float> memory;
+  const View part{memory.resize(sum.count()), sum.shape, sum.dtype, Device::cpu};
+  write(part);
+  accumulate(part, sum);
+}
+
+inline void conv2d_grad_input(View dy, View w, View dx, WindowSpec spec, bool add) {
+  if (dy.count() == 0) return add ? void() : fill(dx, 0);
+  if (winograd::takes(dy, w, spec)) return winograd::conv2d_grad_input(dy, w, dx, add);
+  // A 1x1 convolution's own way adds to the pixels it saw, all the others stay as they are.
+  if (add && vendor(dy.dtype) && dy.dtype == DType::f32 && spec.kernel == 1)
+    return own_conv2d_grad_input(dy, w, dx, spec, add);
+  if (add && (vendor(dy.dtype) || widens(dy.dtype)))
+    return added(dx, [&](View part) { conv2d_grad_input(dy, w, part, spec, false); });
   if (widens(dy.dtype)) {
     const View wide = wide_like(dx, 1);
-    conv2d_grad_input(widened(dy, 0), w, wide, spec);
+    conv2d_grad_input(widened(dy, 0), w, wide, spec, false);
     return cast(wide, dx);
   }
-  if (winograd::takes(dy, w, spec)) return winograd::conv2d_grad_input(dy, w, dx);
-  CONTRASTIVE_VENDOR_OR_OWN(dy.dtype, conv2d_grad_input, dy, w, dx, spec);
+#if defined(CONTRASTIVE_WITH_ONEDNN)
+  if (vendor(dy.dtype)) return onednn::conv2d_grad_input(dy, w, dx, spec);
+#endif
+  own_conv2d_grad_input(dy, w, dx, spec, add);
 }
-inline void conv2d_grad_weight(View x, View dy, View dw, WindowSpec spec) {
-  if (dy.count() == 0) return fill(dw, 0);
-  if (winograd::takes_grad_weight(x, dw, spec)) return winograd::conv2d_grad_weight(x, dy, dw);
-  if (widens(x.dtype)) return conv2d_grad_weight(widened(x, 0), widened(dy, 1), dw, spec);
-  CONTRASTIVE_VENDOR_OR_OWN(x.dtype, conv2d_grad_weight, x, dy, dw, spec);
+inline void conv2d_grad_weight(View x, View dy, View dw, WindowSpec spec, bool add) {
+  if (dy.count() == 0) return add ? void() : fill(dw, 0);
+  if (winograd::takes_grad_weight(x, dw, spec)) return winograd::conv2d_grad_weight(x, dy, dw, add);
+  if (widens(x.dtype)) return conv2d_grad_weight(widened(x, 0), widened(dy, 1), dw, spec, add);
+#if defined(CONTRASTIVE_WITH_ONEDNN)
+  if (vendor(x.dtype))
+    return add ? added(dw, [&](View part) { onednn::conv2d_grad_weight(x, dy, part, spec); })
+               : onednn::conv2d_grad_weight(x, dy, dw, spec);
+#endif
+  own_conv2d_grad_weight(x, dy, dw, spec, add);
 }
 
 #undef CONTRASTIVE_VENDOR_OR_OWN
@@ -125,6 +155,7 @@ struct Cpu {
   static constexpr auto cross_entropy_grad = cpu::cross_entropy_grad;
   static constexpr auto matmul = cpu::matmul;
   static constexpr auto conv2d = cpu::conv2d;
+  static constexpr auto conv2d_with_stats = cpu::conv2d_with_stats;
   static constexpr auto conv2d_grad_input = cpu::conv2d_grad_input;
   static constexpr auto conv2d_grad_weight = cpu::conv2d_grad_weight;
   static constexpr auto max_pool = cpu::max_pool;

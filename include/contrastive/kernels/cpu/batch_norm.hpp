@@ -8,6 +8,7 @@
 
 #include "contrastive/core/parallel.hpp"
 #include "contrastive/kernels/cpu/memory.hpp"
+#include "contrastive/kernels/cpu/moments.hpp"
 #include "contrastive/kernels/cpu/reduce.hpp"
 #include "contrastive/kernels/cpu/simd.hpp"
 #include "contrastive/kernels/table.hpp"
@@ -240,11 +241,9 @@ inline void batch_norm_stats(View x, View mean, View var) {
       shape.join(sums, g);
       shape.join(squares, g);
       for (std::int64_t c = 0; c < C; ++c) {
-        const double s = sums[g * shape.chunks * C + c], q = squares[g * shape.chunks * C + c];
-        const double n = static_cast<double>(shape.rows), offset = s / n;
-        const double spread = q / n - offset * offset;
-        mean.as<A>()[g * C + c] = static_cast<A>(compute_t<T>(data[g * shape.rows * C + c]) + offset);
-        var.as<A>()[g * C + c] = static_cast<A>(spread < 0 ? 0 : spread);
+        const std::int64_t i = g * shape.chunks * C + c;
+        detail::moments(sums[i], squares[i], static_cast<double>(shape.rows), A(data[g * shape.rows * C + c]),
+                        mean.as<A>()[g * C + c], var.as<A>()[g * C + c]);
       }
     }
   });

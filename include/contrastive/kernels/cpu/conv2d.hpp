@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <vector>
+#include <algorithm>
 
 #include "contrastive/kernels/cpu/gemm.hpp"
 #include "contrastive/kernels/cpu/memory.hpp"
@@ -101,14 +101,14 @@ inline void own_conv2d(View x, View w, View y, WindowSpec spec) {
   detail::f32_or_f64(x.dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
     const std::int64_t rows = s.N * s.OH * s.OW, step = s.rows_at_once();
-    std::vector<T> columns;
+    thread_local Buffer<T> columns;
     for (std::int64_t first = 0; first < rows; first += step) {
       const std::int64_t n = std::min(step, rows - first);
       const T* data = x.as<T>() + first * s.C;
       if (!s.pointwise()) {
-        columns.resize(static_cast<std::size_t>(n * s.window()));
-        detail::unroll(x.as<T>(), s, first, n, columns.data());
-        data = columns.data();
+        T* const part = columns.resize(n * s.window());
+        detail::unroll(x.as<T>(), s, first, n, part);
+        data = part;
       }
       own_matmul(detail::matrix(data, n, s.window()), detail::flat_weight(w),
                  detail::matrix(y.as<T>() + first * s.O, n, s.O), {.transpose_b = true});
@@ -116,40 +116,43 @@ inline void own_conv2d(View x, View w, View y, WindowSpec spec) {
   });
 }
 
-inline void own_conv2d_grad_input(View dy, View w, View dx, WindowSpec spec) {
+inline void own_conv2d_grad_input(View dy, View w, View dx, WindowSpec spec, bool add) {
   const detail::ConvShape s = detail::conv_shape(dx, dy, spec);
   detail::f32_or_f64(dy.dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
     const std::int64_t rows = s.N * s.OH * s.OW, step = s.rows_at_once();
-    std::vector<T> columns;
-    fill(dx, 0);
+    if (s.pointwise())
+      return own_matmul(detail::matrix(dy.as<T>(), rows, s.O), detail::flat_weight(w),
+                        detail::matrix(dx.as<T>(), rows, s.C), {.beta = add ? 1.0 : 0.0});
+    thread_local Buffer<T> columns;
+    if (!add) fill(dx, 0);
     for (std::int64_t first = 0; first < rows; first += step) {
       const std::int64_t n = std::min(step, rows - first);
-      columns.resize(static_cast<std::size_t>(n * s.window()));
+      T* const part = columns.resize(n * s.window());
       own_matmul(detail::matrix(dy.as<T>() + first * s.O, n, s.O), detail::flat_weight(w),
-                 detail::matrix(columns.data(), n, s.window()), {});
-      detail::fold(columns.data(), s, first, n, dx.as<T>());
+                 detail::matrix(part, n, s.window()), {});
+      detail::fold(part, s, first, n, dx.as<T>());
     }
   });
 }
 
-inline void own_conv2d_grad_weight(View x, View dy, View dw, WindowSpec spec) {
+inline void own_conv2d_grad_weight(View x, View dy, View dw, WindowSpec spec, bool add) {
   const detail::ConvShape s = detail::conv_shape(x, dy, spec);
-  if (x.count() == 0) return fill(dw, 0);
+  if (dw.count() == 0) return;
   detail::f32_or_f64(x.dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
     const std::int64_t rows = s.N * s.OH * s.OW, step = s.rows_at_once();
-    std::vector<T> columns;
+    thread_local Buffer<T> columns;
     for (std::int64_t first = 0; first < rows; first += step) {
       const std::int64_t n = std::min(step, rows - first);
       const T* data = x.as<T>() + first * s.C;
       if (!s.pointwise()) {
-        columns.resize(static_cast<std::size_t>(n * s.window()));
-        detail::unroll(x.as<T>(), s, first, n, columns.data());
-        data = columns.data();
+        T* const part = columns.resize(n * s.window());
+        detail::unroll(x.as<T>(), s, first, n, part);
+        data = part;
       }
       own_matmul(detail::matrix(dy.as<T>() + first * s.O, n, s.O), detail::matrix(data, n, s.window()),
-                 detail::flat_weight(dw), {.transpose_a = true, .beta = first ? 1.0 : 0.0});
+                 detail::flat_weight(dw), {.transpose_a = true, .beta = add || first ? 1.0 : 0.0});
     }
   });
 }

@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "contrastive/kernels/cpu/bf16_dots.hpp"
+#include "contrastive/kernels/cpu/gemm.hpp"
 
 /// The pieces of a Winograd convolution (winograd.hpp): the transforms of a tile and the product of tiles by channels.
 namespace contrastive::cpu::winograd {
@@ -150,6 +151,11 @@ CONTRASTIVE_INLINE void multiply(const S* a, std::int64_t a_block, std::int64_t 
       simd::store(to, add ? simd::load<V>(to) + sum[i][v] : sum[i][v]);
     }
 }
+
+/// Channels that a product writes at once: those of the matrix product's tile.
+inline std::int64_t panel_width() { return cpu::detail::tile_size<float>().columns; }
+
+constexpr std::int64_t in_steps(std::int64_t n, std::int64_t step) { return (n + step - 1) / step; }
 
 }  // namespace detail
 

@@ -49,6 +49,7 @@ struct Cuda {
   static constexpr auto cross_entropy_grad = cuda::cross_entropy_grad;
   static constexpr auto matmul = cuda::matmul;
   static constexpr auto conv2d = cuda::conv2d;
+  static constexpr auto conv2d_with_stats = cuda::conv2d_with_stats;
   static constexpr auto conv2d_grad_input = cuda::conv2d_grad_input;
   static constexpr auto conv2d_grad_weight = cuda::conv2d_grad_weight;
   static constexpr auto max_pool = cuda::max_pool;

@@ -144,18 +144,34 @@ inline void conv2d(View x, View w, View y, WindowSpec spec) {
   own_conv2d(x, w, y, spec);
 }
 
-inline void conv2d_grad_input(View dy, View w, View dx, WindowSpec spec) {
+/// No pass of its own: the statistics are a second look at y.
+inline bool conv2d_with_stats(View, View, View, View, View, WindowSpec) { return false; }
+
+namespace detail {
+/// A gradient that is overwritten becomes one that is added to: `write` fills an array like `sum`.
+template <class F>
+void added(View sum, F&& write) {
+  const Scratch memory(static_cast<std::size_t>(sum.count()) * size_of(sum.dtype));
+  const View part{memory.as<void>(), sum.shape, sum.dtype, Device::cuda};
+  write(part);
+  accumulate(part, sum);
+}
+}  // namespace detail
+
+inline void conv2d_grad_input(View dy, View w, View dx, WindowSpec spec, bool add) {
   if (dx.count() == 0) return;
-  if (dy.count() == 0) return fill(dx, 0);
+  if (dy.count() == 0) return add ? void() : fill(dx, 0);
+  if (add) return detail::added(dx, [&](View part) { conv2d_grad_input(dy, w, part, spec, false); });
 #if defined(CONTRASTIVE_WITH_CUDNN)
   if (cudnn::conv2d_grad_input(dy, w, dx, spec)) return;
 #endif
   own_conv2d_grad_input(dy, w, dx, spec);
 }
 
-inline void conv2d_grad_weight(View x, View dy, View dw, WindowSpec spec) {
+inline void conv2d_grad_weight(View x, View dy, View dw, WindowSpec spec, bool add) {
   if (dw.count() == 0) return;
-  if (x.count() == 0 || dy.count() == 0) return fill(dw, 0);
+  if (x.count() == 0 || dy.count() == 0) return add ? void() : fill(dw, 0);
+  if (add) return detail::added(dw, [&](View part) { conv2d_grad_weight(x, dy, part, spec, false); });
 #if defined(CONTRASTIVE_WITH_CUDNN)
   if (cudnn::conv2d_grad_weight(x, dy, dw, spec)) return;
 #endif

@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <algorithm>
+
+#include "contrastive/core/parallel.hpp"
+#include "contrastive/kernels/cpu/memory.hpp"
+#include "contrastive/kernels/cpu/moments.hpp"
+#include "contrastive/kernels/cpu/winograd_tiles.hpp"
+
+/// Winograd's convolution (winograd.hpp) from x to y, group by group of tiles, and what is done to the outputs on the way.
+namespace contrastive::cpu::winograd::detail {
+
+/// U for the outputs [first, first + 2 L): u[position][input][2 L]. `flipped`: for the gradient towards the input,
+/// whose weight is w turned by half a circle with its ends exchanged.
+struct Weight {
+  template <class Isa>
+  CONTRASTIVE_INLINE static void run(const float* w, std::int64_t inputs, std::int64_t outputs, std::int64_t first,
+                                     bool flipped, float* u) {
+    constexpr int L = simd::lanes<Isa, float>;
+    using V = simd::vec<float, L>;
+    const auto transformed = [](const float* at, std::int64_t step, bool turned, V* v) {
+      for (int i = 0; i < 3; ++i)
+        for (int j = 0; j < 3; ++j) v[i * 4 + j] = simd::load<V>(at + (turned ? 8 - i * 3 - j : i * 3 + j) * step);
+      for (int j = 0; j < 3; ++j) weight_line(v + j, 4);
+      for (int i = 0; i < 4; ++i) weight_line(v + 4 * i, 1);
+    };
+    if (flipped) {  // w (inputs, 3, 3, outputs)
+      for (std::int64_t c = 0; c < inputs; ++c)
+        for (int half = 0; half < 2; ++half) {
+          V v[positions];
+          transformed(w + c * 9 * outputs + first + half * L, outputs, true, v);
+          for (int p = 0; p < positions; ++p) simd::store(u + (p * inputs + c) * 2 * L + half * L, v[p]);
+        }
+      return;
+    }
+    float turn[positions][2 * L][L];  // w (outputs, 3, 3, inputs): vectors run along the wrong end
+    for (std::int64_t c = 0; c < inputs; c += L) {
+      for (int o = 0; o < 2 * L; ++o) {
+        V v[positions];
+        transformed(w + (first + o) * 9 * inputs + c, inputs, false, v);
+        for (int p = 0; p < positions; ++p) simd::store(turn[p][o], v[p]);
+      }
+      for (int p = 0; p < positions; ++p)
+        for (int k = 0; k < L; ++k)
+          for (int o = 0; o < 2 * L; ++o) u[(p * inputs + c + k) * 2 * L + o] = turn[p][o][k];
+    }
+  }
+};
+
+/// The most tiles of a group. Few channels: the group, its products and the weight share the second-level cache. Many:
+/// the weight does not fit and is read once a group, so groups are larger.
+inline constexpr std::int64_t most_tiles = 264;
+constexpr std::int64_t largest_group(std::int64_t C, std::int64_t O) { return C + O > 512 ? most_tiles : 96; }
+
+/// What becomes of a group's outputs: past the caches or into them, added to what is there, summed up on the way.
+struct Output {
+  float* y;
+  bool past_cache = false, add = false;
+  cpu::detail::PartSums sums{};  // of the group; none where empty
+};
+
+/// Sums of a panel's outputs less the first of them, in float over 64 tiles, then joined to the part's.
+template <class Isa>
+struct PanelSums {
+  static constexpr int L = simd::lanes<Isa, float>;
+  using V = simd::vec<float, L>;
+  V pivot[2] = {}, sum[2] = {}, square[2] = {};
+
+  CONTRASTIVE_INLINE void add(int half, const V (&value)[4], const bool (&inside)[4]) {
+    const V p = pivot[half];
+    if (inside[3]) {
+      const V a = value[0] - p, b = value[1] - p, c = value[2] - p, d = value[3] - p;
+      sum[half] += (a + b) + (c + d);
+      square[half] += (a * a + b * b) + (c * c + d * d);
+      return;
+    }
+    for (int i = 0; i < 3; ++i) {
+      if (!inside[i]) continue;
+      const V d = value[i] - p;
+      sum[half] += d;
+      square[half] += d * d;
+    }
+  }
+  CONTRASTIVE_INLINE void flush(const cpu::detail::PartSums& to, std::int64_t channel) {
+    float p[2 * L], s[2 * L], q[2 * L];
+    for (int half = 0; half < 2; ++half) {
+      simd::store(p + half * L, pivot[half]);
+      simd::store(s + half * L, sum[half]);
+      simd::store(q + half * L, square[half]);
+      sum[half] = square[half] = V{};
+    }
+    for (int k = 0; k < 2 * L; ++k) {
+      to.pivot()[channel + k] = p[k];
+      to.sum()[channel + k] += s[k];
+      to.square()[channel + k] += q[k];
+    }
+  }
+};
+
+/// One group of tiles from x to y.
+struct Group {
+  template <class Isa>
+  CONTRASTIVE_INLINE static void run(const float* x, const float* u, Output out, Shape3x3 s, std::int64_t first,
+                                     std::int64_t count, std::int64_t group, float* v, float* product) {
+    constexpr int L = simd::lanes<Isa, float>, rows = cpu::detail::Tile<Isa, float>::rows;
+    using V = simd::vec<float, L>;
+    transform_tiles<Isa, 4>(x, s, s.C, first, count, group, L, v);
+    struct {
+      float* at;
+      bool right, below;  // whether there is another pixel
+    } place[most_tiles];
+    for (std::int64_t t = 0; t < count; ++t) {
+      float* at[4];
+      pixels<2>(out.y, s, s.O, first + t, 0, at);
+      place[t] = {at[0], at[1] != nullptr, at[2] != nullptr};
+      if (out.sums.data) out.sums.rows() += (place[t].right ? 2 : 1) * (place[t].below ? 2 : 1);
+    }
+    const std::int64_t step[4] = {0, s.O, s.W * s.O, (s.W + 1) * s.O};
+    for (std::int64_t o = 0; o < s.O; o += 2 * L) {
+      for (int p = 0; p < positions; ++p)
+        for (std::int64_t t = 0; t < count; t += rows) {
+          // What is added to is needed at the end: prefetched here, it has come by then.
+          if (out.add && p < 4)
+            for (std::int64_t k = t; k < std::min(count, t + rows); ++k)
+              if ((p % 2 == 0 || place[k].right) && (p < 2 || place[k].below))
+                __builtin_prefetch(place[k].at + step[p] + o, 1);
+          multiply<Isa, rows, L, 1>(v + p * plane<float>(group, s.C) + t * L, group * L, s.C / L, L,
+                                    u + (o * positions + p * 2 * L) * s.C,
+                                    product + p * plane<float>(group, 2 * L) + t * 2 * L, 2 * L, false);
+        }
+      PanelSums<Isa> sums;
+      for (std::int64_t t = 0; t < count; ++t) {
+        const bool right = place[t].right, below = place[t].below, inside[4] = {true, right, below, right && below};
+        for (int half = 0; half < 2; ++half) {
+          V m[positions];
+#pragma GCC unroll 16
+          for (int p = 0; p < positions; ++p)
+            m[p] = simd::load<V>(product + p * plane<float>(group, 2 * L) + t * 2 * L + half * L);
+#pragma GCC unroll 4
+          for (int j = 0; j < 4; ++j) output_line(m + j, 4);
+#pragma GCC unroll 2
+          for (int i = 0; i < 2; ++i) output_line(m + 4 * i, 1);
+          const V value[4] = {m[0], m[1], m[4], m[5]};
+          if (out.sums.data) {
+            if (t == 0) sums.pivot[half] = value[0];
+            sums.add(half, value, inside);
+          }
+          float* const to = place[t].at + o + half * L;
+#pragma GCC unroll 4
+          for (int i = 0; i < 4; ++i) {
+            if (!inside[i]) continue;
+            simd::store(to + step[i], out.add ? simd::load<V>(to + step[i]) + value[i] : value[i], out.past_cache);
+          }
+        }
+        if (out.sums.data && (t % 64 == 63 || t == count - 1)) sums.flush(out.sums, o);
+      }
+    }
+    if (out.past_cache) simd::finish_streams();
+  }
+};
+
+/// x (N, H, W, C) to y (N, H, W, O) with the weight as `Weight` reads it. `add`: y +=. With mean and var, (G, O): those
+/// of G parts of consecutive images.
+inline void convolve(const float* x, const float* w, float* y, const Shape3x3& s, bool flipped, bool add,
+                     const View& mean = {}, const View& var = {}) {
+  thread_local Buffer<float> weight;
+  const std::int64_t width = panel_width();
+  float* const u = weight.resize(positions * s.C * s.O);
+  parallel_for(s.O / width, 1, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t panel = begin; panel < end; ++panel)
+      simd::dispatch<Weight>(w, s.C, s.O, panel * width, flipped, u + panel * width * positions * s.C);
+  });
+  const std::int64_t parts = mean.data ? mean.shape[0] : 1, all = s.tiles() / parts;  // tiles of a part
+  const std::int64_t each = in_steps(threads(), parts);                               // threads a part
+  const std::int64_t wanted = in_steps(in_steps(all, largest_group(s.C, s.O)), each) * each;
+  const std::int64_t group = in_steps(in_steps(all, wanted), 12) * 12, groups = in_steps(all, group);
+  const Output out{y, !add && streams(y, s.N * s.H * s.W * s.O), add};
+  thread_local Buffer<double> memory;
+  const std::int64_t size = cpu::detail::PartSums::size(s.O);
+  double* const sums = mean.data ? memory.zeros(parts * groups * size) : nullptr;
+  parallel_for(parts * groups, 1, [&](std::int64_t begin, std::int64_t end) {
+    thread_local Buffer<float> tiles, products;
+    float* const v = tiles.resize(positions * plane<float>(group, s.C));
+    float* const product = products.resize(positions * plane<float>(group, width));
+    for (std::int64_t i = begin; i < end; ++i) {
+      const std::int64_t from = i % groups * group;
+      Output to = out;
+      if (sums) to.sums = {sums + i * size, s.O};
+      simd::dispatch<Group>(x, static_cast<const float*>(u), to, s, i / groups * all + from,
+                            std::min(group, all - from), group, v, product);
+    }
+  });
+  for (std::int64_t part = 0; sums && part < parts; ++part) {
+    const cpu::detail::PartSums whole{sums + part * groups * size, s.O};
+    for (std::int64_t i = 1; i < groups; ++i) whole.add({whole.data + i * size, s.O});
+    for (std::int64_t c = 0; c < s.O; ++c)
+      cpu::detail::moments(whole.sum()[c], whole.square()[c], whole.rows(), static_cast<float>(whole.pivot()[c]),
+                           mean.as<float>()[part * s.O + c], var.as<float>()[part * s.O + c]);
+  }
+}
+
+}  // namespace contrastive::cpu::winograd::detail
