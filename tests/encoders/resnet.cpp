@@ -8,40 +8,12 @@
 #include "contrastive/ops/ops.hpp"
 #include "contrastive/train/checkpoint.hpp"
 #include "support/catch.hpp"
-#include "support/formula_weights.hpp"
+#include "support/formula_network.hpp"
 #include "support/golden.hpp"
 
 using namespace contrastive;
 
 namespace {
-
-/// |a - b| / |b|
-double relative_error(const std::vector<double>& a, const std::vector<double>& b) {
-  REQUIRE(a.size() == b.size());
-  double off = 0, size = 0;
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    off += (a[i] - b[i]) * (a[i] - b[i]);
-    size += b[i] * b[i];
-  }
-  return std::sqrt(off / size);
-}
-
-std::vector<double> values(const Tensor& x, std::int64_t stride = 1) {
-  const Tensor wide = x.detach().to(DType::f64);
-  std::vector<double> out;
-  for (std::int64_t i = 0; i < wide.count(); i += stride) out.push_back(wide.data<double>()[i]);
-  return out;
-}
-
-ResNet formula_network(ResNet net) {
-  std::map<std::string, Tensor> weights;
-  each_state(net, [&](const std::string& name, Tensor& tensor) {
-    if (is_float(tensor.dtype()))
-      weights[name] = formula::weight(detail::to_file_layout(tensor.detach()).shape(), name);
-  });
-  REQUIRE(load_state(net, weights).ok());
-  return net;
-}
 
 struct Tolerance {
   double eval, train, gradient, gradient_after_a_flip = 0;

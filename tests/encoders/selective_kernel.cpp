@@ -6,18 +6,20 @@
 #include <set>
 #include <string>
 
-#include "contrastive/encoders/resnet.hpp"
+#include "contrastive/encoders/image_encoder.hpp"
 #include "contrastive/ops/reduce.hpp"
 #include "contrastive/tensor/gradcheck.hpp"
 #include "support/catch.hpp"
+#include "support/formula_network.hpp"
+#include "support/golden.hpp"
 
 using namespace contrastive;
 
 namespace {
 
-/// Parameters of the paper's table 1, by arithmetic: bottlenecks of 3, 4, 6 and 3, without the classifier.
-std::int64_t paper_count(std::int64_t multiplier, bool selective) {
-  const std::int64_t w = 64 * multiplier;
+/// Parameters of the paper's table 1, by arithmetic: bottlenecks of 3, 4, 6 and 3, without the classifier; `w` channels in
+/// the first stage.
+std::int64_t paper_count(std::int64_t w, bool selective) {
   std::int64_t total =
       selective ? 9 * (3 * w / 2 + w / 2 * w / 2 + w / 2 * w) + 2 * (w / 2 + w / 2 + w) : 49 * 3 * w + 2 * w;
   std::int64_t in = w;
@@ -39,16 +41,81 @@ TEST_CASE("SimCLR v2's networks have the parameters of its table", "[encoders]")
   const auto millions = [](std::int64_t count) {
     return static_cast<int>(std::lround(static_cast<double>(count) / 1e6));
   };
-  CHECK(millions(paper_count(1, false)) == 24);
-  CHECK(millions(paper_count(1, true)) == 35);
-  CHECK(millions(paper_count(2, false)) == 94);
-  CHECK(millions(paper_count(2, true)) == 140);
-  ResNet plain = resnet50_simclr_v2(Rng(1), 1, false), selective = resnet50_simclr_v2(Rng(1));
-  CHECK(parameter_count(plain) == paper_count(1, false));
-  CHECK(parameter_count(selective) == paper_count(1, true));
-  CHECK(selective.features() == 2048);
+  CHECK(millions(paper_count(64, false)) == 24);
+  CHECK(millions(paper_count(64, true)) == 35);
+  CHECK(millions(paper_count(128, false)) == 94);
+  CHECK(millions(paper_count(128, true)) == 140);
+  for (const int multiplier : {1, 2})
+    for (const bool selective : {false, true}) {
+      ResNet net = resnet50_simclr_v2(Rng(1), multiplier, selective);
+      CHECK(parameter_count(net) == paper_count(64 * multiplier, selective));
+      CHECK(net.features() == 2048 * multiplier);
+    }
+  CHECK(make_encoder("resnet18", {.width = 2}, Rng(1)).features() == 1024);
+  CHECK_THROWS_WITH(make_encoder("small", {.width = 2}, Rng(1)), Contains("--width"));
   ResNet small({.blocks = {3, 4, 6, 3}, .bottleneck = true, .width = 8}, Rng(1));  // an eighth
   CHECK(small.features() == 256);
+}
+
+TEST_CASE("SimCLR v2's networks are the official ones", "[encoders]") {
+  const Golden g = load_golden("models/resnet_simclr_v2.safetensors");
+  const Json strides = Json::parse(g.metadata("strides"), "strides");
+  const int to_nhwc[] = {0, 2, 3, 1}, to_nchw[] = {0, 3, 1, 2};
+  const auto check = [&](const std::string& name, ResNetConfig config, int size) {
+    config.blocks = {1, 2, 1, 1};
+    config.bottleneck = true;
+    config.width = 16;
+    config.same_pool = true;
+    ResNet net = formula_network(ResNet(config, Rng(0)));
+    move_to(net, Device::cpu, DType::f64);
+    Tensor images = permute(formula::fill({4, 3, size, size}, "alpha:input", 0, 4), to_nhwc).to(DType::f64);
+    images.set_requires_grad(true);
+    const Tensor coefficients = formula::fill({4, net.features()}, "alpha:loss_weight", 0, 2).to(DType::f64);
+    const auto pass = [&](const std::string& mode) {
+      const std::string at = name + "/" + mode + "/";
+      const auto near = [&](const std::string& what, const std::vector<double>& got) {
+        INFO(at << what);
+        CHECK(relative_error(got, values(g.tensor(at + what))) < 1e-10);
+      };
+      {
+        const NoGrad no_grad;
+        const KeepStatistics keep;
+        const std::vector<Tensor> means = net.stage_means(images);
+        for (std::size_t i = 1; i < 4; ++i) near("stage" + std::to_string(i), values(means[i]));
+      }
+      images.clear_grad();
+      clear_gradients(net);
+      const Tensor features = net(images);
+      near("features", values(features));
+      sum(features * coefficients).backward();
+      std::map<std::string, Tensor> grads;
+      each_parameter(net,
+                     [&](const std::string& name, Parameter& p) { grads[name] = detail::to_file_layout(p.grad()); });
+      std::vector<double> norms;
+      for (const auto& [parameter, grad] : grads) {  // in order, as the file has them
+        double square = 0;
+        for (const double v : values(grad)) square += v * v;
+        norms.push_back(std::sqrt(square));
+      }
+      near("grad_norms", norms);
+      grads["input"] = permute(images.grad(), to_nchw);
+      for (const Json::Member& member : strides.as_object()) {
+        if (!member.name.starts_with(at)) continue;
+        const std::string what = member.name.substr(at.size());  // grad_input, grad/NAME
+        near(what, values(grads.at(what.substr(5)), member.value.as_integer()));
+      }
+    };
+    if (name == "sk64") {
+      const Eval eval;
+      pass("eval");
+    }
+    pass("train");
+  };
+  const ResNetConfig selective{.resnet_d = true, .sk_ratio = 0.0625};
+  check("sk64", selective, 64);
+  check("sk45", selective, 45);
+  check("plain64", {}, 64);
+  check("sk_small", {.stem = ResNetStem::small, .resnet_d = true, .sk_ratio = 0.0625}, 16);
 }
 
 TEST_CASE("selective kernels and ResNet-D give the sizes of the plain network, odd pictures too", "[encoders]") {

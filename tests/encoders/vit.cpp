@@ -297,9 +297,19 @@ TEST_CASE("the ViTs by name; what does not divide is said in one sentence") {
   const NoGrad no_grad;
   CHECK(micro(Tensor::zeros({2, 28, 28, 1})).shape() == Shape{2, 192});
   ViTConfig seven{.patch = 7, .pool = ViTPool::mean};
-  CHECK(
-      make_encoder("vit_micro", {.channels = 1, .image_size = 28, .vit = seven}, Rng(0))(Tensor::zeros({2, 28, 28, 1}))
-          .shape() == Shape{2, 192});
+  const ImageEncoder pooled = make_encoder("vit_micro", {.channels = 1, .image_size = 28, .vit = seven}, Rng(0));
+  const Tensor pictures = init::normal({2, 28, 28, 1}, 1, Rng(1)), got = pooled(pictures);
+  CHECK(got.shape() == Shape{2, 192});
+  const ViT& vit = pooled.vit();
+  const Tensor last = vit.through_blocks(vit.with_class(vit.patches(pictures)));  // (2, 1 + 16, 192)
+  Tensor patches = Tensor::zeros({2, 192});
+  for (std::int64_t n = 0; n < 2; ++n)
+    for (std::int64_t p = 1; p < 17; ++p)
+      for (std::int64_t d = 0; d < 192; ++d)
+        patches.data<float>()[n * 192 + d] += last.data<float>()[(n * 17 + p) * 192 + d] / 16;
+  const Tensor want = vit.norm(patches);
+  for (std::int64_t i = 0; i < got.count(); ++i)
+    CHECK(got.data<float>()[i] == Approx(want.data<float>()[i]).margin(1e-5));
   CHECK(make_encoder("vit_small", {.image_size = 224}, Rng(0)).vit().config().patch == 16);
   CHECK_THROWS_WITH(make_encoder("vit_micro", {.image_size = 30}, Rng(0)),
                     "[vit] a patch of 4 pixels does not divide a picture of 30");

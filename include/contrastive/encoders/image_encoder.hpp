@@ -52,6 +52,7 @@ struct EncoderOptions {
   int channels = 3;
   int image_size = 32;  // below 96 pixels ResNet-18/34/50 take the small-image stem
   bool zero_init_residual = false;
+  int width = 1;              // of residual networks, in multiples of their channels
   ViTConfig vit{.patch = 0};  // all but size, channels and heads; patch 0: 16 pixels, 4 for pictures below 96
   int heads = 0;              // of vision transformers; 0: as many as the named one has
 
@@ -64,6 +65,9 @@ inline ImageEncoder make_encoder(const std::string& name, const EncoderOptions& 
   config.stem = options.image_size < 96 ? ResNetStem::small : ResNetStem::imagenet;
   require(options.heads == 0 || name.starts_with("vit_"), "[encoder] heads (--heads) are for vision transformers, got ",
           name);
+  require(options.width == 1 || name.starts_with("resnet"),
+          "[encoder] a width (--width) is for residual networks, got ", name);
+  config.width *= options.width;
   if (name == "small") return ConvNet(options.channels, {32, 64, 64, 128, 256}, rng);
   if (name == "resnet18") return ResNet(config, rng);
   if (name == "resnet34" || name == "resnet50") {
@@ -71,7 +75,7 @@ inline ImageEncoder make_encoder(const std::string& name, const EncoderOptions& 
     config.bottleneck = name == "resnet50";
     return ResNet(config, rng);
   }
-  if (name == "resnet50_sk") return resnet50_simclr_v2(rng, 1, true, config.stem, options.channels);
+  if (name == "resnet50_sk") return resnet50_simclr_v2(rng, options.width, true, config.stem, options.channels);
   if (name.starts_with("vit_")) {
     ViTConfig vit = options.vit;
     vit.image_size = options.image_size;
@@ -90,7 +94,7 @@ inline ImageEncoder make_encoder(const std::string& name, const EncoderOptions& 
     if (name == "resnet" + std::to_string(depth)) {
       const int n = (depth - 2) / 6;
       config.blocks = {n, n, n};
-      config.width = 16;
+      config.width = 16 * options.width;
       config.stem = ResNetStem::small;
       return ResNet(config, rng);
     }

@@ -23,10 +23,11 @@ struct ResNetConfig {
   ResNetStem stem = ResNetStem::imagenet;
   bool zero_init_residual = false;  // last gain of each block starts at 0 (SimSiam, MoCo v3)
   int channels = 3;                 // of the picture
-  /// ResNet-D (He et al. 2019, arXiv:1812.01187): the large stem is three 3x3 convolutions, half as wide at first, and
-  /// shortcuts halve by 2x2 means before their 1x1 convolution.
+  /// ResNet-D (He et al. 2019, arXiv:1812.01187) as SimCLR v2 has it: the large stem is three 3x3 convolutions, half as
+  /// wide at first, and each shortcut's 1x1 convolution sees 2x2 means, at every pixel where the block does not stride.
   bool resnet_d = false;
-  double sk_ratio = 0;  // above 0: bottlenecks have selective kernels (SimCLR v2: 0.0625, with resnet_d)
+  bool same_pool = false;  // `max_pool_same` in the large stem (SimCLR)
+  double sk_ratio = 0;     // above 0: bottlenecks have selective kernels (SimCLR v2: 0.0625, with resnet_d)
 };
 
 /// A residual network (He et al. 2016, arXiv:1512.03385) without its classifier: (N, H, W, C) -> (N, features).
@@ -96,7 +97,7 @@ class ResNet {
     Conv2d conv1, conv2, conv3, shortcut;
     BatchNorm bn1, bn2, bn3, shortcut_bn;
     SelectiveKernelConv sk;
-    bool halves = false;  // the shortcut, by means
+    int mean_stride = 0;  // of the means before the shortcut's convolution; 0: none
 
     Block(std::int64_t in, std::int64_t width, int stride, const ResNetConfig& config, Rng rng) {
       const std::int64_t out = config.bottleneck ? width * 4 : width;
@@ -115,8 +116,8 @@ class ResNet {
       bn1 = BatchNorm(width);
       if (config.sk_ratio == 0) bn2 = BatchNorm(width);
       if (stride != 1 || in != out) {
-        halves = config.resnet_d && stride == 2;
-        shortcut = Conv2d(in, out, {.kernel = 1, .stride = halves ? 1 : stride}, rng / "downsample");
+        mean_stride = config.resnet_d ? stride : 0;
+        shortcut = Conv2d(in, out, {.kernel = 1, .stride = config.resnet_d ? 1 : stride}, rng / "downsample");
         shortcut_bn = BatchNorm(out);
       }
       if (config.zero_init_residual) {
@@ -126,7 +127,8 @@ class ResNet {
     }
 
     Tensor operator()(const Tensor& x) const {
-      const Tensor residual = shortcut.weight.defined() ? shortcut_bn(shortcut, halves ? halve(x) : x) : x;
+      const Tensor residual =
+          shortcut.weight.defined() ? shortcut_bn(shortcut, mean_stride ? mean_2x2(x, mean_stride) : x) : x;
       const Tensor inner = bn1.relu(conv1, x);
       if (sk.conv.weight.defined()) return bn3.relu(conv3, sk(inner), residual);
       if (!conv3.weight.defined()) return bn2.relu(conv2, inner, residual);
@@ -175,7 +177,8 @@ class ResNet {
     return bn1.relu(conv1, x);
   }
   Tensor pool(const Tensor& x) const {
-    return config_.stem == ResNetStem::imagenet ? max_pool(x, {.kernel = 3, .stride = 2, .padding = 1}) : x;
+    if (config_.stem == ResNetStem::small) return x;
+    return config_.same_pool ? max_pool_same(x) : max_pool(x, {.kernel = 3, .stride = 2, .padding = 1});
   }
   Tensor stem(const Tensor& images) const { return pool(before_pool(images)); }
 
@@ -202,6 +205,7 @@ inline ResNet resnet50_simclr_v2(Rng rng, int multiplier = 1, bool selective = t
                  .zero_init_residual = true,
                  .channels = channels,
                  .resnet_d = selective,
+                 .same_pool = true,
                  .sk_ratio = selective ? 0.0625 : 0},
                 rng);
 }

@@ -50,15 +50,36 @@ struct SelectiveKernelConv {
   }
 };
 
-/// 2x2 means every two pixels; an odd side has a row of zeros after it, so that the size is a strided convolution's.
-inline Tensor halve(Tensor x) {
-  for (int axis = 1; axis <= 2; ++axis)
-    if (x.size(axis) % 2 == 1) {
-      Shape edge = x.shape();
-      edge[axis] = 1;
-      x = concat({x, Tensor::zeros(edge, x.dtype(), x.device())}, axis);
-    }
-  return avg_pool(x, {.kernel = 2, .stride = 2});
+namespace detail {
+/// A row (axis 1) or column (axis 2) of zeros for x.
+inline Tensor zero_edge(const Tensor& x, int axis) {
+  Shape edge = x.shape();
+  edge[axis] = 1;
+  return Tensor::zeros(edge, x.dtype(), x.device());
+}
+}  // namespace detail
+
+/// The 2x2 means before a shortcut's convolution in SimCLR v2's ResNet-D. Every two pixels an odd side has zeros after it,
+/// which count; at every pixel the means at the far edge are of what is there.
+inline Tensor mean_2x2(Tensor x, int stride) {
+  for (int axis = 1; axis <= 2; ++axis) {
+    const std::int64_t size = x.size(axis);
+    if (stride == 1)
+      x = concat({x, narrow(x, axis, size - 1, size)}, axis);
+    else if (size % 2 == 1)
+      x = concat({x, detail::zero_edge(x, axis)}, axis);
+  }
+  return avg_pool(x, {.kernel = 2, .stride = stride});
+}
+
+/// 3x3 maxima every two pixels of numbers from 0 up, padded as TensorFlow's SAME: an even side after its end alone, where
+/// torchvision pads both ends.
+inline Tensor max_pool_same(Tensor x) {
+  for (int axis = 1; axis <= 2; ++axis) {
+    const Tensor edge = detail::zero_edge(x, axis);
+    x = x.size(axis) % 2 == 0 ? concat({x, edge}, axis) : concat({edge, x, edge}, axis);
+  }
+  return max_pool(x, {.kernel = 3, .stride = 2});
 }
 
 }  // namespace contrastive

@@ -16,7 +16,7 @@ namespace contrastive {
 
 enum class ViTPool {
   class_token,
-  mean,  // of the patches
+  mean,  // of the patches, then the norm: timm's global_pool="avg", MAE's --global_pool
 };
 enum class ViTPositions {
   learned,
@@ -76,7 +76,7 @@ class ViT {
   Tensor operator()(const Tensor& images) const {
     const Tensor x = through_blocks(with_class(patches(images)));
     if (config_.pool == ViTPool::class_token) return norm(class_row(x));
-    return mean(narrow(norm(x), 1, 1, x.size(1)), 1);
+    return norm(mean(narrow(x, 1, 1, x.size(1)), 1));
   }
 
   /// The projected patches at their positions, (N, patches, D).
