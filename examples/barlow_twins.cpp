@@ -35,5 +35,6 @@ const app::Program app::methods::barlow_twins{"Barlow Twins",
                                               "2103.03230",
                                               "dimensions across two views",
                                               "dimensions that do not repeat each other",
+                                              "dimension",
                                               recipe(),
                                               compose};

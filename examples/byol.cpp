@@ -41,5 +41,6 @@ const app::Program app::methods::byol{"BYOL",
                                       "2006.07733",
                                       "a prediction and a moving average of itself",
                                       "predictor and momentum",
+                                      "target-momentum other-start channel-groups hidden dimension fix-predictor-lr",
                                       recipe(),
                                       compose};

@@ -68,6 +68,11 @@ app::Composition compose(const app::Settings& s, std::int64_t samples, contrasti
 
 }  // namespace
 
-const app::Program app::methods::cmc{
-    "CMC",  "Tian et al. 2020", "1906.05849", "lightness and colour of a picture", "rows of other pictures", recipe(),
-    compose};
+const app::Program app::methods::cmc{"CMC",
+                                     "Tian et al. 2020",
+                                     "1906.05849",
+                                     "lightness and colour of a picture",
+                                     "rows of other pictures",
+                                     "loss temperature negatives bank-momentum dimension views graph",
+                                     recipe(),
+                                     compose};

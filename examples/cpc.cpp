@@ -49,5 +49,6 @@ const app::Program app::methods::cpc{"CPC",
                                      "1807.03748",
                                      "the patches above and those below",
                                      "patches of other places and pictures",
+                                     "negatives predictions autoregressor",
                                      recipe(),
                                      compose};

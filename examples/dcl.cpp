@@ -29,5 +29,11 @@ app::Composition compose(const app::Settings& s, std::int64_t, contrastive::Rng 
 
 }  // namespace
 
-const app::Program app::methods::dcl{
-    "DCL", "Yeh et al. 2021", "2110.06848", "two views of one pass", "every other row of the batch", recipe(), compose};
+const app::Program app::methods::dcl{"DCL",
+                                     "Yeh et al. 2021",
+                                     "2110.06848",
+                                     "two views of one pass",
+                                     "every other row of the batch",
+                                     "temperature dimension",
+                                     recipe(),
+                                     compose};

@@ -72,5 +72,7 @@ const app::Program app::methods::dino{"DINO",
                                       "2104.14294",
                                       "a student's output and its moving average's",
                                       "centring and sharpening",
+                                      "temperature teacher-temperature teacher-temperature-end teacher-warmup-epochs "
+                                      "prototypes target-momentum hidden dimension freeze-epochs locals local-size",
                                       recipe(),
                                       compose};

@@ -47,5 +47,6 @@ const app::Program app::methods::instdisc{"InstDisc",
                                           "1805.01978",
                                           "a view and the picture's row of a memory bank",
                                           "rows of other pictures",
+                                          "loss temperature negatives bank-momentum dimension",
                                           recipe(),
                                           compose};

@@ -29,6 +29,11 @@ app::Composition compose(const app::Settings& s, std::int64_t, contrastive::Rng 
 
 }  // namespace
 
-const app::Program app::methods::invaspread{
-    "InvaSpread", "Ye et al. 2019", "1904.03436", "two views of one pass", "every other row of the batch",
-    recipe(),     compose};
+const app::Program app::methods::invaspread{"InvaSpread",
+                                            "Ye et al. 2019",
+                                            "1904.03436",
+                                            "two views of one pass",
+                                            "every other row of the batch",
+                                            "temperature dimension",
+                                            recipe(),
+                                            compose};

@@ -31,6 +31,9 @@ app::Composition compose(const app::Settings& s, std::int64_t, contrastive::Rng 
   options.vit = mae_vit(options.vit);
   ImageEncoder encoder = make_encoder(s.encoder, options, rng / "encoder");
   const int size = static_cast<int>(s.image_size), patch = encoder.vit().config().patch;
+  const std::int64_t patches = std::int64_t{size / patch} * (size / patch);
+  require(static_cast<std::int64_t>(static_cast<double>(patches) * (1 - s.mask_ratio)) > 0,
+          "[settings] --mask-ratio must leave one of ", patches, " patches to see, got ", s.mask_ratio);
   const MaeConfig config{.mask_ratio = s.mask_ratio,
                          .width = s.decoder_width,
                          .depth = static_cast<int>(s.decoder_depth),
@@ -50,6 +53,11 @@ app::Composition compose(const app::Settings& s, std::int64_t, contrastive::Rng 
 
 }  // namespace
 
-const app::Program app::methods::mae{
-    "MAE",    "He et al. 2022", "2111.06377", "a prediction and the hidden pixels", "pixels to predict",
-    recipe(), compose};
+const app::Program app::methods::mae{"MAE",
+                                     "He et al. 2022",
+                                     "2111.06377",
+                                     "a prediction and the hidden pixels",
+                                     "pixels to predict",
+                                     "mask-ratio decoder-width decoder-depth",
+                                     recipe(),
+                                     compose};

@@ -38,6 +38,11 @@ app::Composition compose(const app::Settings& s, std::int64_t, contrastive::Rng 
 
 }  // namespace
 
-const app::Program app::methods::moco_v1{
-    "MoCo",   "He et al. 2019", "1911.05722", "a query and a momentum encoder's key", "a queue of past keys",
-    recipe(), compose};
+const app::Program app::methods::moco_v1{"MoCo",
+                                         "He et al. 2019",
+                                         "1911.05722",
+                                         "a query and a momentum encoder's key",
+                                         "a queue of past keys",
+                                         "temperature queue target-momentum groups dimension",
+                                         recipe(),
+                                         compose};

@@ -42,5 +42,6 @@ const app::Program app::methods::moco_v2{"MoCo v2",
                                          "2003.04297",
                                          "a query and a momentum encoder's key",
                                          "a queue of past keys",
+                                         "temperature queue target-momentum groups symmetric dimension",
                                          recipe(),
                                          compose};

@@ -50,5 +50,6 @@ const app::Program app::methods::moco_v3{"MoCo v3",
                                          "2104.02057",
                                          "a prediction and a momentum encoder's key",
                                          "the other keys of the batch",
+                                         "temperature target-momentum hidden dimension fix-predictor-lr",
                                          recipe(),
                                          compose};

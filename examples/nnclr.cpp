@@ -39,5 +39,6 @@ const app::Program app::methods::nnclr{"NNCLR",
                                        "2104.14548",
                                        "a prediction and the other view's neighbour",
                                        "every other row of the batch",
+                                       "temperature queue hidden dimension fix-predictor-lr",
                                        recipe(),
                                        compose};

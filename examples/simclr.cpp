@@ -32,6 +32,11 @@ app::Composition compose(const app::Settings& s, std::int64_t, contrastive::Rng 
 
 }  // namespace
 
-const app::Program app::methods::simclr{
-    "SimCLR", "Chen et al. 2020", "2002.05709", "two views of one pass", "every other row of the batch", recipe(),
-    compose};
+const app::Program app::methods::simclr{"SimCLR",
+                                        "Chen et al. 2020",
+                                        "2002.05709",
+                                        "two views of one pass",
+                                        "every other row of the batch",
+                                        "temperature head-layers dimension",
+                                        recipe(),
+                                        compose};

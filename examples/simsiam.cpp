@@ -38,5 +38,6 @@ const app::Program app::methods::simsiam{"SimSiam",
                                          "2011.10566",
                                          "a prediction and the other view",
                                          "predictor and stop-gradient",
+                                         "head-layers hidden dimension fix-predictor-lr",
                                          recipe(),
                                          compose};

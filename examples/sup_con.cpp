@@ -29,6 +29,11 @@ app::Composition compose(const app::Settings& s, std::int64_t, contrastive::Rng 
 
 }  // namespace
 
-const app::Program app::methods::sup_con{
-    "SupCon", "Khosla et al. 2020", "2004.11362", "all views of a class", "every other class of the batch", recipe(),
-    compose};
+const app::Program app::methods::sup_con{"SupCon",
+                                         "Khosla et al. 2020",
+                                         "2004.11362",
+                                         "all views of a class",
+                                         "every other class of the batch",
+                                         "temperature dimension",
+                                         recipe(),
+                                         compose};

@@ -41,10 +41,12 @@ app::Composition compose(const app::Settings& s, std::int64_t, contrastive::Rng 
 
 }  // namespace
 
-const app::Program app::methods::swav{"SwAV",
-                                      "Caron et al. 2020",
-                                      "2006.09882",
-                                      "a view's prototypes and the codes of another",
-                                      "codes shared out equally by Sinkhorn",
-                                      recipe(),
-                                      compose};
+const app::Program app::methods::swav{
+    "SwAV",
+    "Caron et al. 2020",
+    "2006.09882",
+    "a view's prototypes and the codes of another",
+    "codes shared out equally by Sinkhorn",
+    "temperature queue queue-start prototypes epsilon freeze-epochs hidden dimension locals local-size",
+    recipe(),
+    compose};

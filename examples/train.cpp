@@ -7,6 +7,8 @@
 //   train --table                               the methods by their parts, as docs/methods.md has them
 
 #include <cstdio>
+#include <sstream>
+#include <string>
 #include <string_view>
 
 #include "support/methods.hpp"
@@ -16,9 +18,14 @@ namespace {
 void list() {
   for (const app::Program* program : app::all_methods()) {
     const contrastive::Settings& s = program->recipe;
-    std::printf("%-14s %s (%s, arXiv:%s)\n%14s encoder %s, batch %lld, %s at %g, temperature %g\n", s.method.c_str(),
+    std::printf("%-14s %s (%s, arXiv:%s)\n%14s encoder %s, batch %lld, %s at %g\n%14s", s.method.c_str(),
                 program->title, program->paper, program->arxiv, "", s.encoder.c_str(), static_cast<long long>(s.batch),
-                s.optimizer.c_str(), s.lr, s.temperature);
+                s.optimizer.c_str(), s.lr, "");
+    const contrastive::Json values = contrastive::settings_to_json(s);
+    std::istringstream own(program->own);
+    for (std::string name, comma = " "; own >> name; comma = ", ")
+      std::printf("%s%s %s", comma.c_str(), name.c_str(), values.find(name)->dump().c_str());
+    std::puts("");
   }
 }
 

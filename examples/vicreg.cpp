@@ -30,6 +30,11 @@ app::Composition compose(const app::Settings& s, std::int64_t, contrastive::Rng 
 
 }  // namespace
 
-const app::Program app::methods::vicreg{
-    "VICReg", "Bardes et al. 2022", "2105.04906", "two views", "variance kept, covariance taken away", recipe(),
-    compose};
+const app::Program app::methods::vicreg{"VICReg",
+                                        "Bardes et al. 2022",
+                                        "2105.04906",
+                                        "two views",
+                                        "variance kept, covariance taken away",
+                                        "dimension",
+                                        recipe(),
+                                        compose};

@@ -20,10 +20,22 @@ struct RunOptions {
   bool no_evaluation = false;
 };
 
-/// Adds a flag for each setting, with the recipe's value as its default.
-void add_flags(CLI::App& cli, RunOptions& options) {
+bool names(const std::string& list, const std::string& setting) {
+  return (" " + list + " ").find(" " + setting + " ") != std::string::npos;
+}
+
+/// Settings that some methods read; a program has the flags of its own.
+constexpr const char* of_some_methods =
+    "loss temperature queue negatives prototypes target-momentum bank-momentum other-start symmetric channel-groups "
+    "groups head-layers hidden dimension epsilon queue-start freeze-epochs teacher-temperature teacher-temperature-end "
+    "teacher-warmup-epochs locals local-size mask-ratio decoder-width decoder-depth predictions autoregressor views "
+    "graph "
+    "fix-predictor-lr";
+
+/// Adds a flag for each setting of the program, with the recipe's value as its default.
+void add_flags(CLI::App& cli, RunOptions& options, const std::string& own) {
   contrastive::detail::each_setting(options.settings, [&](const char* name, auto& field, const char* help) {
-    if (std::string(name) == "method") return;
+    if (std::string(name) == "method" || (names(of_some_methods, name) && !names(own, name))) return;
     const std::string flag = std::string("--") + name;
     if constexpr (std::is_same_v<std::remove_cvref_t<decltype(field)>, bool>)
       cli.add_flag(flag, field, help);
@@ -69,12 +81,12 @@ void evaluate(Json& summary, const Settings& s, const Sets& sets, const Composit
 
 /// Flags over --config over the recipe. Returns false when there is nothing to run; `status` is then the exit status:
 /// 0 after --help, 2 for wrong usage.
-bool parse(int argc, char** argv, RunOptions& options, const std::string& description, int& status) {
+bool parse(int argc, char** argv, RunOptions& options, const Program& program, int& status) {
   const contrastive::Settings recipe = options.settings;
   const auto attempt = [&](RunOptions& into) {
-    CLI::App cli(description);
+    CLI::App cli(join(program.title, " (", program.paper, ", arXiv:", program.arxiv, ")"));
     cli.get_formatter()->column_width(34);
-    add_flags(cli, into);
+    add_flags(cli, into, program.own);
     try {
       cli.parse(argc, argv);
       return true;
@@ -110,7 +122,7 @@ Sets prepare(const Settings& s) {
   set_threads(static_cast<int>(s.threads));
   set_deterministic(s.deterministic);
   Sets sets = open_sets(s, s.data == "stl10" ? "unlabeled" : "train");
-  require(static_cast<std::size_t>(s.batch) <= sets.train.size(), "[train] --batch ", s.batch, " is larger than ",
+  require(static_cast<std::size_t>(s.batch) <= sets.train.size(), "[settings] --batch ", s.batch, " is larger than ",
           sets.train.name(), " with its ", sets.train.size(), " pictures");
   return sets;
 }
@@ -236,6 +248,7 @@ void check_local_size(const Settings& s) {
 EncoderOptions encoder_options(const Settings& s, int channels) {
   return {.channels = channels,
           .image_size = static_cast<int>(s.image_size),
+          .width = static_cast<int>(s.width),
           .vit = {.patch = static_cast<int>(s.patch), .drop_path = s.drop_path},
           .heads = static_cast<int>(s.heads)};
 }
@@ -278,8 +291,7 @@ int run_program(int argc, char** argv, const Program& program) {
     RunOptions options;
     options.settings = program.recipe;
     int status = 0;
-    const std::string description = join(program.title, " (", program.paper, ", arXiv:", program.arxiv, ")");
-    if (!parse(argc, argv, options, description, status)) return status;
+    if (!parse(argc, argv, options, program, status)) return status;
     return train_and_report(options, program);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "%s\n", error.what());

@@ -76,6 +76,7 @@ struct Program {
   const char* arxiv;
   const char* compares;
   const char* against_collapse;
+  const char* own;  // the settings it reads beside those of every method: "temperature queue"
   Settings recipe;  // its `method` is the name
   /// Puts the method together for a training set of so many pictures.
   Composition (*compose)(const Settings& settings, std::int64_t samples, Rng rng);

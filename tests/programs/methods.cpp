@@ -23,7 +23,7 @@ std::vector<std::string> methods() {
 std::string few_steps(const std::string& method, const std::string& out, const std::string& more) {
   std::string flags =
       " --data shapes --epochs 1 --knn-every 0 --image-size 16 --batch 512 --seed 3 --threads 2 --save-every 2";
-  if (method.starts_with("moco") || method == "nnclr") flags += " --queue 1024";
+  if (method == "moco_v1" || method == "moco_v2" || method == "nnclr") flags += " --queue 1024";
   if (method == "swav") flags += " --queue 1024 --queue-start 0.3";
   if (method == "swav" || method == "dino") flags += " --locals 2";
   if (method == "cmc" || method == "instdisc") flags += " --negatives 512";
@@ -40,6 +40,10 @@ TEST_CASE("every method trains, and killed in the middle ends with the same bits
   runs.push_back({"instdisc", "--loss softmax"});
   runs.push_back({"cpc", "--autoregressor gru"});
   runs.push_back({"cmc", "--views y,cb,cr --graph core"});
+  runs.push_back({"moco_v2", "--symmetric"});
+  runs.push_back({"dino", "--encoder vit_micro --drop-path 0.1"});
+  runs.push_back({"byol", "--channel-groups 16 --accumulate 2"});
+  runs.push_back({"simclr", "--precision bf16"});
   std::size_t cut_short = 0;
   for (const auto& [method, more] : runs) {
     INFO(method << " " << more);
@@ -158,5 +162,11 @@ TEST_CASE("settings that a method cannot take are one sentence") {
   refused("moco_v3 --data shapes --encoder vit_micro --image-size 16 --heads 5", 2,
           "5 heads do not divide a width of 192");
   refused("moco_v3 --data shapes --heads 4", 2, "heads (--heads) are for vision transformers");
+  refused("byol --data shapes --channel-groups 7", 2, "--channel-groups");
+  refused("byol --data shapes --batch 6000", 2, "--batch 6000 is larger than shapes train with its 5000 pictures");
+  refused("simclr --data shapes --width 2", 2, "--width");
+  refused("mae --data shapes --image-size 16 --mask-ratio 0.99", 2, "--mask-ratio must leave one of 16 patches");
+  refused("swav --data shapes --queue-start nan", 2, "--queue-start");
+  refused("byol --data shapes --queue 512", 2, "--queue");  // a setting of other methods
   refused("simclr --data shapes --schedule step --milestones 3,x", 2, "--milestones");
 }

@@ -54,9 +54,9 @@ inline std::string contents(const std::string& path) {
 
 /// A trainer on small procedural pictures: seconds, no files.
 inline std::string tiny(const std::string& method, const std::string& out, const std::string& more = "") {
-  return program(method) +
-         " --data shapes --image-size 12 --batch 128 --epochs 1 --knn-every 0 --no-evaluation --queue 512 --out " +
-         out + " " + more;
+  const bool queue = method == "moco_v1" || method == "moco_v2" || method == "nnclr" || method == "swav";
+  return program(method) + " --data shapes --image-size 12 --batch 128 --epochs 1 --knn-every 0 --no-evaluation" +
+         (queue ? " --queue 512" : "") + " --out " + out + " " + more;
 }
 
 }  // namespace programs

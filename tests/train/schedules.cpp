@@ -78,6 +78,11 @@ TEST_CASE("the learning rate warms up, then falls by a cosine, by steps or not a
   CHECK(learning_rate(s, at(99)) == Approx(0.2));
   s.milestones = "60,";
   CHECK(milestones_of(s).size() == 1);
+  s.milestones = "2:0.5,4,6:0.2";
+  s.decay = 0.3;
+  CHECK(milestones_of(s)[1].factor == 0.3);
+  CHECK(step_decay(1.9, 1, milestones_of(s)) == 1);
+  CHECK(step_decay(6, 1, milestones_of(s)) == Approx(0.03));
   s.milestones = "60,x";
   CHECK_THROWS_AS(milestones_of(s), Error);
 }

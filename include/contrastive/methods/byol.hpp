@@ -34,7 +34,12 @@ struct ByolConfig {
 /// theirs.
 template <class M>
 void without_batch_statistics(M& module, std::int64_t groups = 16) {
-  each_module<BatchNorm>(module, [groups](BatchNorm& norm) { norm.options.channel_groups = groups; });
+  each_module<BatchNorm>(module, [groups](BatchNorm& norm) {
+    const std::int64_t channels = norm.running_mean.size(0);
+    require(channels % groups == 0, "[byol] groups (--channel-groups) must divide the ", channels,
+            " channels of each norm, got ", groups);
+    norm.options.channel_groups = groups;
+  });
   each_module<Conv2d>(module, [](Conv2d& conv) { conv.standardize = true; });
 }
 

@@ -56,7 +56,7 @@ auto instdisc(Encoder encoder, Augmentation augment, const InstDiscConfig& confi
           config.pictures);
   require(config.negatives >= 0 && config.negatives <= config.pictures, "[instdisc] ", config.negatives,
           " negatives cannot be drawn from a data set of ", config.pictures,
-          " pictures: take fewer, or 0 for a softmax over all");
+          " pictures: take fewer, or the softmax over all (--loss softmax)");
   const std::int64_t features = encoder.features();
   return Method(std::move(encoder), Linear(features, config.dimension, rng / "projector"), Identity{},
                 InstanceDiscrimination{MemoryBank(config.pictures, config.dimension, rng), config.negatives,

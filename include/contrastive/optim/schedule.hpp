@@ -35,10 +35,17 @@ inline double warmup_cosine(double step, const WarmupCosine& schedule) {
   return cosine(schedule.peak, schedule.end, rest > 0 ? (step - schedule.warmup) / rest : 1);
 }
 
-/// `base` times `factor` for each milestone reached: MoCo v1 is `step_decay(epoch, lr, {120, 160})`.
-inline double step_decay(double step, double base, const std::vector<double>& milestones, double factor = 0.1) {
-  for (const double milestone : milestones)
-    if (step >= milestone) base *= factor;
+/// From step `at` on, the rate is `factor` of what it was.
+struct Milestone {
+  double at, factor;
+  Milestone(double step, double of = 0.1) : at(step), factor(of) {}
+};
+
+/// `base` times the factor of each milestone reached: MoCo v1 is `step_decay(epoch, lr, {120, 160})`, InvaSpread
+/// `step_decay(epoch, lr, {{120, 0.1}, {160, 0.5}, {200, 0.2}})`.
+inline double step_decay(double step, double base, const std::vector<Milestone>& milestones) {
+  for (const Milestone& milestone : milestones)
+    if (step >= milestone.at) base *= milestone.factor;
   return base;
 }
 

@@ -23,7 +23,7 @@ inline double learning_rate(const Settings& s, Progress at) {
   if (epoch < s.warmup_epochs || s.schedule == "cosine")
     return warmup_cosine(
         epoch, {.peak = peak, .steps = epochs, .warmup = s.warmup_epochs, .start = s.warmup_lr, .end = s.lr_end});
-  return s.schedule == "step" ? step_decay(epoch, peak, milestones_of(s), s.decay) : peak;
+  return s.schedule == "step" ? step_decay(epoch, peak, milestones_of(s)) : peak;
 }
 
 /// Weight decay of the step: half a cosine to `weight-decay-end` where that is not negative (DINO).

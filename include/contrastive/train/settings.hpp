@@ -12,6 +12,7 @@
 
 #include "contrastive/core/device.hpp"
 #include "contrastive/io/json.hpp"
+#include "contrastive/optim/schedule.hpp"
 
 namespace contrastive {
 
@@ -20,7 +21,7 @@ namespace contrastive {
 struct Settings {
   std::string method;
   std::string data = "fashion", root, label, encoder = "small";
-  std::int64_t image_size = 28, patch = 0, heads = 0;
+  std::int64_t image_size = 28, width = 1, patch = 0, heads = 0;
   double drop_path = 0;
   std::int64_t epochs = 5, batch = 256, accumulate = 1;
 
@@ -68,6 +69,7 @@ void each_setting(S& s, F&& f) {
   f("label", s.label, "what to classify by: shapes (shape, colour, ...), emoji (group, subgroup)");
   f("encoder", s.encoder, "small, resnet20/32/44/56, resnet18, resnet34, resnet50, vit_micro, vit_tiny, ...");
   f("image-size", s.image_size, "side of a view in pixels");
+  f("width", s.width, "channels of residual networks, in multiples (SimCLR v2: 1, 2, 3)");
   f("patch", s.patch, "side of a patch of vision transformers, in pixels; 0: 4 below 96 pixels, else 16");
   f("heads", s.heads, "attention heads of vision transformers; 0: those of --encoder (MoCo v3's vit_small: 12)");
   f("drop-path", s.drop_path, "stochastic depth of vision transformers at the last block");
@@ -78,7 +80,8 @@ void each_setting(S& s, F&& f) {
   f("lr", s.lr, "learning rate for a batch of 256, scaled linearly");
   f("schedule", s.schedule, "of the rate after the warm-up: cosine, step or constant");
   f("lr-end", s.lr_end, "where the cosine ends, not scaled");
-  f("milestones", s.milestones, "epochs at which schedule step multiplies the rate by --decay, as 120,160");
+  f("milestones", s.milestones,
+    "epochs at which schedule step multiplies the rate, as 120,160 by --decay or 120:0.1,160:0.5");
   f("decay", s.decay, "factor at each milestone");
   f("epoch-schedule", s.epoch_schedule, "change the rate once an epoch instead of every step");
   f("warmup-epochs", s.warmup_epochs, "epochs of linear warm-up");
@@ -108,7 +111,7 @@ void each_setting(S& s, F&& f) {
   f("hidden", s.hidden, "hidden width of projector and predictor");
   f("dimension", s.dimension, "width of the embedding");
   f("epsilon", s.epsilon, "entropy of Sinkhorn's codes (SwAV)");
-  f("queue-start", s.queue_start, "epoch from which the queue is used (SwAV)");
+  f("queue-start", s.queue_start, "epoch from which rows are kept in the queue (SwAV)");
   f("freeze-epochs", s.freeze_epochs, "epochs in which prototypes or the last layer stand still (SwAV, DINO)");
   f("teacher-temperature", s.teacher_temperature, "the teacher's temperature at first (DINO)");
   f("teacher-temperature-end", s.teacher_temperature_end, "and after its warm-up");
@@ -173,19 +176,21 @@ inline void settings_from_json(const Json& json, Settings& settings, const std::
 /// Where the run computes; the kernels of that device must have been registered.
 inline Device device_of(const Settings& s) { return s.device == "cuda" ? Device::cuda : Device::cpu; }
 
-/// "120,160" -> {120, 160}. Throws naming the flag.
-inline std::vector<double> milestones_of(const Settings& s) {
-  std::vector<double> epochs;
+/// "120,160:0.5": at epoch 120 --decay, at 160 half. Throws naming the flag.
+inline std::vector<Milestone> milestones_of(const Settings& s) {
+  std::vector<Milestone> milestones;
   for (std::size_t at = 0; at < s.milestones.size();) {
     const std::size_t comma = std::min(s.milestones.find(',', at), s.milestones.size());
     const std::string item = s.milestones.substr(at, comma - at);
     char* end = nullptr;
-    epochs.push_back(std::strtod(item.c_str(), &end));
-    require(!item.empty() && *end == 0 && epochs.back() > 0,
-            "[settings] --milestones must be epochs such as 120,160, got ", s.milestones);
+    Milestone next(std::strtod(item.c_str(), &end), s.decay);
+    if (*end == ':' && end[1]) next.factor = std::strtod(end + 1, &end);
+    require(!item.empty() && *end == 0 && next.at > 0 && std::isfinite(next.factor) && next.factor >= 0,
+            "[settings] --milestones must be epochs such as 120,160 or 120:0.1,160:0.5, got ", s.milestones);
+    milestones.push_back(next);
     at = comma + 1;
   }
-  return epochs;
+  return milestones;
 }
 
 /// Throws one sentence naming the flag that cannot be.
@@ -208,6 +213,7 @@ inline void check_settings(const Settings& s) {
     fail("[settings] --", flag, " must be one of ", known, ", got ", value);
   };
   positive("image-size", s.image_size);
+  positive("width", s.width);
   positive("epochs", s.epochs);
   positive("accumulate", s.accumulate);
   positive("temperature", s.temperature);
@@ -224,6 +230,10 @@ inline void check_settings(const Settings& s) {
   require(s.batch >= 2, "[settings] --batch must be at least 2 (batch norm and negatives need company), got ", s.batch);
   require(std::isfinite(s.lr) && s.lr > 0, "[settings] --lr must be a number above 0, got ", s.lr);
   require(std::isfinite(s.temperature), "[settings] --temperature must be finite, got ", s.temperature);
+  require(std::isfinite(s.weight_decay_end), "[settings] --weight-decay-end must be finite, got ", s.weight_decay_end);
+  not_negative("decay", s.decay);
+  not_negative("queue-start", s.queue_start);
+  not_negative("teacher-warmup-epochs", s.teacher_warmup_epochs);
   not_negative("weight-decay", s.weight_decay);
   not_negative("lr-end", s.lr_end);
   not_negative("warmup-lr", s.warmup_lr);
