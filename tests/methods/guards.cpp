@@ -6,6 +6,7 @@
 #include "contrastive/methods/byol.hpp"
 #include "contrastive/methods/simsiam.hpp"
 #include "methods/on_shapes.hpp"
+#include "methods/without_guards.hpp"
 #include "support/catch.hpp"
 
 using namespace contrastive;
@@ -18,22 +19,6 @@ CollapseWatch watch_on_shapes(M& method, double lr, std::int64_t steps) {
   return train_on_shapes(method, lr, steps,
                          [&](const Views& views) { return collapse_watch(method.embed(views, {}, false).online[0]); });
 }
-
-/// The other branch with its gradient: SimSiam's `StopGradient` without the stop.
-struct KeepGradient {
-  template <class Tower>
-  struct Branch : Shared::Branch<Tower> {
-    static constexpr bool present = true;
-    Branch(const KeepGradient&, const Tower& online) : Shared::Branch<Tower>({}, online) {}
-  };
-};
-
-struct CosineWithGradient {
-  Tensor operator()(const Embeddings& z) const {
-    const auto cosine = [](const Tensor& p, const Tensor& t) { return mean(sum(normalize(p) * normalize(t), 1)); };
-    return (cosine(z.online[0], z.target[1]) + cosine(z.online[1], z.target[0])) * -0.5;
-  }
-};
 
 }  // namespace
 
@@ -48,8 +33,8 @@ TEST_CASE("SimSiam collapses without its stop-gradient, and not with it") {
   CHECK_FALSE(healthy.collapsed());
 
   auto start = simsiam(tiny_encoder(Rng(5)), simclr_cifar(12), config, Rng(5));
-  Method without(start.online.encoder, start.online.projector, start.predictor, CosineWithGradient{}, simclr_cifar(12),
-                 KeepGradient{});
+  Method without(start.online.encoder, start.online.projector, start.predictor, without_guards::CosineWithGradient{},
+                 simclr_cifar(12), without_guards::KeepGradient{});
   const CollapseWatch collapsed = watch_on_shapes(without, 0.5, 100);
   INFO("without: spread " << collapsed.spread << ", rank " << collapsed.rank);
   CHECK(collapsed.collapsed());

@@ -6,6 +6,7 @@
 #include "contrastive/methods/dino.hpp"
 #include "contrastive/methods/moco_v2.hpp"
 #include "contrastive/methods/swav.hpp"
+#include "contrastive/objectives/info_nce.hpp"
 #include "methods/on_shapes.hpp"
 #include "methods/without_guards.hpp"
 #include "support/catch.hpp"
@@ -49,6 +50,15 @@ Seen run_dino(TeacherTemperature temperature, double center_momentum) {
                 output_watch(targets), method.objective(z).item()};
   });
 }
+
+/// MoCo's objective whose queue takes keys in the first `filling` steps only.
+struct StaleQueueInfoNce : QueueInfoNce {
+  std::int64_t filling;
+  Tensor operator()(const Embeddings& z) {
+    if (z.progress.step < filling) return QueueInfoNce::operator()(z);
+    return info_nce(normalize(z.online[0]), normalize(z.target.at(1)), queue.snapshot(), temperature);
+  }
+};
 
 }  // namespace
 
@@ -125,6 +135,48 @@ TEST_CASE("MoCo without momentum: queries and keys chase each other into one dir
   CHECK(healthy.to_queue < 0.4);
   CHECK(failed.watch.collapsed());
   CHECK(failed.to_queue > 0.7);
+}
+
+// Old keys say nothing of what the pictures are today: all go to one point away from them. The loss the run sees falls
+// all the same, further than with a fresh queue; the one against the keys of the batch tells.
+TEST_CASE("MoCo with a stale queue: all pictures go to one point, and the loss does not say so") {
+  struct Found {
+    CollapseWatch watch;
+    double cosine;        // of a query with the keys of other pictures, averaged
+    double fresh, queue;  // losses, against the keys of the batch and against the queue
+  };
+  const std::int64_t N = 64, steps = 200;
+  const auto start = [] {
+    return moco_v2(tiny_encoder(Rng(7)), simclr_cifar(12),
+                   {.temperature = 0.1, .momentum = 0.99, .queue = 512, .dimension = 32}, Rng(7));
+  };
+  const auto run = [&](auto method) {
+    return train_on_shapes(method, 0.3, steps, [&](const Views& views) {
+      const Embeddings z = method.embed(views, {.step = steps});
+      const Tensor q = normalize(z.online[0]), k = normalize(z.target[1]);
+      const double all = sum(matmul(q, k, false, true)).item(), own = sum(q * k).item();
+      return Found{collapse_watch(q), (all - own) / static_cast<double>(N * (N - 1)), info_nce(q, k, 0.1).item(),
+                   method.objective(z).item()};
+    });
+  };
+  const Found healthy = run(start());
+  INFO("fresh: spread " << healthy.watch.spread << ", cosine " << healthy.cosine << ", losses " << healthy.fresh
+                        << " and " << healthy.queue);
+  CHECK_FALSE(healthy.watch.collapsed());
+  CHECK(healthy.cosine < 0.3);
+  CHECK(healthy.fresh < 3.8);
+  for (const std::int64_t filling : {0, 8}) {  // never filled, and once
+    auto parts = start();
+    const Found failed = run(Method(parts.online.encoder, parts.online.projector, Identity{},
+                                    StaleQueueInfoNce{std::move(parts.objective), filling}, simclr_cifar(12),
+                                    Momentum{.momentum = 0.99, .update = MomentumUpdate::before_keys}));
+    INFO("fresh for " << filling << " steps: spread " << failed.watch.spread << ", cosine " << failed.cosine
+                      << ", losses " << failed.fresh << " and " << failed.queue);
+    CHECK(failed.watch.spread < 0.5 * healthy.watch.spread);
+    CHECK(failed.cosine > 0.95);
+    CHECK(failed.fresh > std::log(static_cast<double>(N)) - 0.15);  // ln 64: no picture tells from another
+    CHECK(failed.queue < 0.1 * healthy.queue);
+  }
 }
 
 TEST_CASE("a key enqueued before it is scored is its own query's negative: the loss cannot fall below ln 2") {

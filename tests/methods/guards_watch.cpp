@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "contrastive/methods/dino.hpp"
 #include "contrastive/methods/simclr.hpp"
 #include "contrastive/methods/simsiam.hpp"
 #include "contrastive/methods/swav.hpp"
@@ -82,6 +83,19 @@ TEST_CASE("the trainer says that embeddings have gone to one point: SimSiam with
   CHECK(run(Identity{}, 14, 14).size() == 1);  // from the end of the warm-up on
 }
 
+TEST_CASE("the trainer says that embeddings have collapsed: SimSiam without its stop-gradient") {
+  const auto whole = simsiam(tiny_encoder(Rng(7)), simclr_cifar(12),
+                             {.dimension = 64, .bottleneck = 16, .projector_layers = 2}, Rng(7));
+  const Method changed(whole.online.encoder, whole.online.projector, whole.predictor,
+                       without_guards::CosineWithGradient{}, simclr_cifar(12), without_guards::KeepGradient{});
+  // Both from the same start: copies share their tensors.
+  const auto with = said(clone(whole), 0.5, 14), without = said(clone(changed), 0.5, 14);
+  CHECK(with.empty());
+  REQUIRE_FALSE(without.empty());
+  // To one point or to one line, as the seed has it.
+  CHECK_THAT(without.back(), Contains("collapse: the embeddings of epoch 14 are nearly "));
+}
+
 TEST_CASE("the trainer says that embeddings have gone to one line: SimCLR without its negatives") {
   const auto whole = simclr(tiny_encoder(Rng(5)), simclr_cifar(12), {.dimension = 32}, Rng(5));
   Method changed(whole.online.encoder, whole.online.projector, Identity{}, without_guards::Attraction{},
@@ -105,4 +119,25 @@ TEST_CASE("the trainer says that outputs are the same for all pictures: SwAV wit
   CHECK(with.empty());
   REQUIRE_FALSE(without.empty());
   CHECK_THAT(without.back(), Contains("collapse: the outputs of epoch 15 are the same for all pictures (information "));
+}
+
+TEST_CASE("the trainer says which way outputs went: DINO without centring to one, without sharpening to all alike") {
+  const auto run = [](TeacherTemperature temperature, double center_momentum) {
+    const DinoConfig config{.outputs = 64,
+                            .hidden = 64,
+                            .bottleneck = 32,
+                            .batch_norm = true,
+                            .freeze_last_layer = 0,
+                            .teacher_temperature = temperature,
+                            .center_momentum = center_momentum,
+                            .momentum = 0.9};
+    return said(dino(tiny_encoder(Rng(5)), simclr_cifar(12), config, Rng(5)), 0.05, 15);
+  };
+  CHECK(run({}, 0.9).empty());
+  const auto one = run({}, 1), even = run({.start = 0.1, .end = 0.1}, 0.9);
+  REQUIRE_FALSE(one.empty());
+  REQUIRE_FALSE(even.empty());
+  const std::string same = "collapse: the outputs of epoch 15 are the same for all pictures (information ";
+  CHECK_THAT(one.back(), Contains(same) && Contains("entropy of a row 0.00"));
+  CHECK_THAT(even.back(), Contains(same) && Contains("entropy of a row 0.99"));
 }

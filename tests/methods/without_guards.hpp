@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "contrastive/methods/simsiam.hpp"
 #include "contrastive/methods/swav.hpp"
 #include "contrastive/ops/ops.hpp"
 
@@ -34,6 +35,22 @@ struct PlainCodes {
   template <class F>
   void members(F&& f) {
     f("prototypes", prototypes);
+  }
+};
+
+/// SimSiam's `StopGradient` without the stop: the other branch with its gradient, and the loss that lets it through.
+struct KeepGradient {
+  template <class Tower>
+  struct Branch : Shared::Branch<Tower> {
+    static constexpr bool present = true;
+    Branch(const KeepGradient&, const Tower& online) : Shared::Branch<Tower>({}, online) {}
+  };
+};
+
+struct CosineWithGradient {
+  Tensor operator()(const Embeddings& z) const {
+    const auto cosine = [](const Tensor& p, const Tensor& t) { return mean(sum(normalize(p) * normalize(t), 1)); };
+    return (cosine(z.online[0], z.target[1]) + cosine(z.online[1], z.target[0])) * -0.5;
   }
 };
 

@@ -94,7 +94,8 @@ inline std::vector<NeighbourRow> neighbour_rows(const AnyDataset& train_set, con
   const std::int64_t M = test.features.size(0);
   queries = std::min(queries, M);
   std::vector<std::int64_t> rows;
-  for (std::int64_t q = 0; q < queries; ++q) rows.push_back(q * (M / queries));
+  // One further each time: a set in which the classes take turns would show one class alone.
+  for (std::int64_t q = 0; q < queries; ++q) rows.push_back(std::min(q * (M / queries) + q, M - 1));
   const Tensor chosen = gather(test.features, Tensor::from<std::int64_t>(rows, {queries}));
   const Neighbours near = nearest_neighbours(chosen, train.features, k);
   const auto picture = [](const AnyDataset& set, std::int64_t sample) {
