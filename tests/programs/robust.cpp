@@ -52,8 +52,8 @@ TEST_CASE("data that is not there or not right is one sentence naming it") {
   check_refused(simclr("--data folder --root " + (folder / "texts")), 1, folder / "texts");
   write(folder / "cifar/data_batch_1.bin", "short");
   check_refused(simclr("--data cifar10 --root " + (folder / "cifar")), 1, "data_batch_1.bin");
-  check_refused(simclr("--data shapes --batch 100000"), 1, "--batch 100000");
-  check_refused(simclr("--data shapes --encoder resnet19"), 1, "resnet19");
+  check_refused(simclr("--data shapes --batch 100000"), 2, "--batch 100000");
+  check_refused(simclr("--data shapes --encoder resnet19"), 2, "resnet19");
   if (!contrastive::cuda_available()) check_refused(simclr("--data shapes --device cuda"), 1, "[cuda]");
 }
 
