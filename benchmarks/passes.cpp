@@ -53,6 +53,32 @@ BENCHMARK_CAPTURE(batch_norm_relu, forward / bf16, DType::bf16, false)->Args({64
 BENCHMARK_CAPTURE(batch_norm_relu, backward / f32, DType::f32, true)->Args({64, 32})->Args({512, 4})->UseRealTime();
 BENCHMARK_CAPTURE(batch_norm_relu, backward / bf16, DType::bf16, true)->Args({64, 32})->Args({512, 4})->UseRealTime();
 
+/// A 3x3 convolution and what follows it: the statistics of its output, or the sum of its gradient with another.
+enum class Follows { statistics, sum };
+void convolution(benchmark::State& state, Follows follows, bool together) {
+  const std::int64_t C = state.range(0), size = state.range(1);
+  const Tensor x = init::normal({128, size, size, C}, 1, Rng(1)), w = init::normal({C, 3, 3, C}, 0.05, Rng(2));
+  const Tensor y(x.shape()), sum = init::normal(x.shape(), 1, Rng(3)), mean({1, C}), var({1, C});
+  const WindowSpec spec{.kernel = 3, .stride = 1, .padding = 1};
+  const KernelTable& k = x.kernels();
+  for (auto _ : state) {
+    if (follows == Follows::sum) {
+      k.conv2d_grad_input(x.view(), w.view(), together ? sum.view() : y.view(), spec, together);
+      if (!together) k.accumulate(y.view(), sum.view());
+    } else if (!together || !k.conv2d_with_stats(x.view(), w.view(), y.view(), mean.view(), var.view(), spec)) {
+      k.conv2d(x.view(), w.view(), y.view(), spec);
+      k.batch_norm_stats(y.view(), mean.view(), var.view());
+    }
+  }
+}
+#define EACH_SHAPE \
+  ->Args({64, 32})->Args({128, 16})->Args({256, 8})->Args({512, 4})->UseRealTime()->Unit(benchmark::kMillisecond)
+BENCHMARK_CAPTURE(convolution, statistics_after, Follows::statistics, false) EACH_SHAPE;
+BENCHMARK_CAPTURE(convolution, statistics_together, Follows::statistics, true) EACH_SHAPE;
+BENCHMARK_CAPTURE(convolution, sum_after, Follows::sum, false) EACH_SHAPE;
+BENCHMARK_CAPTURE(convolution, sum_together, Follows::sum, true) EACH_SHAPE;
+#undef EACH_SHAPE
+
 /// As many parameters as ResNet-18 has; `accesses` reads and writes of each.
 template <class Make>
 void optimizer_step(benchmark::State& state, Make make, double accesses) {

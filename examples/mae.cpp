@@ -32,8 +32,8 @@ app::Composition compose(const app::Settings& s, std::int64_t, contrastive::Rng 
   ImageEncoder encoder = make_encoder(s.encoder, options, rng / "encoder");
   const int size = static_cast<int>(s.image_size), patch = encoder.vit().config().patch;
   const std::int64_t patches = std::int64_t{size / patch} * (size / patch);
-  require(static_cast<std::int64_t>(static_cast<double>(patches) * (1 - s.mask_ratio)) > 0,
-          "[settings] --mask-ratio must leave one of ", patches, " patches to see, got ", s.mask_ratio);
+  require(kept_patches(patches, s.mask_ratio) > 0, "[settings] --mask-ratio must leave one of ", patches,
+          " patches to see, got ", s.mask_ratio);
   const MaeConfig config{.mask_ratio = s.mask_ratio,
                          .width = s.decoder_width,
                          .depth = static_cast<int>(s.decoder_depth),

@@ -36,11 +36,7 @@ TEST_CASE("CPC's patch encoder and PixelCNN are Greedy_InfoMax's", "[encoders]")
   each_parameter(encoder, collect);
   each_parameter(context, collect);
   std::vector<double> norms;
-  for (const auto& [name, grad] : grads) {  // by name, as the file has them
-    double square = 0;
-    for (const double v : values(grad)) square += v * v;
-    norms.push_back(std::sqrt(square));
-  }
+  for (const auto& [name, grad] : grads) norms.push_back(norm_of(grad));  // by name, as the file has them
   near("grad_norms", norms);
   for (const char* name : {"net.stem.weight", "layers.0.vertical.weight", "layers.2.residual.0.weight"})
     near(std::string("grad/") + name,

@@ -86,11 +86,7 @@ void check_against_torchvision(const std::string& file, ResNet start, int size, 
     std::map<std::string, Tensor> grads{{"input", permute(images.grad(), to_nchw)}};
     each_parameter(net, [&](const std::string& name, Parameter& p) { grads[name] = detail::to_file_layout(p.grad()); });
     std::vector<double> norms;
-    for (const Json& name : order.as_array()) {
-      double square = 0;
-      for (double v : values(grads.at(name.as_string()))) square += v * v;
-      norms.push_back(std::sqrt(square));
-    }
+    for (const Json& name : order.as_array()) norms.push_back(norm_of(grads.at(name.as_string())));
     CHECK(relative_error(norms, values(g.tensor(gradients + "_norms"))) < near);
     for (const Json::Member& member : strides.as_object()) {
       if (!member.name.starts_with(gradients + "/")) continue;

@@ -34,15 +34,7 @@ Seen run_swav(M method) {
 }
 
 Seen run_dino(TeacherTemperature temperature, double center_momentum) {
-  const DinoConfig config{.outputs = 64,
-                          .hidden = 64,
-                          .bottleneck = 32,
-                          .batch_norm = true,
-                          .freeze_last_layer = 0,
-                          .teacher_temperature = temperature,
-                          .center_momentum = center_momentum,
-                          .momentum = 0.9};
-  auto method = dino(tiny_encoder(Rng(5)), simclr_cifar(12), config, Rng(5));
+  auto method = without_guards::dino_with(temperature, center_momentum);
   return train_on_shapes(method, 0.05, 150, [&](const Views& views) {
     const Embeddings z = method.embed(views);
     const Tensor targets = dino_targets(z.target[0], method.objective.center, temperature.end);

@@ -123,15 +123,7 @@ TEST_CASE("the trainer says that outputs are the same for all pictures: SwAV wit
 
 TEST_CASE("the trainer says which way outputs went: DINO without centring to one, without sharpening to all alike") {
   const auto run = [](TeacherTemperature temperature, double center_momentum) {
-    const DinoConfig config{.outputs = 64,
-                            .hidden = 64,
-                            .bottleneck = 32,
-                            .batch_norm = true,
-                            .freeze_last_layer = 0,
-                            .teacher_temperature = temperature,
-                            .center_momentum = center_momentum,
-                            .momentum = 0.9};
-    return said(dino(tiny_encoder(Rng(5)), simclr_cifar(12), config, Rng(5)), 0.05, 15);
+    return said(without_guards::dino_with(temperature, center_momentum), 0.05, 15);
   };
   CHECK(run({}, 0.9).empty());
   const auto one = run({}, 1), even = run({.start = 0.1, .end = 0.1}, 0.9);

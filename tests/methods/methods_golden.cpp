@@ -17,12 +17,6 @@ using namespace contrastive;
 
 namespace {
 
-std::vector<Tensor> views_of(const Tensor& rows, std::int64_t B) {
-  std::vector<Tensor> views;
-  for (std::int64_t row = 0; row < rows.size(0); row += B) views.push_back(rows.slice(row, row + B));
-  return views;
-}
-
 Embeddings batch_of(std::vector<Tensor> online, std::vector<Tensor> target = {}, Progress progress = {}) {
   Embeddings z;
   z.online = std::move(online);

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "contrastive/methods/dino.hpp"
 #include "contrastive/methods/simsiam.hpp"
 #include "contrastive/methods/swav.hpp"
 #include "contrastive/ops/ops.hpp"
+#include "methods/on_shapes.hpp"
 
 /// Objectives that have lost what keeps them from the trivial solution.
 namespace without_guards {
@@ -53,5 +55,18 @@ struct CosineWithGradient {
     return (cosine(z.online[0], z.target[1]) + cosine(z.online[1], z.target[0])) * -0.5;
   }
 };
+
+/// DINO for drawn shapes; a centre of momentum 1 never moves, a teacher as warm as the student does not sharpen.
+inline auto dino_with(TeacherTemperature temperature, double center_momentum) {
+  const DinoConfig config{.outputs = 64,
+                          .hidden = 64,
+                          .bottleneck = 32,
+                          .batch_norm = true,
+                          .freeze_last_layer = 0,
+                          .teacher_temperature = temperature,
+                          .center_momentum = center_momentum,
+                          .momentum = 0.9};
+  return dino(tiny_encoder(Rng(5)), simclr_cifar(12), config, Rng(5));
+}
 
 }  // namespace without_guards

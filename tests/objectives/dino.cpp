@@ -12,16 +12,6 @@
 
 using namespace contrastive;
 
-namespace {
-
-std::vector<Tensor> views_of(const Tensor& rows, std::int64_t B) {
-  std::vector<Tensor> views;
-  for (std::int64_t row = 0; row < rows.size(0); row += B) views.push_back(rows.slice(row, row + B));
-  return views;
-}
-
-}  // namespace
-
 TEST_CASE("DINO's loss, gradient and centre equal the official code over three steps and epochs") {
   const Golden g = load_golden("dino_loss.safetensors");
   const TeacherTemperature temperature{.start = 0.04, .end = 0.07, .warmup = 3};

@@ -28,6 +28,13 @@ inline contrastive::Tensor leaf(const contrastive::Tensor& x, contrastive::DType
   return copy;
 }
 
+/// Rows of several views, B each, as one tensor a view.
+inline std::vector<contrastive::Tensor> views_of(const contrastive::Tensor& rows, std::int64_t B) {
+  std::vector<contrastive::Tensor> views;
+  for (std::int64_t row = 0; row < rows.size(0); row += B) views.push_back(rows.slice(row, row + B));
+  return views;
+}
+
 struct Case {
   contrastive::DType dtype;
   double tolerance, floor;

@@ -31,6 +31,13 @@ inline std::vector<double> values(const Tensor& x, std::int64_t stride = 1) {
   return out;
 }
 
+/// |x|
+inline double norm_of(const Tensor& x) {
+  double square = 0;
+  for (const double v : values(x)) square += v * v;
+  return std::sqrt(square);
+}
+
 template <class Net>
 Net formula_network(Net net) {
   std::map<std::string, Tensor> weights;

@@ -34,14 +34,18 @@ struct PatchMask {
   Tensor restore;         // i64 (N, patches): a patch's place in that order
 };
 
+/// How many of `patches` an encoder sees: truncated in floating point, as the official code has it.
+inline std::int64_t kept_patches(std::int64_t patches, double ratio) {
+  return static_cast<std::int64_t>(static_cast<double>(patches) * (1 - ratio));
+}
+
 /// Masks by noise (N, patches): the int(patches (1 - ratio)) patches with the least stay, truncated in floating point as
 /// the official code does; of equals the first. (facebookresearch/mae, models_mae.py, random_masking)
 inline PatchMask random_masking(const Tensor& noise, double ratio) {
   require(noise.rank() == 2 && ratio >= 0 && ratio < 1, "[random_masking] expected noise (N, patches) and a ratio in ",
           "[0, 1), got ", noise.shape(), " and ", ratio);
   const std::int64_t N = noise.size(0), L = noise.size(1);
-  PatchMask mask{static_cast<std::int64_t>(static_cast<double>(L) * (1 - ratio)), Tensor({N, L}, DType::i64),
-                 Tensor({N, L}, DType::i64)};
+  PatchMask mask{kept_patches(L, ratio), Tensor({N, L}, DType::i64), Tensor({N, L}, DType::i64)};
   require(mask.kept >= 1 && mask.kept < L, "[random_masking] a ratio of ", ratio, " of ", L, " patches leaves ",
           mask.kept, " to see");
   const Tensor wide = noise.detach().to(Device::cpu).to(DType::f64);
