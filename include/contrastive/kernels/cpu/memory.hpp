@@ -62,7 +62,7 @@ class Buffer {
 /// Whether `count` floats are better written past the caches (`simd::stream`): whole lines, and more of them than would
 /// still be there when they are read again from the start.
 inline bool streams(const float* data, std::int64_t count) {
-  constexpr std::int64_t least = (std::int64_t{4} << 20) / static_cast<std::int64_t>(sizeof(float));
+  constexpr std::int64_t least = (std::int64_t{2} << 20) / static_cast<std::int64_t>(sizeof(float));
   return count > least && reinterpret_cast<std::uintptr_t>(data) % 64 == 0;
 }
 
