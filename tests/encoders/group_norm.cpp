@@ -82,6 +82,10 @@ TEST_CASE("standardised weights: mean 0 and variance 1 an output, and their grad
       gradcheck([&](const std::vector<Tensor>& in) { return sum(upstream * standardized(in[0])); }, {weight});
   INFO(result.message);
   CHECK(result.ok);
+  Linear layer(4, 3, Rng(1));
+  layer.standardize = true;
+  const Tensor x = init::normal({5, 4}, 1, Rng(2));
+  CHECK(worst(layer(x), add_bias(matmul(x, standardized(layer.weight), false, true), layer.bias)) == 0);
 }
 
 TEST_CASE("without batch statistics a picture's features do not depend on its batch, in training as in evaluation") {

@@ -4,8 +4,10 @@
 #include "contrastive/methods/moco_v2.hpp"
 #include "contrastive/methods/simclr.hpp"
 #include "contrastive/methods/simsiam.hpp"
+#include "contrastive/optim/lars.hpp"
 #include "contrastive/optim/sgd.hpp"
 #include "contrastive/train/gradient_cache.hpp"
+#include "contrastive/train/schedules.hpp"
 #include "methods/tanh_body.hpp"
 #include "support/catch.hpp"
 #include "support/golden.hpp"
@@ -148,6 +150,54 @@ TEST_CASE("BYOL's target follows at the official rate, also past the end") {
     momentum_update(target, online, rule.at({updates[i], 50}));
     const auto at = static_cast<std::int64_t>(i);
     CHECK(distance(target.value, g.tensor("ema_target_after").slice(at, at + 1)) < 1e-12);
+  }
+}
+
+TEST_CASE("BYOL's four frozen steps: loss, gradients, LARS with the rate's schedule, and then the target") {
+  const Golden g = load_golden("byol_steps.safetensors");
+  auto method =
+      byol([](Rng) { return TanhBody{}; }, noisy_views(), {.hidden = 7, .dimension = 4, .momentum = 0.9}, Rng(1));
+  move_to(method, Device::cpu, DType::f64);
+  const auto each = [&](auto& module, const std::string& prefix, auto&& f) {
+    each_parameter(module, [&](const std::string& name, Parameter& p) {
+      INFO(prefix << name);
+      f(g.tensor(prefix + name), p);
+    });
+  };
+  const auto set = [](const Tensor& from, Parameter& p) { p.copy_from(from); };
+  const auto same = [](const Tensor& want, Parameter& p) { CHECK(distance(p, want) < 1e-12); };
+  const auto same_gradient = [](const Tensor& want, Parameter& p) { CHECK(distance(p.grad(), want) < 1e-12); };
+  each(method.online, "online_init.", set);
+  each(method.predictor, "online_init.predictor.", set);
+  each(method.target, "target_init.", set);
+  const ParameterGroupOptions decay{.weight_decay = 0.05, .exclude_norm_and_bias = true};
+  std::vector<ParameterGroup> groups = parameter_groups(method.online, decay);
+  for (ParameterGroup& group : parameter_groups(method.predictor, decay, "predictor.")) groups.push_back(group);
+  Lars optimizer(groups, lars_moco_v3());
+  Settings schedule;
+  schedule.lr = 3;
+  schedule.batch = 8;
+  schedule.epochs = 6;
+  schedule.warmup_epochs = 2;
+  for (std::int64_t step = 0; step < 4; ++step) {
+    const std::string at = "_" + std::to_string(step);
+    const Progress now{.step = step, .steps = 6, .steps_per_epoch = 1};
+    Views views;
+    views.view = {g.tensor("view1" + at), g.tensor("view2" + at)};
+    views.globals = 2;
+    const Tensor loss = method.loss(views, now);
+    loss.backward();
+    CHECK(distance(loss, g.tensor("loss" + at)) < 1e-12);
+    each(method.online, "grad" + at + ".", same_gradient);
+    each(method.predictor, "grad" + at + ".predictor.", same_gradient);
+    const double rate = learning_rate(schedule, now);
+    CHECK(std::abs(rate - g.tensor("lr" + at).item()) < 1e-12);
+    optimizer.step(rate);
+    optimizer.clear_grad();
+    method.after_step(now);
+    each(method.online, "online_after" + at + ".", same);
+    each(method.predictor, "online_after" + at + ".predictor.", same);
+    each(method.target, "target_after" + at + ".", same);
   }
 }
 

@@ -11,10 +11,9 @@
 inline contrastive::ConvNet tiny_encoder(contrastive::Rng rng) { return contrastive::ConvNet(3, {8, 16, 32}, rng); }
 
 /// Trains all parts of `method` for `steps` steps of 64 of 512 pictures; then `look(views)` sees the next batch.
-template <class M, class F>
-auto train_on_shapes(M& method, double lr, std::int64_t steps, F&& look) {
+template <class M, class O, class F>
+auto train_on_shapes(M& method, O optimizer, double lr, std::int64_t steps, F&& look) {
   using namespace contrastive;
-  Sgd optimizer(parameter_groups(method, {.weight_decay = 1e-3}), {.momentum = 0.9});
   Loader loader(Shapes(512, 12, "shape", 0, "train"), method.augment, {.batch = 64, .seed = 3, .threads = 1});
   std::int64_t step = 0;
   for (int epoch = 0;; ++epoch)
@@ -30,4 +29,11 @@ auto train_on_shapes(M& method, double lr, std::int64_t steps, F&& look) {
       optimizer.clear_grad();
       method.after_step(progress);
     }
+}
+
+template <class M, class F>
+auto train_on_shapes(M& method, double lr, std::int64_t steps, F&& look) {
+  using namespace contrastive;
+  return train_on_shapes(method, Sgd(parameter_groups(method, {.weight_decay = 1e-3}), {.momentum = 0.9}), lr, steps,
+                         std::forward<F>(look));
 }

@@ -30,8 +30,8 @@ struct ByolConfig {
 };
 
 /// Takes batch statistics out of a network: every batch norm becomes a group norm over `groups` groups of channels, every
-/// convolution standardises its weights (Richemond et al. 2020, arXiv:2010.10241, which has no code). Linear layers keep
-/// theirs.
+/// convolution and linear layer standardises its weights (Richemond et al. 2020, arXiv:2010.10241, which has no code). The
+/// linear layers must: a common direction of their inputs, which are never negative, would carry all pictures to one point.
 template <class M>
 void without_batch_statistics(M& module, std::int64_t groups = 16) {
   each_module<BatchNorm>(module, [groups](BatchNorm& norm) {
@@ -41,6 +41,7 @@ void without_batch_statistics(M& module, std::int64_t groups = 16) {
     norm.options.channel_groups = groups;
   });
   each_module<Conv2d>(module, [](Conv2d& conv) { conv.standardize = true; });
+  each_module<Linear>(module, [](Linear& linear) { linear.standardize = true; });
 }
 
 /// Projector and predictor alike: linear with bias, batch norm, ReLU, linear without bias.
@@ -51,8 +52,7 @@ inline Mlp byol_mlp(std::int64_t in, const ByolConfig& config, Rng rng) {
 /// BYOL (Grill et al. 2020, arXiv:2006.07733; deepmind-research/byol): the online network predicts a moving average of
 /// itself that sees the other view. `make_encoder(rng)` is called twice: the target starts from other random weights, unless
 /// `same_start`.
-/// The sequel (Richemond et al. 2020, arXiv:2010.10241) does without batch statistics: `channel_groups`. Short runs with
-/// plain SGD on small pictures collapse that way.
+/// The sequel (Richemond et al. 2020, arXiv:2010.10241) does without batch statistics: `channel_groups`.
 template <class MakeEncoder, class Augmentation>
 auto byol(MakeEncoder&& make_encoder, Augmentation augment, const ByolConfig& config, Rng rng) {
   const auto tower = [&](Rng stream) {

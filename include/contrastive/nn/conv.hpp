@@ -3,17 +3,10 @@
 
 #include "contrastive/nn/init.hpp"
 #include "contrastive/nn/module.hpp"
+#include "contrastive/nn/weight_standardization.hpp"
 #include "contrastive/ops/conv2d.hpp"
-#include "contrastive/ops/reduce.hpp"
 
 namespace contrastive {
-
-/// Weight standardisation (Qiao et al. 2019, arXiv:1903.10520): each output's weights at mean 0 and variance 1 (biased,
-/// + 1e-10). (out, ...).
-inline Tensor standardized(const Tensor& weight) {
-  const Tensor rows = weight.reshape({weight.size(0), -1}), centred = rows - mean(rows, 1, true);
-  return (centred / sqrt(mean(square(centred), 1, true) + 1e-10)).reshape(weight.shape());
-}
 
 /// Convolution without bias, as residual networks use it: (N, H, W, in) -> (N, H', W', out). The weight is held as
 /// (out, k, k, in), the layout of NHWC data; files hold torchvision's (out, in, k, k). He initialisation by fan-out.

@@ -3,6 +3,7 @@
 
 #include "contrastive/nn/init.hpp"
 #include "contrastive/nn/module.hpp"
+#include "contrastive/nn/weight_standardization.hpp"
 #include "contrastive/ops/elementwise.hpp"
 #include "contrastive/ops/matmul.hpp"
 
@@ -10,8 +11,9 @@ namespace contrastive {
 
 /// y = x W^T + b: (.., in) -> (.., out). Starts as torch.nn.Linear: uniform in +-1/sqrt(in).
 struct Linear {
-  Parameter weight;  // (out, in)
-  Parameter bias;    // (out), empty without
+  Parameter weight;          // (out, in)
+  Parameter bias;            // (out), empty without
+  bool standardize = false;  // the weight, in every forward
 
   Linear() = default;
   Linear(std::int64_t in, std::int64_t out, Rng rng, bool with_bias = true) {
@@ -36,10 +38,11 @@ struct Linear {
 
  private:
   Tensor product(const Tensor& x) const {
-    if (x.rank() <= 2) return matmul(x, weight, false, true);
+    const Tensor w = standardize ? standardized(weight) : Tensor(weight);
+    if (x.rank() <= 2) return matmul(x, w, false, true);
     Shape shape = x.shape();
-    shape[-1] = weight.size(0);
-    return matmul(x.reshape({-1, x.size(-1)}), weight, false, true).reshape(shape);
+    shape[-1] = w.size(0);
+    return matmul(x.reshape({-1, x.size(-1)}), w, false, true).reshape(shape);
   }
 };
 
