@@ -171,11 +171,19 @@ void finish(const RunOptions& options, const Sets& sets, const Composition& trai
   for (const auto& [name, value] : {std::pair("method", s.method), {"encoder", s.encoder}, {"dataset", s.data}})
     summary[name] = Json(value);
   summary["epochs"] = Json(s.epochs);
-  summary["images_per_second"] = Json(result.images_per_second);
-  summary["seconds"] = Json(result.seconds);
-  summary["peak_memory_mb"] = Json(static_cast<double>(usage.ru_maxrss) / 1024);
   summary["loss_final"] = Json(result.loss);
-  summary["effective_rank"] = Json(result.effective_rank);
+  const std::string file = options.out + "/summary.json";
+  const bool measured = result.images_per_second > 0;
+  if (measured) {
+    summary["images_per_second"] = Json(result.images_per_second);
+    summary["seconds"] = Json(result.seconds);
+    summary["peak_memory_mb"] = Json(static_cast<double>(usage.ru_maxrss) / 1024);
+    summary["effective_rank"] = Json(result.effective_rank);
+  } else if (detail::exists(file)) {  // a finished run, resumed for its scores alone
+    const Json before = Json::parse(read_text(file), file);
+    for (const char* name : {"images_per_second", "seconds", "peak_memory_mb", "effective_rank"})
+      if (const Json* value = before.find(name)) summary[name] = *value;
+  }
   summary["embedding_dimensions"] = Json(s.dimension);
   ReportData report;
   report.galleries.push_back(view_gallery(sets.train, trained.method.augment(), s.seed));
@@ -188,10 +196,13 @@ void finish(const RunOptions& options, const Sets& sets, const Composition& trai
     evaluate(summary, s, sets, trained, compose, report);
   else
     std::printf("no scores: evaluation needs a test part with labels (a folder for each class)\n");
-  write_file(options.out + "/summary.json", summary.dump(2) + "\n");
+  write_file(file, summary.dump(2) + "\n");
   save_report_data(options.out, report);
-  std::printf("\n  %.0f images/s, %.0f s of training, loss %.3f\n  %s\n", result.images_per_second, result.seconds,
-              result.loss, report_from_run(options.out).c_str());
+  const std::string page = report_from_run(options.out);
+  if (measured)
+    std::printf("\n  %.0f images/s, %.0f s of training, loss %.3f\n", result.images_per_second, result.seconds,
+                result.loss);
+  std::printf("%s  %s\n", measured ? "" : "\n", page.c_str());
 }
 
 /// What cannot be put together from the flags, whoever refused it.

@@ -185,8 +185,9 @@ TEST_CASE("the configuration of a run can be run again, and flags win over it") 
 
 TEST_CASE("a run leaves its files, and the companions read them") {
   Folder folder;
-  const Outcome outcome =
-      run(program("simclr") + " --data shapes --image-size 12 --batch 128 --epochs 1 --out " + (folder / "run"));
+  const std::string command =
+      program("simclr") + " --data shapes --image-size 12 --batch 128 --epochs 1 --out " + (folder / "run");
+  const Outcome outcome = run(command);
   INFO(outcome.text);
   REQUIRE(outcome.status == 0);
   for (const char* file : {"metrics.csv", "summary.json", "config.json", "checkpoint.safetensors", "report.html"})
@@ -194,6 +195,10 @@ TEST_CASE("a run leaves its files, and the companions read them") {
   for (const char* key :
        {"knn_top1", "linear_top1_random_init", "few_label_top1_pixels", "effective_rank", "loss_final"})
     CHECK_THAT(contents(folder / "run/summary.json"), Contains(key));
+  const std::string summary = contents(folder / "run/summary.json");
+  CHECK(run(command + " --resume").status ==
+        0);  // nothing is left to train: the scores again, speed and memory as they were
+  CHECK(contents(folder / "run/summary.json") == summary);
   CHECK(run(program("report") + " " + (folder / "run")).status == 0);
   CHECK_THAT(run(program("knn") + " " + (folder / "run")).text, Contains("top-1"));
   CHECK_THAT(run(program("linear_probe") + " " + (folder / "run")).text, Contains("linear probe"));
