@@ -4,7 +4,7 @@
 // no negatives.
 //
 //   byol --data cifar10 --root DIR --encoder resnet18 --image-size 32 --batch 256 --epochs 200 --hidden 4096 --dimension 256
-//   byol --channel-groups 16                    without batch statistics
+//   byol --channel-groups 8 --optimizer adamw --lr 0.001 --target-momentum 0.996     without batch statistics
 
 #include "contrastive/methods/byol.hpp"
 
