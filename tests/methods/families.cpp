@@ -3,6 +3,7 @@
 // SwAV, MoCo v3, DINO and their neighbours as methods: frozen models, names, first steps, what stands still at first.
 
 #include "contrastive/augment/recipes.hpp"
+#include "contrastive/encoders/vit.hpp"
 #include "contrastive/methods/barlow_twins.hpp"
 #include "contrastive/methods/byol.hpp"
 #include "contrastive/methods/dcl.hpp"
@@ -297,6 +298,16 @@ TEST_CASE("BYOL without batch statistics: a row's embeddings in both branches ar
     check_near(all.online[v].slice(3, 4), alone.online[v], 1e-5);
     check_near(all.target[v].slice(3, 4), alone.target[v], 1e-5);
   }
+}
+
+TEST_CASE("without batch statistics a vision transformer is what it was, and heads standardise") {
+  ViT vit({.image_size = 8, .patch = 4, .width = 16, .depth = 1, .heads = 2}, Rng(1));
+  const Tensor images = init::normal({2, 8, 8, 3}, 1, Rng(2)), before = vit(images).detach();
+  without_batch_statistics(vit);
+  check_near(vit(images), before, 1e-12);
+  Mlp head = byol_mlp(16, {.hidden = 32, .dimension = 4}, Rng(3));
+  without_batch_statistics(head);
+  for (const Mlp::Layer& layer : head.layers) CHECK(layer.linear.standardize);
 }
 
 TEST_CASE("SupCon takes the views' labels; without them a picture is a class of its own") {

@@ -30,8 +30,9 @@ struct ByolConfig {
 };
 
 /// Takes batch statistics out of a network: every batch norm becomes a group norm over `groups` groups of channels, every
-/// convolution and linear layer standardises its weights (Richemond et al. 2020, arXiv:2010.10241, which has no code). The
-/// linear layers must: a common direction of their inputs, which are never negative, would carry all pictures to one point.
+/// convolution and every linear layer of a head standardises its weights (Richemond et al. 2020, arXiv:2010.10241, which
+/// has no code). The heads must: a common direction of their inputs, which are never negative, would carry all pictures to
+/// one point. The linear layers of a vision transformer have norms of their own and stay as they are.
 template <class M>
 void without_batch_statistics(M& module, std::int64_t groups = 16) {
   each_module<BatchNorm>(module, [groups](BatchNorm& norm) {
@@ -41,7 +42,9 @@ void without_batch_statistics(M& module, std::int64_t groups = 16) {
     norm.options.channel_groups = groups;
   });
   each_module<Conv2d>(module, [](Conv2d& conv) { conv.standardize = true; });
-  each_module<Linear>(module, [](Linear& linear) { linear.standardize = true; });
+  each_module<Mlp>(module, [](Mlp& head) {
+    for (Mlp::Layer& layer : head.layers) layer.linear.standardize = true;
+  });
 }
 
 /// Projector and predictor alike: linear with bias, batch norm, ReLU, linear without bias.
