@@ -8,6 +8,8 @@
 //   center/<B>/<K>           DINO's targets and centre, two views
 //   enqueue/<K>/<N>          a batch of N into MoCo's queue, 128 wide
 //   snapshot/<K>             what the loss reads of it
+//   draw/<n>/<K>             K rows of a bank of n, 128 wide, for each of 64 pictures
+//   nce/<n>/<K>              their scores and loss, value and gradient; GB/s of the drawn rows, each once
 //   push/<L>/<N>             a batch of N into SwAV's queue, two views, 128 wide
 //   dino_head/<N>/<K>        384 -> 2048 -> 2048 -> 256 -> K, forward and backward
 //   swav_head/<N>/<K>        512 -> 2048 -> 128 -> K, forward and backward
@@ -18,6 +20,7 @@
 #include "contrastive/encoders/resnet.hpp"
 #include "contrastive/methods/dino.hpp"
 #include "contrastive/methods/swav.hpp"
+#include "contrastive/objectives/nce.hpp"
 #include "contrastive/objectives/state/queue.hpp"
 
 using namespace contrastive;
@@ -97,6 +100,37 @@ void snapshot(benchmark::State& state) {
   moved(state, 8.0 * static_cast<double>(queue.keys.count()));
 }
 BENCHMARK(snapshot)->Arg(4096)->Arg(65536)->UseRealTime()->Unit(benchmark::kMicrosecond);
+
+std::vector<std::int64_t> some_pictures(std::int64_t n) {
+  std::vector<std::int64_t> pictures;
+  for (std::int64_t i = 0; i < 64; ++i) pictures.push_back(i * (n / 64));
+  return pictures;
+}
+
+void draw(benchmark::State& state) {
+  const MemoryBank bank(state.range(0), 128, Rng(1));
+  const std::vector<std::int64_t> pictures = some_pictures(state.range(0));
+  for (auto _ : state) benchmark::DoNotOptimize(bank.draw(pictures, state.range(1), Rng(2)));
+}
+BENCHMARK(draw)->Args({50000, 4096})->UseRealTime()->Unit(benchmark::kMillisecond);
+
+void drawn_nce(benchmark::State& state) {
+  MemoryBank bank(state.range(0), 128, Rng(1));
+  const Tensor sampled = bank.draw(some_pictures(state.range(0)), state.range(1), Rng(2));
+  Tensor f = normalize(init::normal({64, 128}, 1, Rng(3)));
+  f.set_requires_grad(true);
+  for (auto _ : state) {
+    nce(f, bank, sampled).backward();
+    f.clear_grad();
+  }
+  moved(state, 4.0 * 128 * static_cast<double>(sampled.count()));
+}
+BENCHMARK(drawn_nce)
+    ->Name("nce")
+    ->Args({50000, 4096})
+    ->Args({1281167, 4096})
+    ->UseRealTime()
+    ->Unit(benchmark::kMillisecond);
 
 void push(benchmark::State& state) {
   EmbeddingQueue queue(2, state.range(0), 128);

@@ -137,6 +137,60 @@ TEST_CASE("NCE in float32 follows float64, at a size with whole vectors") {
   CHECK_THROWS_WITH(nce(a, bank, Tensor::full({N, 3}, 100, DType::i64)), Contains("row 100 is outside a bank of 100"));
 }
 
+TEST_CASE("rows drawn from a bank of many stretches are scored as a loop scores them, whatever the threads") {
+  const std::int64_t N = 5, D = 203, n = 3000, K = 400;
+  const double t = 0.1, epsilon = 1e-7, c = double(K) / double(n);
+  for (const DType dtype : {DType::f64, DType::f32}) {
+    CAPTURE(to_string(dtype));
+    const double tolerance = dtype == DType::f64 ? 1e-10 : 3e-5;
+    MemoryBank bank(n, D, Rng(1));
+    bank.rows = Buffer(bank.rows.to(dtype));
+    bank.Z = Buffer(Tensor::full({}, 5000, DType::f64));
+    const std::vector<std::int64_t> pictures{17, 2999, 0, 1024, 17};
+    const Tensor sampled = bank.draw(pictures, K, Rng(2)), v = bank.rows.to(DType::f64);
+    const Tensor f = normalize(init::normal({N, D}, 1, Rng(3)));
+    const Tensor wide = f.to(dtype).to(DType::f64), df({N, D}, DType::f64), ds({N, D}, DType::f64);
+    for (double& x : df.span<double>()) x = 0;
+    for (double& x : ds.span<double>()) x = 0;
+    double loss = 0, softmax_loss = 0;
+    for (std::int64_t i = 0; i < N; ++i) {
+      const std::int64_t* const drawn = sampled.data<std::int64_t>() + i * (K + 1);
+      std::vector<double> score(K + 1);
+      double all = 0;
+      for (std::int64_t k = 0; k <= K; ++k) {
+        for (std::int64_t d = 0; d < D; ++d)
+          score[k] += wide.data<double>()[i * D + d] * v.data<double>()[drawn[k] * D + d] / t;
+        all += std::exp(score[k]);
+      }
+      softmax_loss += (std::log(all) - score[0]) / N;
+      for (std::int64_t k = 0; k <= K; ++k) {
+        const double P = std::exp(score[k]) / 5000, sum = P + c + epsilon;
+        loss -= (k == 0 ? std::log(P / sum) : std::log(c / sum)) / N;
+        const double slope = (k == 0 ? -(c + epsilon) : P) / sum / t / N;
+        const double chance = (std::exp(score[k]) / all - (k == 0)) / t / N;
+        for (std::int64_t d = 0; d < D; ++d) {
+          df.data<double>()[i * D + d] += slope * v.data<double>()[drawn[k] * D + d];
+          ds.data<double>()[i * D + d] += chance * v.data<double>()[drawn[k] * D + d];
+        }
+      }
+    }
+    const Tensor a = leaf(f, dtype), b = leaf(f, dtype), again = leaf(f, dtype);
+    const Tensor got = nce(a, bank, sampled, {.temperature = t});
+    got.backward();
+    const Tensor soft = sampled_softmax(b, bank, sampled, t);
+    soft.backward();
+    CHECK(got.item() == Approx(loss).epsilon(tolerance));
+    CHECK(soft.item() == Approx(softmax_loss).epsilon(tolerance));
+    check_close(a.grad(), df, tolerance, tolerance * 1e-2);
+    check_close(b.grad(), ds, tolerance, tolerance * 1e-2);
+    const int before = threads();
+    set_threads(before == 1 ? 3 : 1);
+    nce(again, bank, sampled, {.temperature = t}).backward();
+    set_threads(before);
+    check_close(again.grad(), a.grad(), 0, 0);
+  }
+}
+
 TEST_CASE("soft targets: open_clip's distillation and ActionCLIP's divergence") {
   for (const auto& [dtype, tolerance, floor] : cases) {
     const Golden g = load_golden("clip_distill.safetensors");

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <span>
@@ -20,8 +21,15 @@ struct NceConfig {
 
 namespace detail {
 
-/// Scores of N rows against drawn rows of a bank, and a loss of them: `loss(scores, slopes)` is given a row's K + 1
-/// scores in double and gives its part of the loss, with the slopes where `slopes` is not null.
+/// e[k] = exp(scores[k] / temperature - shift)
+template <class C>
+void exponentials(const C* scores, std::int64_t count, double temperature, double shift, double* e) {
+  constexpr double log2_e = 1.4426950408889634;
+  similarity::over_row<similarity::ExpScores, C>(scores, count, log2_e / temperature, log2_e * shift, e);
+}
+
+/// Scores of N rows against drawn rows of a bank, and a loss of them: `loss_of(scores, count, slopes)` is given a row's
+/// K + 1 scores and gives its part of the loss, with its slopes by scores / temperature.
 template <class Loss>
 Tensor sampled_loss(const char* op, const Tensor& features, const Tensor& bank, const Tensor& sampled,
                     double temperature, Loss&& loss_of) {
@@ -35,26 +43,38 @@ Tensor sampled_loss(const char* op, const Tensor& features, const Tensor& bank, 
           to_string(sampled.dtype()));
   for (const std::int64_t row : sampled.span<std::int64_t>())
     require(row >= 0 && row < bank.size(0), "[", op, "] row ", row, " is outside a bank of ", bank.size(0));
+  require(bank.size(0) < std::int64_t{1} << 31, "[", op, "] expected a bank below 2^31 rows, got ", bank.size(0));
   const std::int64_t N = features.size(0), D = features.size(1), count = sampled.size(1);
   const bool wanted = recording({&features});
   const DType dtype = features.dtype() == DType::f64 ? DType::f64 : DType::f32;
-  const Tensor f = features.detach().to(dtype), table = bank.detach().to(dtype), df({N, D}, dtype);
+  const Tensor f = features.detach().to(dtype), table = bank.detach().to(dtype), df = Tensor::zeros({N, D}, dtype);
   std::vector<double> losses(static_cast<std::size_t>(N));
+  const double share = 1 / (temperature * static_cast<double>(N));
   const auto run = [&]<class C>(C) {
-    parallel_for(N, 1, [&](std::int64_t i, std::int64_t) {
+    // As many rows together as there are for a thread: they share what of the table is in cache.
+    parallel_for(N, (N + threads() - 1) / threads(), [&](std::int64_t begin, std::int64_t end) {
+      thread_local similarity::DrawnRows drawn;
       thread_local similarity::Buffer<C> plain;
       thread_local similarity::Buffer<double> wide;
-      C* const scores = plain.resize(count);
-      double *const logits = wide.resize(2 * count), *const slopes = logits + count;
-      const std::int64_t* const drawn = sampled.data<std::int64_t>() + i * count;
-      const C *const row = f.data<C>() + i * D, *const rows = table.data<C>();
-      similarity::over_row<similarity::ScoreDrawn, C>(row, rows, drawn, count, D, scores);
-      for (std::int64_t k = 0; k < count; ++k) logits[k] = static_cast<double>(scores[k]) / temperature;
-      losses[static_cast<std::size_t>(i)] = loss_of(logits, count, slopes) / static_cast<double>(N);
+      const C* const rows = table.data<C>();
+      C* const scores = plain.resize((end - begin) * count);
+      double* const slopes = wide.resize(count);
+      drawn.sort(sampled.data<std::int64_t>() + begin * count, end - begin, count, bank.size(0),
+                 D * static_cast<std::int64_t>(sizeof(C)));
+      drawn.walk([&](std::int64_t i, std::int64_t first, const std::int32_t* some, std::int64_t n) {
+        similarity::over_row<similarity::ScoreDrawn, C>(f.data<C>() + (begin + i) * D, rows, some, n, D,
+                                                        scores + i * count + first);
+      });
+      for (std::int64_t i = begin; i < end; ++i) {
+        C* const row = scores + (i - begin) * count;
+        losses[static_cast<std::size_t>(i)] = loss_of(row, count, slopes) / static_cast<double>(N);
+        for (std::int64_t k = 0; k < count; ++k) row[k] = C(slopes[k] * share);
+      }
       if (!wanted) return;
-      for (std::int64_t k = 0; k < count; ++k) scores[k] = C(slopes[k] / (temperature * static_cast<double>(N)));
-      similarity::over_row<similarity::AddDrawn, C>(static_cast<const C*>(scores), rows, drawn, count, D,
-                                                    df.data<C>() + i * D);
+      drawn.walk([&](std::int64_t i, std::int64_t first, const std::int32_t* some, std::int64_t n) {
+        similarity::over_row<similarity::AddDrawn, C>(static_cast<const C*>(scores + i * count + first), rows, some, n,
+                                                      D, df.data<C>() + (begin + i) * D);
+      });
     });
   };
   if (dtype == DType::f64)
@@ -85,22 +105,26 @@ inline Tensor nce(const Tensor& features, MemoryBank& bank, const Tensor& sample
   if (Z <= 0) {
     const NoGrad no_grad;
     const Tensor mean_exp = detail::sampled_loss("nce", features, bank.rows, sampled, config.temperature,
-                                                 [](const double* logits, std::int64_t count, double*) {
+                                                 [&](const auto* scores, std::int64_t count, double* e) {
+                                                   detail::exponentials(scores, count, config.temperature, 0, e);
                                                    double sum = 0;
-                                                   for (std::int64_t k = 0; k < count; ++k) sum += std::exp(logits[k]);
+                                                   for (std::int64_t k = 0; k < count; ++k) sum += e[k];
                                                    return sum / static_cast<double>(count);
                                                  });
     Z = mean_exp.item() * n;
     require(std::isfinite(Z) && Z > 0, "[nce] the first batch gives Z = ", Z, ": are the features finite?");
   }
   return detail::sampled_loss("nce", features, bank.rows, sampled, config.temperature,
-                              [&](const double* logits, std::int64_t count, double* slopes) {
-                                const double c = static_cast<double>(count - 1) / n;
-                                double loss = 0, product = 1;  // a logarithm for many factors at once
-                                for (std::int64_t k = 0; k < count; ++k) {
-                                  const double P = std::exp(logits[k]) / Z, all = P + c + config.epsilon;
-                                  slopes[k] = k == 0 ? -(c + config.epsilon) / all : P / all;
-                                  product *= all / (k == 0 ? P : c);
+                              [&](const auto* scores, std::int64_t count, double* slopes) {
+                                double* const P = slopes;
+                                detail::exponentials(scores, count, config.temperature, std::log(Z), P);
+                                const double c = static_cast<double>(count - 1) / n, others = c + config.epsilon;
+                                double loss = 0, product = (P[0] + others) / P[0];  // a logarithm for many factors
+                                slopes[0] = -others / (P[0] + others);
+                                for (std::int64_t k = 1; k < count; ++k) {
+                                  const double all = P[k] + others;
+                                  product *= all * (1 / c);
+                                  slopes[k] = P[k] / all;
                                   if (product < 1e100) continue;
                                   loss += std::log(product);
                                   product = 1;
@@ -114,17 +138,17 @@ inline Tensor nce(const Tensor& features, MemoryBank& bank, const Tensor& sample
 inline Tensor sampled_softmax(const Tensor& features, const MemoryBank& bank, const Tensor& sampled,
                               double temperature = 0.07) {
   return detail::sampled_loss("sampled_softmax", features, bank.rows, sampled, temperature,
-                              [](const double* logits, std::int64_t count, double* slopes) {
-                                double top = logits[0], others = 0;
-                                for (std::int64_t k = 1; k < count; ++k) top = std::max(top, logits[k]);
-                                for (std::int64_t k = 0; k < count; ++k) {
-                                  slopes[k] = std::exp(logits[k] - top);
-                                  if (k > 0) others += slopes[k];
-                                }
+                              [&](const auto* scores, std::int64_t count, double* slopes) {
+                                const double own = static_cast<double>(scores[0]) / temperature,
+                                             top = static_cast<double>(*std::max_element(scores, scores + count)) /
+                                                   temperature;
+                                detail::exponentials(scores, count, temperature, top, slopes);
+                                double others = 0;
+                                for (std::int64_t k = 1; k < count; ++k) others += slopes[k];
                                 const double all = slopes[0] + others;
-                                for (std::int64_t k = 0; k < count; ++k) slopes[k] /= all;
+                                for (std::int64_t k = 1; k < count; ++k) slopes[k] /= all;
                                 slopes[0] = -others / all;
-                                return top - logits[0] + std::log(all);
+                                return top - own + std::log(all);
                               });
 }
 

@@ -144,11 +144,14 @@ CONTRASTIVE_INLINE V min(V a, V b) {
 template <class V>
 CONTRASTIVE_INLINE auto sum(V v) {
   constexpr int N = size_v<V>;
-  std::remove_cvref_t<decltype(v[0])> lane[N];
-  std::memcpy(lane, &v, sizeof v);
-  for (int half = N / 2; half > 0; half /= 2)
-    for (int i = 0; i < half; ++i) lane[i] += lane[i + half];
-  return lane[0];
+  if constexpr (N == 2) {
+    return v[0] + v[1];
+  } else {
+    vec<element_t<V>, N / 2> low, high;
+    std::memcpy(&low, &v, sizeof low);
+    std::memcpy(&high, reinterpret_cast<const char*>(&v) + sizeof low, sizeof high);
+    return sum(low + high);
+  }
 }
 template <class V>
 CONTRASTIVE_INLINE auto largest(V v) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 #include "contrastive/kernels/cpu/bf16_dots.hpp"
@@ -87,10 +88,12 @@ CONTRASTIVE_INLINE void transform_tiles(const S* x, const Shape3x3& s, std::int6
   constexpr int L = simd::lanes<Isa, float>, together = simd::terms<S>;
   using V = simd::vec<float, L>;
   for (std::int64_t t = 0; t < count; t += together) {
-    const S* at[together][side * side] = {};
-    bool whole[together] = {};
-    for (int k = 0; k < together; ++k)
-      if (t + k < count) whole[k] = pixels<side>(x, s, channels, first + t + k, side == 4 ? 1 : 0, at[k]);
+    const S* at[together][side * side];
+    bool whole[together];
+    for (int k = 0; k < together; ++k) {
+      whole[k] = t + k < count && pixels<side>(x, s, channels, first + t + k, side == 4 ? 1 : 0, at[k]);
+      if (t + k >= count) std::fill(at[k], at[k] + side * side, nullptr);
+    }
     for (std::int64_t c = 0; c < channels; c += L) {
       V v[together][positions];
 #pragma GCC unroll 2

@@ -113,9 +113,9 @@ struct FirstTerms {
   template <class Isa, int R>
   CONTRASTIVE_INLINE static void turn(const Block<S>& b, std::int64_t k, std::int64_t p, std::int64_t i) {
     constexpr int W = Tiling<Isa, S>::W;
-    typename Tiling<Isa, S>::V s[R][2] = {};
+    typename Tiling<Isa, S>::V s[R][2];
     auto* const at = b.partial + (p * b.rows + i) * W;
-    if (k > 0) load_tile<Isa>(s, at);
+    k > 0 ? load_tile<Isa>(s, at) : clear_tile(s);
     multiply<Isa, S>(s, b.x + i * W + k / W * b.x_block, b.x_block, b.yt + p * b.yt_panel + k * W, logit_turn<S>);
     store_tile<Isa>(at, s);
   }
@@ -167,11 +167,11 @@ struct BlockKernel {
     const std::int64_t last = b.first_terms();
     const std::int64_t at = (p * b.rows + i) * W, column = p * W;
     const bool some_out = detail::touches(b, b.first_row + i, b.first_column + column, R, W);
-    V s[R][2] = {};
+    V s[R][2];
     if ((P == Pass::gradient) && b.kept) {
       load_tile<Isa>(s, b.kept + at);
     } else {
-      if (last > 0) load_tile<Isa>(s, b.partial + at);
+      last > 0 ? load_tile<Isa>(s, b.partial + at) : clear_tile(s);
       multiply<Isa, S>(s, b.x + i * W + last / W * b.x_block, b.x_block, b.yt + p * b.yt_panel + last * W, b.D - last);
 #pragma GCC unroll 2
       for (int v = 0; v < 2; ++v) {

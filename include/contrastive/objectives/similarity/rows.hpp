@@ -87,6 +87,7 @@ struct SquareRow {
     V sum[4] = {};
     std::int64_t d = 0;
     for (; d + 4 * T::lanes <= D; d += 4 * T::lanes)
+#pragma GCC unroll 4
       for (int v = 0; v < 4; ++v) {
         const V x = simd::load<V>(row + d + v * T::lanes);
         sum[v] += x * x;

@@ -72,6 +72,13 @@ CONTRASTIVE_INLINE void multiply(V (&sum)[R][2], const S* a, std::int64_t a_bloc
   for (int r = 0; r < R; ++r) sum[r][0] = t[r][0], sum[r][1] = t[r][1];
 }
 
+/// Zeros, in registers: `= {}` fills memory first.
+template <int R, class V>
+CONTRASTIVE_INLINE void clear_tile(V (&s)[R][2]) {
+#pragma GCC unroll 12
+  for (int r = 0; r < R; ++r) s[r][0] = s[r][1] = V{};
+}
+
 template <class Isa, int R, class V, class T>
 CONTRASTIVE_INLINE void load_tile(V (&s)[R][2], const T* from) {
 #pragma GCC unroll 12
@@ -124,13 +131,29 @@ CONTRASTIVE_INLINE void accumulate(compute_t<S>* to, const S* a, std::int64_t a_
     accumulate_tile<Isa, S, T::narrow>(to + r * T::W, a + r * T::W, a_block, b, K);
 }
 
-/// 2^t for t <= 127, 1 unit in the last place; below -126 it stays at 2^-126, which no sum here feels.
+/// 2^t for t <= 127 (f64: 1023), 1 unit in the last place; below -126 (-1022) it stays there, which no sum here feels.
 template <class V>
 CONTRASTIVE_INLINE V exp2(V t) {
   if constexpr (std::is_same_v<std::remove_cvref_t<decltype(t[0])>, double>) {
-    V y{};
-    for (int i = 0; i < simd::size_v<V>; ++i) y[i] = std::exp2(t[i]);
-    return y;
+    using I = simd::vec<std::int64_t, simd::size_v<V>>;
+    const V low = simd::splat<V>(-1022.), shifter = simd::splat<V>(6755399441055744.);  // 1.5 * 2^52
+    t = t < low ? low : t;
+    const V n = t + shifter, r = (t - (n - shifter)) * 0.69314718055994531;
+    V p = simd::splat<V>(1 / 6227020800.);  // Taylor's e^r to r^13 / 13!, 4e-18 at |r| = ln(2) / 2
+    p = p * r + 1 / 479001600.;
+    p = p * r + 1 / 39916800.;
+    p = p * r + 1 / 3628800.;
+    p = p * r + 1 / 362880.;
+    p = p * r + 1 / 40320.;
+    p = p * r + 1 / 5040.;
+    p = p * r + 1 / 720.;
+    p = p * r + 1 / 120.;
+    p = p * r + 1 / 24.;
+    p = p * r + 1 / 6.;
+    p = p * r + 1 / 2.;
+    p = p * r + 1.;
+    p = p * r + 1.;
+    return simd::bit_cast<V>(simd::bit_cast<I>(p) + (simd::bit_cast<I>(n) << 52));
   } else {
     using I = simd::vec<std::int32_t, simd::size_v<V>>;
     const V low = simd::splat<V>(-126.f), shifter = simd::splat<V>(12582912.f);  // 1.5 * 2^23 rounds to an integer

@@ -36,13 +36,15 @@ struct MemoryBank {
     require(K > 0, "[memory_bank] expected at least one negative, got ", K);
     const std::int64_t N = static_cast<std::int64_t>(pictures.size());
     const Tensor sampled({N, K + 1}, DType::i64);
-    Stream stream(rng / "negatives");
-    std::int64_t* at = sampled.data<std::int64_t>();
-    for (std::int64_t picture : pictures) {
-      *at++ = picture;
-      for (std::int64_t k = 0; k < K; ++k)
-        *at++ = static_cast<std::int64_t>(stream.below(static_cast<std::uint32_t>(size())));
-    }
+    parallel_for(N, 1, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t i = begin; i < end; ++i) {
+        Stream stream(rng / "negatives" / static_cast<std::uint64_t>(i));
+        std::int64_t* const row = sampled.data<std::int64_t>() + i * (K + 1);
+        row[0] = pictures[static_cast<std::size_t>(i)];
+        for (std::int64_t k = 1; k <= K; ++k)
+          row[k] = static_cast<std::int64_t>(stream.below(static_cast<std::uint64_t>(size())));
+      }
+    });
     return sampled;
   }
 
