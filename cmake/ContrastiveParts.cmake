@@ -72,6 +72,13 @@ macro(contrastive_find_STB)
   endif()
 endmacro()
 
+macro(contrastive_find_SNDFILE)
+  contrastive_find_library(contrastive::sndfile sndfile.h sndfile)
+  if(TARGET contrastive::sndfile)
+    set(_contrastive_targets contrastive::sndfile)
+  endif()
+endmacro()
+
 macro(contrastive_find_XTENSOR)
   find_package(xtensor CONFIG QUIET)
   if(TARGET xtensor)
@@ -119,6 +126,7 @@ contrastive_part(JPEG "libjpeg-turbo" "JPEG is read by stb: slower, and CMYK fil
 contrastive_part(ZLIB "zlib" "Files compressed with gzip cannot be read.")
 contrastive_part(FONTS "FreeType and HarfBuzz" "The emoji data set cannot be drawn.")
 contrastive_part(STB "stb" "PNG and BMP files cannot be read.")
+contrastive_part(SNDFILE "libsndfile" "Sound files cannot be read.")
 contrastive_part(XTENSOR "xtensor" "interop/xtensor.hpp cannot be used.")
 
 # Links the parts and defines CONTRASTIVE_WITH_<PART>, so that headers know.

@@ -15,17 +15,21 @@
 
 namespace contrastive {
 
-/// One view is (size, size, channels) floats.
+/// One view is (size, width, channels) floats.
 struct ViewSpec {
   int size = 0;
   int channels = 3;
-  bool picture = true;  // false: numbers for the method, not to be shown (MAE's noise)
+  bool picture = true;  // false: numbers for the method, not to be shown (MAE's noise, sound)
+  int width = 0;        // 0: as much as size
+
+  /// Of `count` such views.
+  Shape shape(std::int64_t count) const { return {count, size, width > 0 ? width : size, channels}; }
 };
 
 /// Makes the views of a picture.
-///   views()     size and channels of each
+///   views()     size, width and channels of each
 ///   globals()   how many leading views are global crops, which the target branch sees too
-///   a(image, rng, out, drawn)   fills out[v], size * size * channels floats of view v, row by row, channels innermost
+///   a(image, rng, out, drawn)   fills out[v], size * width * channels floats of view v, row by row, channels innermost
 /// View v draws from `rng / v` alone. `drawn` is empty or has one record for each view. Const and safe to call from
 /// several threads. A member more is optional, see `PlannedAugment`.
 template <class A>
@@ -59,8 +63,7 @@ struct Views {
 template <Augment A>
 Views allocate_views(const A& augment, std::int64_t batch) {
   Views views;
-  for (const ViewSpec& spec : augment.views())
-    views.view.emplace_back(Shape{batch, spec.size, spec.size, spec.channels});
+  for (const ViewSpec& spec : augment.views()) views.view.emplace_back(spec.shape(batch));
   views.globals = augment.globals();
   return views;
 }

@@ -72,8 +72,7 @@ struct LoadedSet {
 template <Augment A>
 LoadedSet load_all(const AnyDataset& set, const A& transform, bool strict = false) {
   LoadedSet loaded;
-  const ViewSpec spec = transform.views().at(0);
-  Tensor all(Shape{static_cast<std::int64_t>(set.size()), spec.size, spec.size, spec.channels});
+  Tensor all(transform.views().at(0).shape(static_cast<std::int64_t>(set.size())));
   for_each_batch(
       set, transform, 256,
       [&](const Tensor& images, std::span<const std::int64_t> labels, std::span<const std::int64_t> samples) {

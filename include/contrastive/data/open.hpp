@@ -54,18 +54,7 @@ inline AnyDataset open_dataset(const std::string& name, const std::string& root,
     if (!options.label.empty()) emoji.label = options.label;
     return read_emoji(split, emoji);
   }
-  if (name == "folder") {
-    detail::require_folder("folder", root);
-    namespace fs = detail::fs;
-    const std::vector<std::string> inner = split == "train"  ? std::vector<std::string>{"train"}
-                                           : split == "test" ? std::vector<std::string>{"test", "val"}
-                                                             : std::vector<std::string>{split};
-    for (const std::string& folder : inner)
-      if (detail::is_folder(fs::path(root) / folder)) return ImageFolder((fs::path(root) / folder).string());
-    require(split == "train", "[folder] ", root, ": has no folder ", split == "test" ? "test or val" : split.c_str(),
-            " inside (--root)");
-    return ImageFolder(root);
-  }
+  if (name == "folder") return ImageFolder(detail::folder_part(root, split));
   std::string known;
   for (const std::string& one : dataset_names()) known += (known.empty() ? "" : ", ") + one;
   fail("[data] unknown data set ", name, " (--data): expected one of ", known);

@@ -20,6 +20,15 @@ struct WaveLayer {
 /// ReLU, a feature every 160 samples.
 inline std::vector<WaveLayer> cpc_wave_layers() { return {{10, 5, 3}, {8, 4, 2}, {4, 2, 1}, {4, 2, 1}, {4, 2, 1}}; }
 
+/// Frames that the layers make of `samples`; 0 where those are too few.
+inline std::int64_t wave_frames(const std::vector<WaveLayer>& layers, std::int64_t samples) {
+  for (const auto& [kernel, stride, padding] : layers) {
+    if (samples + 2 * padding < kernel) return 0;
+    samples = (samples + 2 * padding - kernel) / stride + 1;
+  }
+  return samples;
+}
+
 /// Strided convolutions with ReLU along a waveform, without norm. Takes (N, T, C), or (N, T, 1, C) as a loader gives it.
 /// `grid(x)`: (N, T', 1, D), a grid of one column; the features are its mean, (N, D).
 struct WaveEncoder {

@@ -61,7 +61,8 @@ Gallery view_gallery(const AnyDataset& set, const A& augment, std::uint64_t seed
       std::vector<Tensor> views;
       std::vector<float*> out;
       for (const ViewSpec& spec : specs) {
-        views.emplace_back(Shape{spec.size, spec.size, spec.channels});
+        const Shape shape = spec.shape(1);
+        views.emplace_back(Shape{shape[1], shape[2], shape[3]});
         out.push_back(views.back().template data<float>());
       }
       augment(*image, Rng(seed) / "augment" / repeat / sample, std::span<float* const>(out), {});
@@ -129,7 +130,9 @@ inline EmbeddingMap embedding_map(const AnyDataset& set, const FeatureSet& test,
     const auto row = static_cast<std::size_t>(i);
     map.points.push_back(
         {place.data<double>()[2 * i], place.data<double>()[2 * i + 1], static_cast<int>(test.labels[row])});
-    if (const auto image = set.image_or_report(static_cast<std::size_t>(test.samples[row]))) pictures.push_back(*image);
+    if (const auto image = set.image_or_report(static_cast<std::size_t>(test.samples[row]));
+        image && image->channels != 2)
+      pictures.push_back(*image);  // of sound there is nothing to see
   }
   if (static_cast<std::int64_t>(pictures.size()) == N) map.thumbnails = PictureSheet(pictures, 40);
   return map;
