@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT
-#include <sys/resource.h>
-
 #include <CLI/CLI.hpp>
 
 #include "contrastive/kernels/cuda.hpp"
 #include "contrastive/train/results.hpp"
+#include "contrastive/train/summary.hpp"
 #include "contrastive/train/trainer.hpp"
 #include "support/sets.hpp"
 
@@ -165,26 +164,8 @@ Views shown_views(const Sets& sets, const AnyAugment& augment, const Settings& s
 void finish(const RunOptions& options, const Sets& sets, const Composition& trained,
             const std::function<Composition()>& compose, const TrainResult& result) {
   const Settings& s = options.settings;
-  rusage usage{};
-  ::getrusage(RUSAGE_SELF, &usage);
-  Json summary = Json::object();
-  for (const auto& [name, value] : {std::pair("method", s.method), {"encoder", s.encoder}, {"dataset", s.data}})
-    summary[name] = Json(value);
-  summary["epochs"] = Json(s.epochs);
-  summary["loss_final"] = Json(result.loss);
   const std::string file = options.out + "/summary.json";
-  const bool measured = result.images_per_second > 0;
-  if (measured) {
-    summary["images_per_second"] = Json(result.images_per_second);
-    summary["seconds"] = Json(result.seconds);
-    summary["peak_memory_mb"] = Json(static_cast<double>(usage.ru_maxrss) / 1024);
-    summary["effective_rank"] = Json(result.effective_rank);
-  } else if (detail::exists(file)) {  // a finished run, resumed for its scores alone
-    const Json before = Json::parse(read_text(file), file);
-    for (const char* name : {"images_per_second", "seconds", "peak_memory_mb", "effective_rank"})
-      if (const Json* value = before.find(name)) summary[name] = *value;
-  }
-  summary["embedding_dimensions"] = Json(s.dimension);
+  Json summary = run_summary(s, result, file);
   ReportData report;
   report.galleries.push_back(view_gallery(sets.train, trained.method.augment(), s.seed));
   if (trained.pictures) {
@@ -199,6 +180,7 @@ void finish(const RunOptions& options, const Sets& sets, const Composition& trai
   write_file(file, summary.dump(2) + "\n");
   save_report_data(options.out, report);
   const std::string page = report_from_run(options.out);
+  const bool measured = result.images_per_second > 0;
   if (measured)
     std::printf("\n  %.0f images/s, %.0f s of training, loss %.3f\n", result.images_per_second, result.seconds,
                 result.loss);

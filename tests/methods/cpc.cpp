@@ -336,4 +336,6 @@ TEST_CASE("CPC of sequences: mixtures of sines are predicted well below chance")
   for (const WaveLayer& layer : cpc_wave_layers())
     length = (length + 2 * layer.padding - layer.kernel) / layer.stride + 1;
   CHECK(length == 128);
+  CHECK(wave_frames(cpc_wave_layers(), 20480) == length);
+  CHECK(wave_frames(cpc_wave_layers(), 3) == 0);
 }

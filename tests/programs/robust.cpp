@@ -12,15 +12,6 @@ void write(const std::string& path, const std::string& text) {
   std::ofstream(path, std::ios::binary) << text;
 }
 
-/// One sentence that names `what`, and that status; never a crash.
-void check_refused(const std::string& command, int status, const std::string& what) {
-  const Outcome outcome = run(command);
-  INFO(command << "\n" << outcome.text);
-  CHECK(outcome.status == status);
-  CHECK_THAT(outcome.text, Contains(what));
-  CHECK(outcome.text.find("terminate called") == std::string::npos);
-}
-
 }  // namespace
 
 TEST_CASE("wrong usage is status 2 and names the flag") {

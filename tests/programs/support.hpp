@@ -10,6 +10,8 @@
 #include <iterator>
 #include <string>
 
+#include "support/catch.hpp"
+
 /// Runs the built programs as a user does.
 namespace programs {
 
@@ -50,6 +52,15 @@ struct Folder {
 inline std::string contents(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   return {std::istreambuf_iterator<char>(file), {}};
+}
+
+/// One sentence that names `what`, and that status; never a crash.
+inline void check_refused(const std::string& command, int status, const std::string& what) {
+  const Outcome outcome = run(command);
+  INFO(command << "\n" << outcome.text);
+  CHECK(outcome.status == status);
+  CHECK_THAT(outcome.text, Contains(what));
+  CHECK(outcome.text.find("terminate called") == std::string::npos);
 }
 
 /// A trainer on small procedural pictures: seconds, no files.

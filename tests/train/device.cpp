@@ -7,9 +7,13 @@
 #include <cstring>
 
 #include "contrastive/augment/recipes.hpp"
+#include "contrastive/augment/wave_window.hpp"
 #include "contrastive/data/shapes.hpp"
+#include "contrastive/data/voices.hpp"
 #include "contrastive/encoders/image_encoder.hpp"
+#include "contrastive/encoders/wave_encoder.hpp"
 #include "contrastive/methods/byol.hpp"
+#include "contrastive/methods/cpc.hpp"
 #include "contrastive/methods/moco_v2.hpp"
 #include "contrastive/methods/simclr.hpp"
 #include "contrastive/objectives/dense.hpp"
@@ -40,12 +44,17 @@ AnyAugment views() { return simclr_cifar(8); }
 ImageEncoder encoder(Rng rng) { return ConvNet(3, {8, 8}, rng); }
 AnyDataset shapes(const char* split) { return Shapes(48, 8, "shape", 0, split); }
 
+struct Data {
+  AnyDataset train = shapes("train"), test = shapes("test");
+  AnyAugment view = center_view(8, 8, {}, 3);
+};
+
 /// Trains an epoch, then another one from the checkpoint in new hands.
 template <class Make>
-void train(const std::string& out, Settings s, Make&& make) {
+void train(const std::string& out, Settings s, Make&& make, const Data& data) {
   for (s.epochs = 1; s.epochs <= 2; ++s.epochs) {
     auto method = make();
-    Trainer trainer(method, s, shapes("train"), shapes("test"), center_view(8, 8, {}, 3), out);
+    Trainer trainer(method, s, data.train, data.test, data.view, out);
     each_parameter(method, [&](const std::string&, Parameter& p) { REQUIRE(p.device() == device_of(s)); });
     REQUIRE(trainer.resume() == (s.epochs == 2));
     const TrainResult result = trainer.run();
@@ -93,19 +102,19 @@ void check_same(const std::string& near, const std::string& far, double allowed)
 }
 
 template <class Make>
-void compare(Settings s, Make&& make, double allowed = 0) {
+void compare(Settings s, Make&& make, double allowed = 0, const Data& data = {}) {
   const Scratch near, far;
-  train(near.str(), s, make);
+  train(near.str(), s, make, data);
   s.device = to_string(Device::cuda);
   const far_device::Installed installed;
-  train(far.str(), s, make);
+  train(far.str(), s, make, data);
   check_same(near.str(), far.str(), allowed);
 
   // What was trained there goes on here.
   auto method = make();
   s.device = to_string(Device::cpu);
   s.epochs = 3;
-  Trainer here(method, s, shapes("train"), {}, center_view(8, 8, {}, 3), far.str());
+  Trainer here(method, s, data.train, {}, data.view, far.str());
   REQUIRE(here.resume());
   CHECK(std::isfinite(here.run().loss));
 }
@@ -155,6 +164,18 @@ TEST_CASE("a run on another device: BYOL, in bf16", "[device]") {
   s.precision = "bf16";
   compare(s,
           [] { return byol([](Rng rng) { return encoder(rng); }, views(), {.hidden = 16, .dimension = 8}, Rng(2)); });
+}
+
+TEST_CASE("a run on another device: CPC of sound, with drawn negatives and with all", "[device]") {
+  const Data voices{Voices(48, 4, 0, "train", 1000), Voices(16, 4, 0, "test", 1000), WaveWindow{800, false}};
+  for (const std::int64_t negatives : {4, 0})
+    compare(
+        tiny("cpu", "adam"),
+        [=] {
+          return cpc<GruContext>(WaveEncoder(1, 8, {{10, 5, 3}, {8, 4, 2}}, Rng(1)), WaveWindow{800, true},
+                                 {.steps = 2, .skip = 0, .negatives = negatives, .context = 6, .columns = 1}, Rng(1));
+        },
+        negatives > 0 ? 0 : 1e-3, voices);
 }
 
 TEST_CASE("operations say that their tensors are on two devices", "[device]") {
