@@ -3,7 +3,7 @@
 // CPC on raw audio (van den Oord et al. 2018, arXiv:1807.03748, section 3.1): from the sound so far, tell which features
 // follow. 16 kHz; speakers are then told apart by the mean context, which is what the paper classifies from.
 //
-//   cpc_audio --window 10240 --channels 128 --context 128 --lr 1e-3 --epochs 20    on voices that it makes itself
+//   cpc_audio --window 10240 --channels 128 --context 128 --lr 1e-3 --epochs 16    on voices that it makes itself
 //   cpc_audio --data folder --root LibriSpeech/train-clean-100 --epochs 300        a folder for each speaker
 #include <CLI/CLI.hpp>
 #include <cmath>

@@ -34,7 +34,7 @@ inline Image read_sound(const std::string& path, int rate) {
   log.resize(static_cast<std::size_t>(sf_command(file.get(), SFC_GET_LOG_INFO, log.data(), 4096)));
   const std::string data = log.substr(std::min(log.find("data : "), log.size()));
   const bool cut = data.substr(0, data.find('\n')).find("should be") != std::string::npos;
-  const std::int64_t channels = info.channels, block = 65536;
+  const std::int64_t channels = info.channels, block = 4096;
   std::vector<float> frames(static_cast<std::size_t>(block * channels));
   Image sound = recording(0);  // grows with what is there, whatever the header says
   for (sf_count_t got; (got = sf_readf_float(file.get(), frames.data(), block)) > 0;) {
