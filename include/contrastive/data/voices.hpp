@@ -16,10 +16,11 @@
 namespace contrastive {
 
 /// Speech-like recordings at 16 kHz, drawn from a seed without any file and labelled by speaker: the counterpart of
-/// `Shapes` for sound. A speaker is a pitch, a length of the vocal tract, which scales all formants, and a breathiness; an
-/// utterance is a random sequence of vowels, hisses and pauses that glide into each other, pulses and noise through three
-/// resonators side by side (source and filter, Fant 1960; Klatt 1980). Loudness, the microphone's slope and its noise are
-/// the recording's, so that energy says nothing about the speaker, and the pitch wanders. Recording i depends on (seed, split, i) alone; both splits have the same speakers.
+/// `Shapes` for sound. A speaker is a pitch, a length of the vocal tract, which scales all formants, and a breathiness;
+/// an utterance is a random sequence of vowels, hisses and pauses that glide into each other, pulses and noise through
+/// three resonators side by side (source and filter, Fant 1960; Klatt 1980). Loudness, the microphone's slope and its
+/// noise are the recording's, so that energy says nothing about the speaker, and the pitch wanders. Recording i depends
+/// on (seed, split, i) alone; both splits have the same speakers.
 class Voices {
  public:
   static constexpr int rate = 16000;  // hertz

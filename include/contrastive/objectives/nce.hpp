@@ -52,30 +52,31 @@ Tensor sampled_loss(const char* op, const Tensor& features, const Tensor& bank, 
   const double share = 1 / (temperature * static_cast<double>(N));
   const auto run = [&]<class C>(C) {
     // As many rows together as there are for a thread: they share what of the table is in cache.
-    parallel_for(N, (N + threads() - 1) / threads(), [&](std::int64_t begin, std::int64_t end) {
-      thread_local similarity::DrawnRows drawn;
-      thread_local similarity::Buffer<C> plain;
-      thread_local similarity::Buffer<double> wide;
-      const C* const rows = table.data<C>();
-      C* const scores = plain.resize((end - begin) * count);
-      double* const slopes = wide.resize(count);
-      drawn.sort(sampled.data<std::int64_t>() + begin * count, end - begin, count, bank.size(0),
-                 D * static_cast<std::int64_t>(sizeof(C)));
-      drawn.walk([&](std::int64_t i, std::int64_t first, const std::int32_t* some, std::int64_t n) {
-        similarity::over_row<similarity::ScoreDrawn, C>(f.data<C>() + (begin + i) * D, rows, some, n, D,
-                                                        scores + i * count + first);
-      });
-      for (std::int64_t i = begin; i < end; ++i) {
-        C* const row = scores + (i - begin) * count;
-        losses[static_cast<std::size_t>(i)] = loss_of(row, count, slopes) / static_cast<double>(N);
-        for (std::int64_t k = 0; k < count; ++k) row[k] = C(slopes[k] * share);
-      }
-      if (!wanted) return;
-      drawn.walk([&](std::int64_t i, std::int64_t first, const std::int32_t* some, std::int64_t n) {
-        similarity::over_row<similarity::AddDrawn, C>(static_cast<const C*>(scores + i * count + first), rows, some, n,
-                                                      D, df.data<C>() + (begin + i) * D);
-      });
-    });
+    parallel_for(N, std::max<std::int64_t>(1, (N + threads() - 1) / threads()),
+                 [&](std::int64_t begin, std::int64_t end) {
+                   thread_local similarity::DrawnRows drawn;
+                   thread_local similarity::Buffer<C> plain;
+                   thread_local similarity::Buffer<double> wide;
+                   const C* const rows = table.data<C>();
+                   C* const scores = plain.resize((end - begin) * count);
+                   double* const slopes = wide.resize(count);
+                   drawn.sort(sampled.data<std::int64_t>() + begin * count, end - begin, count, bank.size(0),
+                              D * static_cast<std::int64_t>(sizeof(C)));
+                   drawn.walk([&](std::int64_t i, std::int64_t first, const std::int32_t* some, std::int64_t n) {
+                     similarity::over_row<similarity::ScoreDrawn, C>(f.data<C>() + (begin + i) * D, rows, some, n, D,
+                                                                     scores + i * count + first);
+                   });
+                   for (std::int64_t i = begin; i < end; ++i) {
+                     C* const row = scores + (i - begin) * count;
+                     losses[static_cast<std::size_t>(i)] = loss_of(row, count, slopes) / static_cast<double>(N);
+                     for (std::int64_t k = 0; k < count; ++k) row[k] = C(slopes[k] * share);
+                   }
+                   if (!wanted) return;
+                   drawn.walk([&](std::int64_t i, std::int64_t first, const std::int32_t* some, std::int64_t n) {
+                     similarity::over_row<similarity::AddDrawn, C>(static_cast<const C*>(scores + i * count + first),
+                                                                   rows, some, n, D, df.data<C>() + (begin + i) * D);
+                   });
+                 });
   };
   if (dtype == DType::f64)
     run(0.0);

@@ -8,6 +8,7 @@
 #include <span>
 #include <vector>
 
+#include "contrastive/core/parallel.hpp"
 #include "contrastive/core/rng.hpp"
 #include "contrastive/nn/init.hpp"
 #include "contrastive/nn/module.hpp"
