@@ -65,9 +65,12 @@ inline std::string draw_map(const EmbeddingMap& map) {
   }
 
   const std::string method = map.method.empty() ? "two dimensions" : map.method;
+  const bool seen = !map.thumbnails.picture.png.empty();
   std::string html =
-      heading("Map of the embeddings", join(format_value(static_cast<double>(drawn)), " test images by ", method,
-                                            ". Point at a dot to see its image; choose a class to pick it out.")) +
+      heading(
+          "Map of the embeddings",
+          join(format_value(static_cast<double>(drawn)), seen ? " test images by " : " of the test part by ", method,
+               seen ? ". Point at a dot to see its image; choose" : ". Choose", " a class to pick it out.")) +
       join("<div class=\"card map\"><svg id=map role=img aria-label=\"Map of the embeddings\"",
            drawn > 3000 ? " class=many" : "", " viewBox=\"0 0 ", format("%.0f", width), " ", format("%.0f", height),
            "\">", svg, "</svg>");
