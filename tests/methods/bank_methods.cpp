@@ -269,6 +269,8 @@ TEST_CASE("CMC's objective is the two cross-view losses, and a same-view one is 
     CrossViewNce objective(2, n, D, Rng(7));
     objective.negatives = 20;
     objective.softmax = softmax;
+    // A bank that has met its own view knows that answer, and not the other's.
+    for (std::size_t v = 0; v < 2; ++v) objective.banks[v].update(pictures, v == 0 ? l : ab);
     std::vector<MemoryBank> banks{clone(objective.banks[0]), clone(objective.banks[1])};
     const Tensor sampled = banks[0].draw(pictures, 20, Rng(7) / 0);
     const auto score = [&](const Tensor& f, MemoryBank bank) {
@@ -278,7 +280,7 @@ TEST_CASE("CMC's objective is the two cross-view losses, and a same-view one is 
     const double crossed = score(l, banks[1]) + score(ab, banks[0]), same = score(l, banks[0]) + score(ab, banks[1]);
     CHECK(objective(one_view(z, pictures)).item() == Approx(crossed).epsilon(1e-6));
     INFO("crossed " << crossed << ", same " << same);
-    CHECK(std::abs(same - crossed) > 0.1);
+    CHECK(std::abs(same - crossed) > 1);
     for (std::size_t v = 0; v < 2; ++v) {
       banks[v].update(pictures, v == 0 ? l : ab);
       CHECK(std::memcmp(banks[v].rows.data<float>(), objective.banks[v].rows.data<float>(),
