@@ -19,7 +19,7 @@
 #include "contrastive/kernels/cuda.hpp"
 #include "contrastive/methods/cpc.hpp"
 #include "contrastive/train/results.hpp"
-#include "contrastive/train/summary.hpp"
+#include "contrastive/train/run_folder.hpp"
 #include "contrastive/train/trainer.hpp"
 
 namespace {
@@ -175,11 +175,7 @@ int run(const Options& options) {
   const bool labelled = sets.train.has_labels() && sets.test.has_labels();
   require(options.no_evaluation || !labelled || sets.train.class_names() == sets.test.class_names(), "[evaluate] ",
           sets.train.name(), " and ", sets.test.name(), " have other speakers: --no-evaluation trains all the same");
-  try {
-    make_folders(options.out);
-  } catch (const Error& error) {
-    fail(error.what(), " (--out)");
-  }
+  make_run_folder(options.out);
   Cpc method = compose(s);
   std::printf("cpc_audio on %s: %zu recordings, %lld frames a window, %d threads, %s\n", sets.train.name().c_str(),
               sets.train.size(), static_cast<long long>(wave_frames(cpc_wave_layers(), s.image_size)), threads(),
@@ -187,15 +183,8 @@ int run(const Options& options) {
   std::fflush(stdout);
   const WaveWindow middle{static_cast<int>(s.image_size), false};
   Trainer trainer(method, s, sets.train, sets.test, middle, options.out);
-  if (options.resume) {
-    check_resume(options.out, s);
-    if (trainer.resume())
-      std::printf("resuming after step %lld\n", static_cast<long long>(trainer.state().step));
-    else
-      std::printf("no checkpoint in %s yet: starting afresh\n", options.out.c_str());
-  }
-  write_file(options.out + "/config.json", settings_to_json(s).dump(2) + "\n");  // not before a resume was refused
-  const TrainResult result = trainer.run();
+  if (options.resume) check_resume(options.out, s);
+  const TrainResult result = train_in(options.out, trainer, s, options.resume);
   if (result.signal) return 128 + result.signal;
   if (options.no_evaluation) return 0;
   const std::string file = options.out + "/summary.json";

@@ -3,7 +3,7 @@
 
 #include "contrastive/kernels/cuda.hpp"
 #include "contrastive/train/results.hpp"
-#include "contrastive/train/summary.hpp"
+#include "contrastive/train/run_folder.hpp"
 #include "contrastive/train/trainer.hpp"
 #include "support/sets.hpp"
 
@@ -129,11 +129,7 @@ Sets prepare(const Settings& s) {
 /// Makes the run folder and says what is about to be trained.
 void announce(const RunOptions& options, const Sets& sets, const AnyMethod& method) {
   const Settings& s = options.settings;
-  try {
-    make_folders(options.out);
-  } catch (const Error& error) {
-    fail(error.what(), " (--out)");
-  }
+  make_run_folder(options.out);
   std::int64_t parameters = 0;
   std::size_t groups = 0;
   for (const ParameterGroup& group : method.parameter_groups({}, groups))
@@ -206,14 +202,7 @@ int train_and_report(const RunOptions& options, const Program& program) {
   const Composition composition = compose();
   announce(options, sets, composition.method);
   Trainer trainer(composition.method, s, sets.train, sets.test, composition.evaluation, options.out);
-  if (options.resume) {
-    if (trainer.resume())
-      std::printf("resuming after step %lld\n", static_cast<long long>(trainer.state().step));
-    else
-      std::printf("no checkpoint in %s yet: starting afresh\n", options.out.c_str());
-  }
-  write_file(options.out + "/config.json", settings_to_json(s).dump(2) + "\n");  // not before a resume was refused
-  const TrainResult result = trainer.run();
+  const TrainResult result = train_in(options.out, trainer, s, options.resume);
   if (result.signal) return 128 + result.signal;
   if (!options.no_evaluation) finish(options, sets, composition, compose, result);
   return 0;

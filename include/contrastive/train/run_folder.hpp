@@ -3,16 +3,40 @@
 
 #include <sys/resource.h>
 
+#include <cstdio>
 #include <string>
 #include <utility>
 
 #include "contrastive/data/files.hpp"
+#include "contrastive/io/atomic_file.hpp"
 #include "contrastive/io/file.hpp"
 #include "contrastive/io/json_reader.hpp"
 #include "contrastive/train/settings.hpp"
 #include "contrastive/train/trainer.hpp"
 
 namespace contrastive {
+
+/// Makes the folder of a run. What is wrong with it is said with the flag that names it.
+inline void make_run_folder(const std::string& out) {
+  try {
+    make_folders(out);
+  } catch (const Error& error) {
+    fail(error.what(), " (--out)");
+  }
+}
+
+/// Runs the trainer in the folder `out`, with `resume` from its newest checkpoint where there is one, and says which.
+/// config.json is written only after a resume was not refused.
+inline TrainResult train_in(const std::string& out, Trainer& trainer, const Settings& s, bool resume) {
+  if (resume) {
+    if (trainer.resume())
+      std::printf("resuming after step %lld\n", static_cast<long long>(trainer.state().step));
+    else
+      std::printf("no checkpoint in %s yet: starting afresh\n", out.c_str());
+  }
+  write_file(out + "/config.json", settings_to_json(s).dump(2) + "\n");
+  return trainer.run();
+}
 
 /// What summary.json, at `file`, says of a run beside its scores. A finished run, resumed for its scores alone, keeps the
 /// speed and the memory that the file names.
