@@ -62,27 +62,20 @@ inline Image read_sound(const std::string& path, int rate) {
 
 /// A folder of WAV, FLAC and Ogg files, in classes as `ImageFolder` has them: LibriSpeech's SPEAKER/CHAPTER/*.flac is
 /// labelled by speaker. Recordings are (T, 1, 2), see `recording`; files are opened when they are asked for.
-class SoundFolder {
+class SoundFolder : public detail::ClassFolders {
  public:
   /// Throws `Error` naming the folder when it is missing, cannot be read, or holds no sound files, and when the library
   /// was built without libsndfile.
   explicit SoundFolder(const std::string& root, int rate = 16000)
-      : title_("folder " + root), found_(root, "recording", {".wav", ".flac", ".ogg"}), rate_(rate) {
+      : ClassFolders(root, {}, "recording", {".wav", ".flac", ".ogg"}), rate_(rate) {
 #if !defined(CONTRASTIVE_WITH_SNDFILE)
     fail("[sound] ", root, ": sound files cannot be read, built without libsndfile");
 #endif
   }
 
-  std::size_t size() const { return found_.files.size(); }
-  Image image(std::size_t i) const { return read_sound(found_.files.at(i).path, rate_); }
-  int label(std::size_t i) const { return found_.files.at(i).label; }
-  const std::vector<std::string>& class_names() const { return found_.classes; }
-  const std::string& name() const { return title_; }
-  const std::string& describe(std::size_t i) const { return found_.files.at(i).path; }
+  Image image(std::size_t i) const { return read_sound(path(i), rate_); }
 
  private:
-  std::string title_;
-  detail::ClassFolders found_;
   int rate_;
 };
 
