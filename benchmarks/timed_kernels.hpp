@@ -39,17 +39,22 @@ inline const contrastive::KernelTable& kernels() {
   return table;
 }
 
-/// The share of `step`, called twice, that is spent outside products, convolutions and attention.
-template <class Step>
-double outside_products(Step&& step) {
-  contrastive::register_kernels(contrastive::Device::cpu, &kernels());
-  product_seconds = 0;
-  const auto start = std::chrono::steady_clock::now();
-  step();
-  step();
-  const double whole = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  contrastive::register_kernels(contrastive::Device::cpu, nullptr);
-  return 1 - product_seconds / whole;
-}
+/// From here to `share`, products, convolutions and attention keep their time.
+class OutsideProducts {
+ public:
+  OutsideProducts() {
+    contrastive::register_kernels(contrastive::Device::cpu, &kernels());
+    product_seconds = 0;
+    start_ = std::chrono::steady_clock::now();
+  }
+  ~OutsideProducts() { contrastive::register_kernels(contrastive::Device::cpu, nullptr); }
+  /// Of the time since then, what was spent outside of them.
+  double share() const {
+    return 1 - product_seconds / std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
+  }
+
+ private:
+  std::chrono::steady_clock::time_point start_;
+};
 
 }  // namespace timed

@@ -13,6 +13,7 @@
 #include "contrastive/data/voices.hpp"
 #include "data/support.hpp"
 #include "support/catch.hpp"
+#include "support/wav.hpp"
 
 using namespace contrastive;
 
@@ -93,23 +94,6 @@ TEST_CASE("a window is a stretch of the recording, or all of it and zeros", "[so
 
 namespace {
 
-/// A WAV file of 16 bits; `frames` interleaves the channels.
-std::vector<std::uint8_t> wav_file(const std::vector<int>& frames, std::uint32_t rate = 16000, int channels = 1) {
-  std::vector<std::uint8_t> file;
-  const auto text = [&](const char* letters) {
-    for (int i = 0; i < 4; ++i) file.push_back(static_cast<std::uint8_t>(letters[i]));
-  };
-  const auto put = [&](std::uint32_t value, int bytes) {
-    for (int i = 0; i < bytes; ++i) file.push_back(static_cast<std::uint8_t>(value >> (8 * i)));
-  };
-  const auto width = static_cast<std::uint32_t>(2 * channels), size = static_cast<std::uint32_t>(2 * frames.size());
-  text("RIFF"), put(36 + size, 4), text("WAVE");
-  text("fmt "), put(16, 4), put(1, 2), put(width / 2, 2), put(rate, 4), put(rate * width, 4), put(width, 2), put(16, 2);
-  text("data"), put(size, 4);
-  for (const int value : frames) put(static_cast<std::uint32_t>(value), 2);
-  return file;
-}
-
 std::vector<int> samples_of(const Image& sound) {
   std::vector<int> values;
   for (int t = 0; t < sound.height; ++t) values.push_back(sample_of(sound, t));
@@ -159,14 +143,14 @@ TEST_CASE("sound files that are not right are named", "[sound]") {
   TemporaryFolder folder;
   CHECK_THROWS_WITH(read_sound(folder.write("cd.wav", wav_file({1, 2}, 44100)), 16000),
                     Contains(folder.path("cd.wav") + ": expected 16000 samples a second, the file has 44100"));
-  std::vector<std::uint8_t> cut = wav_file(std::vector<int>(1000, 7));
+  std::string cut = wav_file(std::vector<int>(1000, 7));
   cut.resize(cut.size() / 2);
   CHECK_THROWS_WITH(read_sound(folder.write("cut.wav", cut), 16000),
                     Contains(folder.path("cut.wav") + ": the file ends after 489 samples, before its header says"));
   CHECK_THROWS_WITH(read_sound(folder.write("text.wav", "no sound at all"), 16000), Contains(folder.path("text.wav")));
   CHECK_THROWS_WITH(read_sound(folder.write("empty.wav", wav_file({})), 16000), Contains("no samples"));
   CHECK_THROWS_WITH(read_sound(folder.path("none.wav"), 16000), Contains(folder.path("none.wav")));
-  std::vector<std::uint8_t> trailing = wav_file({1, 2, 3});
+  std::string trailing = wav_file({1, 2, 3});
   trailing.resize(trailing.size() + 10);
   CHECK(read_sound(folder.write("trailing.wav", trailing), 16000).height == 3);
 }

@@ -251,7 +251,7 @@ TEST_CASE("products and convolutions, ours and the vendor's, agree with float64"
          {Case{{3, 1, 1}, 3, 13, 11, 5, 17}, Case{{3, 2, 1}, 3, 13, 11, 5, 17}, Case{{1, 2, 0}, 3, 13, 11, 5, 17},
           Case{{7, 2, 3}, 3, 13, 11, 5, 17}, Case{{3, 1, 1}, 3, 13, 11, 32, 64}, Case{{3, 1, 1}, 1, 4, 5, 64, 32},
           Case{{3, 1, 1}, 1, 33, 48, 32, 32}, Case{{3, 1, 1}, 2, 7, 6, 160, 128}, Case{{3, 1, 1}, 2, 3, 3, 32, 32},
-          Case{{3, 1, 1}, 5, 2, 2, 64, 32}, Case{{3, 1, 1}, 1, 2, 5, 32, 32}}) {
+          Case{{3, 1, 1}, 5, 2, 2, 64, 32}, Case{{3, 1, 1}, 1, 2, 5, 32, 32}, Case{{3, 1, 1}, 40, 4, 4, 192, 96}}) {
       INFO(c.C << " channels, " << c.H << " x " << c.W);
       const auto outputs = [&](DType data, DType weight) {
         Tensor x = random({c.N, c.H, c.W, c.C}, 1, dtype).to(data),
@@ -282,8 +282,9 @@ TEST_CASE("a convolution's statistics are those of its output") {
     std::int64_t N, H, W, C, O, groups;
   };
   // By Winograd's sum, in one part and in several; odd sides; groups too small for it; channels that it does not take.
-  for (const Case& c : {Case{4, 32, 32, 64, 64, 1}, Case{8, 32, 32, 32, 64, 4}, Case{3, 13, 11, 32, 64, 1},
-                        Case{64, 5, 7, 32, 32, 2}, Case{4, 4, 4, 32, 32, 2}, Case{4, 9, 9, 5, 7, 2}}) {
+  for (const Case& c :
+       {Case{4, 32, 32, 64, 64, 1}, Case{8, 32, 32, 32, 64, 4}, Case{3, 13, 11, 32, 64, 1}, Case{64, 5, 7, 32, 32, 2},
+        Case{40, 4, 4, 192, 96, 1}, Case{4, 4, 4, 32, 32, 2}, Case{4, 9, 9, 5, 7, 2}}) {
     INFO(c.N << " of " << c.H << " x " << c.W << ", " << c.groups << " groups");
     // Means of dozens of deviations: one sum of squares would have lost the variance in float32.
     const Tensor x = random({c.N, c.H, c.W, c.C}, 1) * 0.01 + 1;

@@ -7,6 +7,7 @@
 #include "contrastive/io/json_reader.hpp"
 #include "contrastive/kernels/cuda.hpp"
 #include "programs/support.hpp"
+#include "support/wav.hpp"
 
 using namespace programs;
 
@@ -23,17 +24,11 @@ void write_voices(const fs::path& folder, std::size_t count) {
   const contrastive::Voices voices(count, 2, 0, "train", 3000);
   for (std::size_t i = 0; i < count; ++i) {
     const contrastive::Image sound = voices.image(i);
-    const auto size = static_cast<std::uint32_t>(sound.pixels.size());
-    std::string file = "RIFF----WAVEfmt ";
-    const auto put = [&](std::uint32_t value, int bytes) {
-      for (int k = 0; k < bytes; ++k) file += static_cast<char>(value >> (8 * k));
-    };
-    put(16, 4), put(1, 2), put(1, 2), put(16000, 4), put(32000, 4), put(2, 2), put(16, 2);
-    file += "data", put(size, 4);
-    file.append(reinterpret_cast<const char*>(sound.pixels.data()), size);
+    std::vector<int> samples;
+    for (int t = 0; t < sound.height; ++t) samples.push_back(contrastive::sample_of(sound, t));
     const fs::path path = folder / voices.class_names()[static_cast<std::size_t>(voices.label(i))];
     fs::create_directories(path);
-    std::ofstream(path / (std::to_string(i) + ".wav"), std::ios::binary) << file;
+    std::ofstream(path / (std::to_string(i) + ".wav"), std::ios::binary) << wav_file(samples);
   }
 }
 

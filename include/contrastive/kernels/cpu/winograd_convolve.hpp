@@ -6,52 +6,22 @@
 #include "contrastive/core/parallel.hpp"
 #include "contrastive/kernels/cpu/memory.hpp"
 #include "contrastive/kernels/cpu/moments.hpp"
-#include "contrastive/kernels/cpu/winograd_tiles.hpp"
+#include "contrastive/kernels/cpu/winograd_weight.hpp"
 
 /// Winograd's convolution (winograd.hpp) from x to y, group by group of tiles, and what is done to the outputs on the way.
 namespace contrastive::cpu::winograd::detail {
 
-/// U for the outputs [first, first + 2 L): u[position][input][2 L]. `flipped`: for the gradient towards the input,
-/// whose weight is w turned by half a circle with its ends exchanged.
-struct Weight {
-  template <class Isa>
-  CONTRASTIVE_INLINE static void run(const float* w, std::int64_t inputs, std::int64_t outputs, std::int64_t first,
-                                     bool flipped, float* u) {
-    constexpr int L = simd::lanes<Isa, float>;
-    using V = simd::vec<float, L>;
-    const auto transformed = [](const float* at, std::int64_t step, bool turned, V* v) {
-      for (int i = 0; i < 3; ++i)
-        for (int j = 0; j < 3; ++j) v[i * 4 + j] = simd::load<V>(at + (turned ? 8 - i * 3 - j : i * 3 + j) * step);
-      for (int j = 0; j < 3; ++j) weight_line(v + j, 4);
-      for (int i = 0; i < 4; ++i) weight_line(v + 4 * i, 1);
-    };
-    if (flipped) {  // w (inputs, 3, 3, outputs)
-      for (std::int64_t c = 0; c < inputs; ++c)
-        for (int half = 0; half < 2; ++half) {
-          V v[positions];
-          transformed(w + c * 9 * outputs + first + half * L, outputs, true, v);
-          for (int p = 0; p < positions; ++p) simd::store(u + (p * inputs + c) * 2 * L + half * L, v[p]);
-        }
-      return;
-    }
-    float turn[positions][2 * L][L];  // w (outputs, 3, 3, inputs): vectors run along the wrong end
-    for (std::int64_t c = 0; c < inputs; c += L) {
-      for (int o = 0; o < 2 * L; ++o) {
-        V v[positions];
-        transformed(w + (first + o) * 9 * inputs + c, inputs, false, v);
-        for (int p = 0; p < positions; ++p) simd::store(turn[p][o], v[p]);
-      }
-      for (int p = 0; p < positions; ++p)
-        for (int k = 0; k < L; ++k)
-          for (int o = 0; o < 2 * L; ++o) u[(p * inputs + c + k) * 2 * L + o] = turn[p][o][k];
-    }
-  }
-};
-
 /// The most tiles of a group. Few channels: the group, its products and the weight share the second-level cache. Many:
-/// the weight does not fit and is read once a group, so groups are larger.
-inline constexpr std::int64_t most_tiles = 264;
+/// the weight does not fit and is read once a group, so groups are larger, as far as what the threads transform and the
+/// weight still share the third level.
+inline constexpr std::int64_t most_tiles = 132;
 constexpr std::int64_t largest_group(std::int64_t C, std::int64_t O) { return C + O > 512 ? most_tiles : 96; }
+
+/// The outputs of which a position's products are made before the next position's: more than a panel where the group
+/// itself leaves the second-level cache, for then it is read once for all of them.
+constexpr std::int64_t outputs_at_once(std::int64_t C, std::int64_t O, std::int64_t panel) {
+  return C + O > 256 ? std::max<std::int64_t>(64, panel) : panel;
+}
 
 /// What becomes of a group's outputs: past the caches or into them, added to what is there, summed up on the way.
 struct Output {
@@ -98,18 +68,55 @@ struct PanelSums {
   }
 };
 
+/// Where a tile's outputs go: its first, and whether there are more to the right and below.
+struct Place {
+  float* at;
+  bool right, below;
+};
+
+/// The outputs [o, o + 2 L) of `count` tiles from product[position][tile][2 L], `plane` from one position to the next.
+template <class Isa>
+CONTRASTIVE_INLINE void transform_outputs(const float* product, std::int64_t plane, const Output& out,
+                                          const Place* place, const std::int64_t (&step)[4], std::int64_t count,
+                                          std::int64_t o) {
+  constexpr int L = simd::lanes<Isa, float>;
+  using V = simd::vec<float, L>;
+  PanelSums<Isa> sums;
+  for (std::int64_t t = 0; t < count; ++t) {
+    const bool right = place[t].right, below = place[t].below, inside[4] = {true, right, below, right && below};
+    for (int half = 0; half < 2; ++half) {
+      V m[positions];
+#pragma GCC unroll 16
+      for (int p = 0; p < positions; ++p) m[p] = simd::load<V>(product + p * plane + t * 2 * L + half * L);
+#pragma GCC unroll 4
+      for (int j = 0; j < 4; ++j) output_line(m + j, 4);
+#pragma GCC unroll 2
+      for (int i = 0; i < 2; ++i) output_line(m + 4 * i, 1);
+      const V value[4] = {m[0], m[1], m[4], m[5]};
+      if (out.sums.data) {
+        if (t == 0) sums.pivot[half] = value[0];
+        sums.add(half, value, inside);
+      }
+      float* const to = place[t].at + o + half * L;
+#pragma GCC unroll 4
+      for (int i = 0; i < 4; ++i) {
+        if (!inside[i]) continue;
+        simd::store(to + step[i], out.add ? simd::load<V>(to + step[i]) + value[i] : value[i], out.past_cache);
+      }
+    }
+    if (out.sums.data && (t % 64 == 63 || t == count - 1)) sums.flush(out.sums, o);
+  }
+}
+
 /// One group of tiles from x to y.
 struct Group {
   template <class Isa>
   CONTRASTIVE_INLINE static void run(const float* x, const float* u, Output out, Shape3x3 s, std::int64_t first,
-                                     std::int64_t count, std::int64_t group, float* v, float* product) {
+                                     std::int64_t count, std::int64_t group, std::int64_t at_once, float* v,
+                                     float* product) {
     constexpr int L = simd::lanes<Isa, float>, rows = cpu::detail::Tile<Isa, float>::rows;
-    using V = simd::vec<float, L>;
     transform_tiles<Isa, 4>(x, s, s.C, first, count, group, L, v);
-    struct {
-      float* at;
-      bool right, below;  // whether there is another pixel
-    } place[most_tiles];
+    Place place[most_tiles];
     for (std::int64_t t = 0; t < count; ++t) {
       float* at[4];
       pixels<2>(out.y, s, s.O, first + t, 0, at);
@@ -117,44 +124,24 @@ struct Group {
       if (out.sums.data) out.sums.rows() += (place[t].right ? 2 : 1) * (place[t].below ? 2 : 1);
     }
     const std::int64_t step[4] = {0, s.O, s.W * s.O, (s.W + 1) * s.O};
-    for (std::int64_t o = 0; o < s.O; o += 2 * L) {
+    Ahead ahead(x, s, s.C, first + count, count, s.O / (2 * L) * positions * in_steps(count, rows));
+    for (std::int64_t from = 0; from < s.O; from += at_once) {
+      const std::int64_t stop = std::min(s.O, from + at_once);
       for (int p = 0; p < positions; ++p)
-        for (std::int64_t t = 0; t < count; t += rows) {
-          // What is added to is needed at the end: prefetched here, it has come by then.
-          if (out.add && p < 4)
-            for (std::int64_t k = t; k < std::min(count, t + rows); ++k)
-              if ((p % 2 == 0 || place[k].right) && (p < 2 || place[k].below))
-                __builtin_prefetch(place[k].at + step[p] + o, 1);
-          multiply<Isa, rows, L, 1>(v + p * plane<float>(group, s.C) + t * L, group * L, s.C / L, L,
-                                    u + (o * positions + p * 2 * L) * s.C,
-                                    product + p * plane<float>(group, 2 * L) + t * 2 * L, 2 * L, false);
-        }
-      PanelSums<Isa> sums;
-      for (std::int64_t t = 0; t < count; ++t) {
-        const bool right = place[t].right, below = place[t].below, inside[4] = {true, right, below, right && below};
-        for (int half = 0; half < 2; ++half) {
-          V m[positions];
-#pragma GCC unroll 16
-          for (int p = 0; p < positions; ++p)
-            m[p] = simd::load<V>(product + p * plane<float>(group, 2 * L) + t * 2 * L + half * L);
-#pragma GCC unroll 4
-          for (int j = 0; j < 4; ++j) output_line(m + j, 4);
-#pragma GCC unroll 2
-          for (int i = 0; i < 2; ++i) output_line(m + 4 * i, 1);
-          const V value[4] = {m[0], m[1], m[4], m[5]};
-          if (out.sums.data) {
-            if (t == 0) sums.pivot[half] = value[0];
-            sums.add(half, value, inside);
+        for (std::int64_t o = from; o < stop; o += 2 * L)
+          for (std::int64_t t = 0; t < count; t += rows) {
+            ahead.fetch();
+            // What is added to is needed at the end: prefetched here, it has come by then.
+            if (out.add && p < 4)
+              for (std::int64_t k = t; k < std::min(count, t + rows); ++k)
+                if ((p % 2 == 0 || place[k].right) && (p < 2 || place[k].below))
+                  __builtin_prefetch(place[k].at + step[p] + o, 1);
+            multiply<Isa, rows, L, 1>(
+                v + p * plane<float>(group, s.C) + t * L, group * L, s.C / L, L, u + (o * positions + p * 2 * L) * s.C,
+                product + p * plane<float>(group, at_once) + (o - from) * group + t * 2 * L, 2 * L, false);
           }
-          float* const to = place[t].at + o + half * L;
-#pragma GCC unroll 4
-          for (int i = 0; i < 4; ++i) {
-            if (!inside[i]) continue;
-            simd::store(to + step[i], out.add ? simd::load<V>(to + step[i]) + value[i] : value[i], out.past_cache);
-          }
-        }
-        if (out.sums.data && (t % 64 == 63 || t == count - 1)) sums.flush(out.sums, o);
-      }
+      for (std::int64_t o = from; o < stop; o += 2 * L)
+        transform_outputs<Isa>(product + (o - from) * group, plane<float>(group, at_once), out, place, step, count, o);
     }
     if (out.past_cache) simd::finish_streams();
   }
@@ -165,7 +152,7 @@ struct Group {
 inline void convolve(const float* x, const float* w, float* y, const Shape3x3& s, bool flipped, bool add,
                      const View& mean = {}, const View& var = {}) {
   thread_local Buffer<float> weight;
-  const std::int64_t width = panel_width();
+  const std::int64_t width = panel_width(), at_once = outputs_at_once(s.C, s.O, width);
   float* const u = weight.resize(positions * s.C * s.O);
   parallel_for(s.O / width, 1, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t panel = begin; panel < end; ++panel)
@@ -182,13 +169,13 @@ inline void convolve(const float* x, const float* w, float* y, const Shape3x3& s
   parallel_for(parts * groups, 1, [&](std::int64_t begin, std::int64_t end) {
     thread_local Buffer<float> tiles, products;
     float* const v = tiles.resize(positions * plane<float>(group, s.C));
-    float* const product = products.resize(positions * plane<float>(group, width));
+    float* const product = products.resize(positions * plane<float>(group, at_once));
     for (std::int64_t i = begin; i < end; ++i) {
       const std::int64_t from = i % groups * group;
       Output to = out;
       if (sums) to.sums = {sums + i * size, s.O};
       simd::dispatch<Group>(x, static_cast<const float*>(u), to, s, i / groups * all + from,
-                            std::min(group, all - from), group, v, product);
+                            std::min(group, all - from), group, at_once, v, product);
     }
   });
   for (std::int64_t part = 0; sums && part < parts; ++part) {

@@ -155,6 +155,30 @@ CONTRASTIVE_INLINE void multiply(const S* a, std::int64_t a_block, std::int64_t 
     }
 }
 
+/// What a later group of tiles reads, fetched line by line while the arithmetic leaves the memory idle.
+class Ahead {
+ public:
+  /// The pixels of tiles [first, first + count) of an (N, H, W, channels) array but for the row above them, which the
+  /// tiles before have read too, in `calls` parts.
+  template <class T>
+  Ahead(const T* x, const Shape3x3& s, std::int64_t channels, std::int64_t first, std::int64_t count,
+        std::int64_t calls) {
+    const std::int64_t pixels = s.N * s.H * s.W;
+    const auto place = [&](std::int64_t tile) {
+      return reinterpret_cast<const char*>(x + std::min(pixels, tile * pixels / s.tiles() + s.W) * channels);
+    };
+    at_ = place(first), end_ = place(first + count);
+    part_ = (end_ - at_ + calls - 1) / calls;
+  }
+  CONTRASTIVE_INLINE void fetch() {
+    for (const char* const stop = std::min(end_, at_ + part_); at_ < stop; at_ += 64) __builtin_prefetch(at_, 0, 2);
+  }
+
+ private:
+  const char *at_, *end_;
+  std::int64_t part_;
+};
+
 /// Channels that a product writes at once: those of the matrix product's tile.
 inline std::int64_t panel_width() { return cpu::detail::tile_size<float>().columns; }
 

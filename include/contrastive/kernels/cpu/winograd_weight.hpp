@@ -2,13 +2,79 @@
 #pragma once
 
 #include <algorithm>
+#include <utility>
 
 #include "contrastive/core/parallel.hpp"
 #include "contrastive/kernels/cpu/memory.hpp"
 #include "contrastive/kernels/cpu/winograd_tiles.hpp"
 
-/// Winograd's convolution (winograd.hpp): the gradient towards the weight.
+/// The weight of Winograd's convolution (winograd.hpp): its transform, and the gradient towards it.
 namespace contrastive::cpu::winograd::detail {
+
+/// L vectors of L lanes, turned: lane k of row i becomes lane i of row k.
+template <class V, int... lane>
+CONTRASTIVE_INLINE void transpose(V* row, std::integer_sequence<int, lane...>) {
+  constexpr int L = sizeof...(lane);
+#pragma GCC unroll 4
+  for (int round = 1; round < L; round *= 2) {  // each interleaves the first half with the second
+    V next[L];
+#pragma GCC unroll 8
+    for (int i = 0; i < L / 2; ++i) {
+      next[2 * i] = __builtin_shufflevector(row[i], row[i + L / 2], (lane % 2 * L + lane / 2)...);
+      next[2 * i + 1] = __builtin_shufflevector(row[i], row[i + L / 2], (lane % 2 * L + (L + lane) / 2)...);
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < L; ++i) row[i] = next[i];
+  }
+}
+
+/// U for the outputs [first, first + 2 L): u[position][input][2 L]. `flipped`: for the gradient towards the input,
+/// whose weight is w turned by half a circle with its ends exchanged.
+struct Weight {
+  template <class Isa>
+  CONTRASTIVE_INLINE static void run(const float* w, std::int64_t inputs, std::int64_t outputs, std::int64_t first,
+                                     bool flipped, float* u) {
+    constexpr int L = simd::lanes<Isa, float>;
+    using V = simd::vec<float, L>;
+    const auto transform = [&](V* v, std::int64_t c, int half) {
+#pragma GCC unroll 3
+      for (int j = 0; j < 3; ++j) weight_line(v + j, 4);
+#pragma GCC unroll 4
+      for (int i = 0; i < 4; ++i) weight_line(v + 4 * i, 1);
+#pragma GCC unroll 16
+      for (int p = 0; p < positions; ++p) simd::store(u + (p * inputs + c) * 2 * L + half * L, v[p]);
+    };
+    if (flipped) {  // w (inputs, 3, 3, outputs)
+      for (std::int64_t c = 0; c < inputs; ++c)
+        for (int half = 0; half < 2; ++half) {
+          V v[positions];
+#pragma GCC unroll 9
+          for (int i = 0; i < 9; ++i)
+            v[i / 3 * 4 + i % 3] = simd::load<V>(w + (c * 9 + 8 - i) * outputs + first + half * L);
+          transform(v, c, half);
+        }
+      return;
+    }
+    for (std::int64_t c = 0; c < inputs; c += L)  // w (outputs, 3, 3, inputs): vectors run along the wrong end
+      for (int half = 0; half < 2; ++half) {
+        V turned[9][L];
+        for (int i = 0; i < 9; ++i) {
+          V row[L];
+#pragma GCC unroll 16
+          for (int o = 0; o < L; ++o) row[o] = simd::load<V>(w + ((first + half * L + o) * 9 + i) * inputs + c);
+          transpose(row, std::make_integer_sequence<int, L>());
+#pragma GCC unroll 16
+          for (int k = 0; k < L; ++k) turned[i][k] = row[k];
+        }
+        for (int k = 0; k < L; ++k) {
+          V v[positions];
+#pragma GCC unroll 9
+          for (int i = 0; i < 9; ++i) v[i / 3 * 4 + i % 3] = turned[i][k];
+          transform(v, c + k, half);
+        }
+      }
+  }
+};
 
 /// Tiles of x and of dy for the gradient towards the weight.
 struct BothTransforms {
