@@ -41,10 +41,10 @@ Tensor sampled_loss(const char* op, const Tensor& features, const Tensor& bank, 
               sampled.size(1) > 1,
           "[", op, "] expected drawn rows (", features.size(0), ", K + 1) as i64, got ", sampled.shape(), " ",
           to_string(sampled.dtype()));
+  const std::int64_t N = features.size(0), D = features.size(1), count = sampled.size(1), stored = bank.size(0);
+  require(stored < std::int64_t{1} << 31, "[", op, "] expected a bank below 2^31 rows, got ", stored);
   for (const std::int64_t row : sampled.span<std::int64_t>())
-    require(row >= 0 && row < bank.size(0), "[", op, "] row ", row, " is outside a bank of ", bank.size(0));
-  require(bank.size(0) < std::int64_t{1} << 31, "[", op, "] expected a bank below 2^31 rows, got ", bank.size(0));
-  const std::int64_t N = features.size(0), D = features.size(1), count = sampled.size(1);
+    require(row >= 0 && row < stored, "[", op, "] row ", row, " is outside a bank of ", stored);
   const bool wanted = recording({&features});
   const DType dtype = features.dtype() == DType::f64 ? DType::f64 : DType::f32;
   const Tensor f = features.detach().to(dtype), table = bank.detach().to(dtype), df = Tensor::zeros({N, D}, dtype);
@@ -60,7 +60,7 @@ Tensor sampled_loss(const char* op, const Tensor& features, const Tensor& bank, 
                    const C* const rows = table.data<C>();
                    C* const scores = plain.resize((end - begin) * count);
                    double* const slopes = wide.resize(count);
-                   drawn.sort(sampled.data<std::int64_t>() + begin * count, end - begin, count, bank.size(0),
+                   drawn.sort(sampled.data<std::int64_t>() + begin * count, end - begin, count, stored,
                               D * static_cast<std::int64_t>(sizeof(C)));
                    drawn.walk([&](std::int64_t i, std::int64_t first, const std::int32_t* some, std::int64_t n) {
                      similarity::over_row<similarity::ScoreDrawn, C>(f.data<C>() + (begin + i) * D, rows, some, n, D,
