@@ -135,7 +135,7 @@ struct Group {
             if (out.add && p < 4)
               for (std::int64_t k = t; k < std::min(count, t + rows); ++k)
                 if ((p % 2 == 0 || place[k].right) && (p < 2 || place[k].below))
-                  __builtin_prefetch(place[k].at + step[p] + o, 1);
+                  for (int line = 0; line < 2 * L; line += 16) __builtin_prefetch(place[k].at + step[p] + o + line, 1);
             multiply<Isa, rows, L, 1>(
                 v + p * plane<float>(group, s.C) + t * L, group * L, s.C / L, L, u + (o * positions + p * 2 * L) * s.C,
                 product + p * plane<float>(group, at_once) + (o - from) * group + t * 2 * L, 2 * L, false);
