@@ -28,6 +28,17 @@ CONTRASTIVE_INLINE void transpose(V* row, std::integer_sequence<int, lane...>) {
   }
 }
 
+/// G g G^T of the weights in v, to u[position], `plane` from one position to the next.
+template <class V>
+CONTRASTIVE_INLINE void transform_weights(V* v, float* u, std::int64_t plane) {
+#pragma GCC unroll 3
+  for (int j = 0; j < 3; ++j) weight_line(v + j, 4);
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; ++i) weight_line(v + 4 * i, 1);
+#pragma GCC unroll 16
+  for (int p = 0; p < positions; ++p) simd::store(u + p * plane, v[p]);
+}
+
 /// U for the outputs [first, first + 2 L): u[position][input][2 L]. `flipped`: for the gradient towards the input,
 /// whose weight is w turned by half a circle with its ends exchanged.
 struct Weight {
@@ -36,14 +47,6 @@ struct Weight {
                                      bool flipped, float* u) {
     constexpr int L = simd::lanes<Isa, float>;
     using V = simd::vec<float, L>;
-    const auto transform = [&](V* v, std::int64_t c, int half) {
-#pragma GCC unroll 3
-      for (int j = 0; j < 3; ++j) weight_line(v + j, 4);
-#pragma GCC unroll 4
-      for (int i = 0; i < 4; ++i) weight_line(v + 4 * i, 1);
-#pragma GCC unroll 16
-      for (int p = 0; p < positions; ++p) simd::store(u + (p * inputs + c) * 2 * L + half * L, v[p]);
-    };
     if (flipped) {  // w (inputs, 3, 3, outputs)
       for (std::int64_t c = 0; c < inputs; ++c)
         for (int half = 0; half < 2; ++half) {
@@ -51,7 +54,7 @@ struct Weight {
 #pragma GCC unroll 9
           for (int i = 0; i < 9; ++i)
             v[i / 3 * 4 + i % 3] = simd::load<V>(w + (c * 9 + 8 - i) * outputs + first + half * L);
-          transform(v, c, half);
+          transform_weights(v, u + c * 2 * L + half * L, inputs * 2 * L);
         }
       return;
     }
@@ -70,7 +73,7 @@ struct Weight {
           V v[positions];
 #pragma GCC unroll 9
           for (int i = 0; i < 9; ++i) v[i / 3 * 4 + i % 3] = turned[i][k];
-          transform(v, c + k, half);
+          transform_weights(v, u + (c + k) * 2 * L + half * L, inputs * 2 * L);
         }
       }
   }
