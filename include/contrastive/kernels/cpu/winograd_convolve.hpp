@@ -20,7 +20,7 @@ constexpr std::int64_t largest_group(std::int64_t C, std::int64_t O) { return C 
 /// The outputs of which a position's products are made before the next position's: more than a panel where the group
 /// itself leaves the second-level cache, for then it is read once for all of them.
 constexpr std::int64_t outputs_at_once(std::int64_t C, std::int64_t O, std::int64_t panel) {
-  return C + O > 256 ? std::max<std::int64_t>(64, panel) : panel;
+  return C + O > 256 ? 64 : panel;  // no panel is wider
 }
 
 /// What becomes of a group's outputs: past the caches or into them, added to what is there, summed up on the way.
