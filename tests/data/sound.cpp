@@ -94,12 +94,6 @@ TEST_CASE("a window is a stretch of the recording, or all of it and zeros", "[so
 
 namespace {
 
-std::vector<int> samples_of(const Image& sound) {
-  std::vector<int> values;
-  for (int t = 0; t < sound.height; ++t) values.push_back(sample_of(sound, t));
-  return values;
-}
-
 /// Writes by libsndfile.
 void write_sound(const std::string& path, const std::vector<float>& values, int format) {
   SF_INFO info{};

@@ -23,12 +23,9 @@ std::string tiny_audio(const std::string& out, const std::string& more = "") {
 void write_voices(const fs::path& folder, std::size_t count) {
   const contrastive::Voices voices(count, 2, 0, "train", 3000);
   for (std::size_t i = 0; i < count; ++i) {
-    const contrastive::Image sound = voices.image(i);
-    std::vector<int> samples;
-    for (int t = 0; t < sound.height; ++t) samples.push_back(contrastive::sample_of(sound, t));
     const fs::path path = folder / voices.class_names()[static_cast<std::size_t>(voices.label(i))];
     fs::create_directories(path);
-    std::ofstream(path / (std::to_string(i) + ".wav"), std::ios::binary) << wav_file(samples);
+    std::ofstream(path / (std::to_string(i) + ".wav"), std::ios::binary) << wav_file(samples_of(voices.image(i)));
   }
 }
 

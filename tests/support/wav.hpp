@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "contrastive/data/image.hpp"
+
 /// A WAV file of 16 bits; `frames` interleaves the channels.
 inline std::string wav_file(const std::vector<int>& frames, std::uint32_t rate = 16000, int channels = 1) {
   std::string file;
@@ -18,4 +20,10 @@ inline std::string wav_file(const std::vector<int>& frames, std::uint32_t rate =
   file += "data", put(size, 4);
   for (const int value : frames) put(static_cast<std::uint32_t>(value), 2);
   return file;
+}
+
+inline std::vector<int> samples_of(const contrastive::Image& sound) {
+  std::vector<int> values;
+  for (int t = 0; t < sound.height; ++t) values.push_back(contrastive::sample_of(sound, t));
+  return values;
 }

@@ -84,10 +84,10 @@ class Stream {
 
   /// Uniform integer in [0, n), without bias (Lemire 2019); n > 0.
   constexpr std::uint64_t below(std::uint64_t n) {
-    const std::uint64_t threshold = (0 - n) % n;
     for (;;) {
       const unsigned __int128 product = static_cast<unsigned __int128>(bits64()) * n;
-      if (static_cast<std::uint64_t>(product) >= threshold) return static_cast<std::uint64_t>(product >> 64);
+      const auto low = static_cast<std::uint64_t>(product);
+      if (low >= n || low >= (0 - n) % n) return static_cast<std::uint64_t>(product >> 64);  // the division is rare
     }
   }
 

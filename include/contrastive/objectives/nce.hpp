@@ -28,9 +28,11 @@ void exponentials(const C* scores, std::int64_t count, double temperature, doubl
   similarity::over_row<similarity::ExpScores, C>(scores, count, log2_e / temperature, log2_e * shift, e);
 }
 
-/// Scores of N rows against drawn rows of a bank, and a loss of them: `loss_of(scores, count, slopes)` is given a row's
-/// K + 1 scores and gives its part of the loss, with its slopes by scores / temperature.
-template <class Loss>
+/// Scores of N rows against drawn rows of a bank, and a loss of them: `loss_of(scores, count, slopes, own)` is given a
+/// row's K + 1 scores, `own` first, and gives its part of the loss, with its slopes by scores / temperature. `additive`:
+/// a score's slope and its part of the loss need no other score, so `loss_of` is given some scores at a time, `own` where
+/// the first is the row's own, and each drawn row is fetched once for its score and its gradient.
+template <bool additive, class Loss>
 Tensor sampled_loss(const char* op, const Tensor& features, const Tensor& bank, const Tensor& sampled,
                     double temperature, Loss&& loss_of) {
   require(std::isfinite(temperature) && temperature > 0, "[", op, "] the temperature must be above 0, got ",
@@ -52,31 +54,43 @@ Tensor sampled_loss(const char* op, const Tensor& features, const Tensor& bank, 
   const double share = 1 / (temperature * static_cast<double>(N));
   const auto run = [&]<class C>(C) {
     // As many rows together as there are for a thread: they share what of the table is in cache.
-    parallel_for(N, std::max<std::int64_t>(1, (N + threads() - 1) / threads()),
-                 [&](std::int64_t begin, std::int64_t end) {
-                   thread_local similarity::DrawnRows drawn;
-                   thread_local similarity::Buffer<C> plain;
-                   thread_local similarity::Buffer<double> wide;
-                   const C* const rows = table.data<C>();
-                   C* const scores = plain.resize((end - begin) * count);
-                   double* const slopes = wide.resize(count);
-                   drawn.sort(sampled.data<std::int64_t>() + begin * count, end - begin, count, stored,
-                              D * static_cast<std::int64_t>(sizeof(C)));
-                   drawn.walk([&](std::int64_t i, std::int64_t first, const std::int32_t* some, std::int64_t n) {
-                     similarity::over_row<similarity::ScoreDrawn, C>(f.data<C>() + (begin + i) * D, rows, some, n, D,
-                                                                     scores + i * count + first);
-                   });
-                   for (std::int64_t i = begin; i < end; ++i) {
-                     C* const row = scores + (i - begin) * count;
-                     losses[static_cast<std::size_t>(i)] = loss_of(row, count, slopes) / static_cast<double>(N);
-                     for (std::int64_t k = 0; k < count; ++k) row[k] = C(slopes[k] * share);
-                   }
-                   if (!wanted) return;
-                   drawn.walk([&](std::int64_t i, std::int64_t first, const std::int32_t* some, std::int64_t n) {
-                     similarity::over_row<similarity::AddDrawn, C>(static_cast<const C*>(scores + i * count + first),
-                                                                   rows, some, n, D, df.data<C>() + (begin + i) * D);
-                   });
-                 });
+    parallel_for(
+        N, std::max<std::int64_t>(1, (N + threads() - 1) / threads()), [&](std::int64_t begin, std::int64_t end) {
+          thread_local similarity::DrawnRows drawn;
+          thread_local similarity::Buffer<C> plain;
+          thread_local similarity::Buffer<double> wide;
+          const C* const rows = table.data<C>();
+          C* const scores = plain.resize((additive ? 1 : end - begin) * count);
+          double* const slopes = wide.resize(count);
+          const auto score = [&](std::int64_t i, const std::int32_t* some, std::int64_t n, C* to) {
+            similarity::over_row<similarity::ScoreDrawn, C>(f.data<C>() + (begin + i) * D, rows, some, n, D, to);
+          };
+          const auto finish = [&](std::int64_t i, std::int64_t n, C* row, bool own) {
+            losses[static_cast<std::size_t>(begin + i)] += loss_of(row, n, slopes, own) / static_cast<double>(N);
+            for (std::int64_t k = 0; k < n; ++k) row[k] = C(slopes[k] * share);
+          };
+          const auto add = [&](std::int64_t i, const std::int32_t* some, std::int64_t n, const C* row) {
+            if (wanted)
+              similarity::over_row<similarity::AddDrawn, C>(row, rows, some, n, D, df.data<C>() + (begin + i) * D);
+          };
+          drawn.sort(sampled.data<std::int64_t>() + begin * count, end - begin, count, stored,
+                     D * static_cast<std::int64_t>(sizeof(C)));
+          if constexpr (additive) {
+            drawn.walk([&](std::int64_t i, std::int64_t first, const std::int32_t* some, std::int64_t n) {
+              score(i, some, n, scores);
+              finish(i, n, scores, first == 0);
+              add(i, some, n, scores);
+            });
+          } else {
+            drawn.walk([&](std::int64_t i, std::int64_t first, const std::int32_t* some, std::int64_t n) {
+              score(i, some, n, scores + i * count + first);
+            });
+            for (std::int64_t i = 0; i < end - begin; ++i) finish(i, count, scores + i * count, true);
+            drawn.walk([&](std::int64_t i, std::int64_t first, const std::int32_t* some, std::int64_t n) {
+              add(i, some, n, scores + i * count + first);
+            });
+          }
+        });
   };
   if (dtype == DType::f64)
     run(0.0);
@@ -105,52 +119,57 @@ inline Tensor nce(const Tensor& features, MemoryBank& bank, const Tensor& sample
   const double n = static_cast<double>(bank.size());
   if (Z <= 0) {
     const NoGrad no_grad;
-    const Tensor mean_exp = detail::sampled_loss("nce", features, bank.rows, sampled, config.temperature,
-                                                 [&](const auto* scores, std::int64_t count, double* e) {
-                                                   detail::exponentials(scores, count, config.temperature, 0, e);
-                                                   double sum = 0;
-                                                   for (std::int64_t k = 0; k < count; ++k) sum += e[k];
-                                                   return sum / static_cast<double>(count);
-                                                 });
-    Z = mean_exp.item() * n;
+    const Tensor sum_exp = detail::sampled_loss<true>("nce", features, bank.rows, sampled, config.temperature,
+                                                      [&](const auto* scores, std::int64_t count, double* e, bool) {
+                                                        detail::exponentials(scores, count, config.temperature, 0, e);
+                                                        double sum = 0;
+                                                        for (std::int64_t k = 0; k < count; ++k) sum += e[k];
+                                                        return sum;
+                                                      });
+    Z = sum_exp.item() / static_cast<double>(sampled.size(1)) * n;
     require(std::isfinite(Z) && Z > 0, "[nce] the first batch gives Z = ", Z, ": are the features finite?");
   }
-  return detail::sampled_loss("nce", features, bank.rows, sampled, config.temperature,
-                              [&](const auto* scores, std::int64_t count, double* slopes) {
-                                double* const P = slopes;
-                                detail::exponentials(scores, count, config.temperature, std::log(Z), P);
-                                const double c = static_cast<double>(count - 1) / n, others = c + config.epsilon;
-                                double loss = 0, product = (P[0] + others) / P[0];  // a logarithm for many factors
-                                slopes[0] = -others / (P[0] + others);
-                                for (std::int64_t k = 1; k < count; ++k) {
-                                  const double all = P[k] + others;
-                                  product *= all * (1 / c);
-                                  slopes[k] = P[k] / all;
-                                  if (product < 1e100) continue;
-                                  loss += std::log(product);
-                                  product = 1;
-                                }
-                                return loss + std::log(product);
-                              });
+  const double shift = std::log(Z);
+  return detail::sampled_loss<true>("nce", features, bank.rows, sampled, config.temperature,
+                                    [&](const auto* scores, std::int64_t count, double* slopes, bool own) {
+                                      double* const P = slopes;
+                                      detail::exponentials(scores, count, config.temperature, shift, P);
+                                      const double c = static_cast<double>(sampled.size(1) - 1) / n,
+                                                   others = c + config.epsilon;
+                                      double loss = 0, product = 1;  // a logarithm for many factors
+                                      if (own) {
+                                        product = (P[0] + others) / P[0];
+                                        slopes[0] = -others / (P[0] + others);
+                                      }
+                                      for (std::int64_t k = own; k < count; ++k) {
+                                        const double all = P[k] + others;
+                                        product *= all * (1 / c);
+                                        slopes[k] = P[k] / all;
+                                        if (product < 1e100) continue;
+                                        loss += std::log(product);
+                                        product = 1;
+                                      }
+                                      return loss + std::log(product);
+                                    });
 }
 
 /// The softmax over the same drawn rows: cross entropy with the first as target (HobbitLong/CMC, NCE/NCECriterion.py,
 /// NCESoftmaxLoss). First step about ln(K + 1).
 inline Tensor sampled_softmax(const Tensor& features, const MemoryBank& bank, const Tensor& sampled,
                               double temperature = 0.07) {
-  return detail::sampled_loss("sampled_softmax", features, bank.rows, sampled, temperature,
-                              [&](const auto* scores, std::int64_t count, double* slopes) {
-                                const double own = static_cast<double>(scores[0]) / temperature,
-                                             top = static_cast<double>(*std::max_element(scores, scores + count)) /
-                                                   temperature;
-                                detail::exponentials(scores, count, temperature, top, slopes);
-                                double others = 0;
-                                for (std::int64_t k = 1; k < count; ++k) others += slopes[k];
-                                const double all = slopes[0] + others;
-                                for (std::int64_t k = 1; k < count; ++k) slopes[k] /= all;
-                                slopes[0] = -others / all;
-                                return top - own + std::log(all);
-                              });
+  return detail::sampled_loss<false>(
+      "sampled_softmax", features, bank.rows, sampled, temperature,
+      [&](const auto* scores, std::int64_t count, double* slopes, bool) {
+        const double own = static_cast<double>(scores[0]) / temperature,
+                     top = static_cast<double>(*std::max_element(scores, scores + count)) / temperature;
+        detail::exponentials(scores, count, temperature, top, slopes);
+        double others = 0;
+        for (std::int64_t k = 1; k < count; ++k) others += slopes[k];
+        const double all = slopes[0] + others;
+        for (std::int64_t k = 1; k < count; ++k) slopes[k] /= all;
+        slopes[0] = -others / all;
+        return top - own + std::log(all);
+      });
 }
 
 /// The softmax over the whole bank, each picture a class of its own (Wu et al. 2018, eq. 2; zhirongw/lemniscate.pytorch,

@@ -174,14 +174,15 @@ struct BatchNormGradInput {
   }
 };
 
-/// The data as (G groups, rows, C), cut into chunks of rows that depend on C alone.
+/// The data as (G groups, rows, C), cut into chunks of rows that depend on its shape alone. Small chunks cost: each has
+/// sums to join, and a pass that goes backwards starts anew at each; fewer than eight a group would leave cores idle.
 struct BatchNormShape {
   std::int64_t G, C, rows, chunk, chunks;
   BatchNormShape(const View& x, std::int64_t groups)
       : G(groups),
         C(x.shape[-1]),
         rows(C ? x.count() / C / groups : 0),
-        chunk(std::min<std::int64_t>(256, grain_for(C, 1 << 14))),
+        chunk(std::clamp((rows + 7) / 8, grain_for(C, 1 << 13), grain_for(C, 1 << 17))),
         chunks((rows + chunk - 1) / chunk) {}
 
   /// Adds a group's chunks of sums, (G, chunks, C), up in its first.
@@ -192,7 +193,7 @@ struct BatchNormShape {
   void each_chunk(F&& f) const {
     visit(false, f);
   }
-  /// The same from the end: a second pass begins with what the first left in the caches.
+  /// The same from the end of each thread's share: a second pass begins with what the first left in its core's caches.
   template <class F>
   void each_chunk_backwards(F&& f) const {
     visit(true, f);
@@ -201,10 +202,11 @@ struct BatchNormShape {
  private:
   template <class F>
   void visit(bool backwards, const F& f) const {
-    const std::int64_t all = G * chunks;
-    parallel_for(all, 1, [&](std::int64_t begin, std::int64_t end) {
+    const std::int64_t all = G * chunks, shares = std::min<std::int64_t>(threads(), all);
+    parallel_for(shares, 1, [&](std::int64_t share, std::int64_t) {
+      const std::int64_t begin = all * share / shares, end = all * (share + 1) / shares;
       for (std::int64_t n = begin; n < end; ++n) {
-        const std::int64_t i = backwards ? all - 1 - n : n, first = i % chunks * chunk;
+        const std::int64_t i = backwards ? begin + end - 1 - n : n, first = i % chunks * chunk;
         f(i / chunks, i, i / chunks * rows + first, std::min(chunk, rows - first));
       }
     });

@@ -53,6 +53,8 @@ template <class T>
 struct AdamStep {
   template <class Isa>
   CONTRASTIVE_INLINE static void run(T* p, const T* g, T* m, T* v, AdamHyper<T> h, std::int64_t n) {
+    using V = simd::native<Isa, T>;
+    constexpr int L = simd::size_v<V>;
     T ps[block], gs[block], ms[block], vs[block], roots[block];
     const T keep = h.decoupled != T(0) ? T(1) - h.lr * h.weight_decay : T(1);
     const T l2 = h.decoupled != T(0) ? T(0) : h.weight_decay;
@@ -66,7 +68,7 @@ struct AdamStep {
       for (int j = 0; j < block; ++j) gs[j] += l2 * ps[j];
       for (int j = 0; j < block; ++j) ms[j] = h.beta1 * ms[j] + h.gain1 * gs[j];
       for (int j = 0; j < block; ++j) vs[j] = h.beta2 * vs[j] + h.gain2 * gs[j] * gs[j];
-      for (int j = 0; j < block; ++j) roots[j] = std::sqrt(vs[j]);
+      for (int j = 0; j < block; j += L) simd::store(roots + j, simd::sqrt(simd::load<V>(vs + j)));
       for (int j = 0; j < block; ++j) ps[j] = keep * ps[j] - rate * ms[j] / (roots[j] * unbias + h.eps);
       store_block(ms, count, m + i);
       store_block(vs, count, v + i);

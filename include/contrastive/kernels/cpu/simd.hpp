@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <cmath>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
@@ -138,6 +139,26 @@ CONTRASTIVE_INLINE V max(V a, V b) {
 template <class V>
 CONTRASTIVE_INLINE V min(V a, V b) {
   return a < b ? a : b;
+}
+
+/// Each lane's square root, rounded correctly. Compilers take std::sqrt a number at a time, for errno's sake.
+template <class V>
+CONTRASTIVE_INLINE V sqrt(V v) {
+#if defined(__x86_64__) && !defined(__clang__)  // which holds asm to the file's instruction set, not the caller's
+  V root;
+  if constexpr (sizeof(V) == 16 && sizeof(v[0]) == 4)
+    asm("sqrtps %1, %0" : "=x"(root) : "x"(v));
+  else if constexpr (sizeof(V) == 16)
+    asm("sqrtpd %1, %0" : "=x"(root) : "x"(v));
+  else if constexpr (sizeof(v[0]) == 4)
+    asm("vsqrtps %1, %0" : "=v"(root) : "v"(v));
+  else
+    asm("vsqrtpd %1, %0" : "=v"(root) : "v"(v));
+  return root;
+#else
+  for (int i = 0; i < size_v<V>; ++i) v[i] = std::sqrt(v[i]);
+  return v;
+#endif
 }
 
 /// Sum and maximum over the lanes, in a fixed tree.

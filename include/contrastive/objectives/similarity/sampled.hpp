@@ -56,6 +56,21 @@ class DrawnRows {
   std::vector<std::int32_t> ends_;   // (queries, stretches + 1)
 };
 
+/// Four drawn rows of a table, those eight further asked for. Past the last row, the first once more.
+template <class C>
+struct FourRows {
+  const C* row[4];
+
+  CONTRASTIVE_INLINE FourRows(const C* table, const std::int32_t* drawn, std::int64_t k, std::int64_t count,
+                              std::int64_t D) {
+    for (std::int64_t ahead = k + 8; ahead < k + 12 && ahead < count; ++ahead)
+      for (std::int64_t d = 0; d < D; d += 64 / static_cast<int>(sizeof(C)))
+        __builtin_prefetch(table + drawn[ahead] * D + d);
+#pragma GCC unroll 4
+    for (int j = 0; j < 4; ++j) row[j] = table + drawn[k + j < count ? k + j : k] * D;
+  }
+};
+
 /// scores[k] = f . table[drawn[k]]
 template <class C>
 struct ScoreDrawn {
@@ -64,20 +79,21 @@ struct ScoreDrawn {
                                      std::int64_t D, C* scores) {
     using V = typename Tiling<Isa, C>::V;
     constexpr int L = Tiling<Isa, C>::lanes;
-    for (std::int64_t k = 0; k < count; ++k) {
-      if (k + 8 < count)
-        for (std::int64_t d = 0; d < D; d += 64 / static_cast<int>(sizeof(C)))
-          __builtin_prefetch(table + drawn[k + 8] * D + d);
-      const C* const row = table + drawn[k] * D;
+    for (std::int64_t k = 0; k < count; k += 4) {
+      const auto [row] = FourRows<C>(table, drawn, k, count, D);
       V sum[4] = {};
       std::int64_t d = 0;
-      for (; d + 4 * L <= D; d += 4 * L)
+      for (; d + L <= D; d += L) {
+        const V left = simd::load<V>(f + d);
 #pragma GCC unroll 4
-        for (int v = 0; v < 4; ++v) sum[v] += simd::load<V>(f + d + v * L) * simd::load<V>(row + d + v * L);
-      for (; d + L <= D; d += L) sum[0] += simd::load<V>(f + d) * simd::load<V>(row + d);
-      C total = simd::sum((sum[0] + sum[1]) + (sum[2] + sum[3]));
-      for (; d < D; ++d) total += f[d] * row[d];
-      scores[k] = total;
+        for (int j = 0; j < 4; ++j) sum[j] += left * simd::load<V>(row[j] + d);
+      }
+      C total[4];
+#pragma GCC unroll 4
+      for (int j = 0; j < 4; ++j) total[j] = simd::sum(sum[j]);
+      for (; d < D; ++d)
+        for (int j = 0; j < 4; ++j) total[j] += f[d] * row[j][d];
+      for (int j = 0; j < 4 && k + j < count; ++j) scores[k + j] = total[j];
     }
   }
 };
@@ -109,17 +125,10 @@ struct AddDrawn {
     using V = typename Tiling<Isa, C>::V;
     constexpr int L = Tiling<Isa, C>::lanes;
     for (std::int64_t k = 0; k < count; k += 4) {
-      for (std::int64_t ahead = k + 8; ahead < k + 12 && ahead < count; ++ahead)
-        for (std::int64_t d = 0; d < D; d += 64 / static_cast<int>(sizeof(C)))
-          __builtin_prefetch(table + drawn[ahead] * D + d);
-      const C* row[4];  // past the last row, the first once more, times 0
+      const auto [row] = FourRows<C>(table, drawn, k, count, D);
       C slope[4];
 #pragma GCC unroll 4
-      for (int j = 0; j < 4; ++j) {
-        const bool there = k + j < count;
-        row[j] = table + drawn[there ? k + j : k] * D;
-        slope[j] = there ? slopes[k + j] : C(0);
-      }
+      for (int j = 0; j < 4; ++j) slope[j] = k + j < count ? slopes[k + j] : C(0);
       std::int64_t d = 0;
       for (; d + L <= D; d += L)
         simd::store(df + d, simd::load<V>(df + d) +
