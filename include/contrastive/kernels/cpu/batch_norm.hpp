@@ -140,7 +140,8 @@ struct BatchNormGradSums {
   template <class Isa>
   CONTRASTIVE_INLINE static void run(const T* x, const T* dy, BatchNormGate<T> gate, const A* mean, std::int64_t rows,
                                      std::int64_t C, double* sum, double* product, bool past_cache, T* dresidual) {
-    column_sums<2, T, simd::native<Isa, T>>(rows, C, {sum, product}, Add{x, dy, gate, mean, past_cache, dresidual});
+    column_sums<2, T, simd::native<Isa, T>>(rows, C, {sum, product}, Add{x, dy, gate, mean, past_cache, dresidual},
+                                            dresidual != nullptr);
     if (past_cache) simd::finish_streams();
   }
 };

@@ -39,11 +39,13 @@ struct RowSum {
 };
 
 /// `count` sums a column over rows of C: `add(at, c, sums)` adds element `at` of column c, a vector of them, and `add.one`
-/// a single one. Rows are read one after the other, as memory likes it (columns first take twice the time), and the sums
-/// of `column_tile` columns stay in the first-level cache meanwhile: in T's compute type over `float_rows`, then in double.
+/// a single one. Rows are read one after the other, as memory likes it (columns first take twice the time), four at a time
+/// unless `add` writes to memory too, which wants one stream. The sums of `column_tile` columns stay in the first-level
+/// cache meanwhile: in T's compute type over `float_rows`, then in double.
 inline constexpr int column_tile = 1024, float_rows = 256;
 template <int count, class T, class V, class Add>
-CONTRASTIVE_INLINE void column_sums(std::int64_t rows, std::int64_t C, double* const (&out)[count], const Add& add) {
+CONTRASTIVE_INLINE void column_sums(std::int64_t rows, std::int64_t C, double* const (&out)[count], const Add& add,
+                                    bool writes = false) {
   using A = compute_t<T>;
   constexpr int L = simd::size_v<V>;
   for (std::int64_t from = 0; from < C; from += column_tile) {
@@ -52,18 +54,22 @@ CONTRASTIVE_INLINE void column_sums(std::int64_t rows, std::int64_t C, double* c
     for (std::int64_t first = 0; first < rows; first += float_rows) {
       A sums[count][column_tile];
       for (int k = 0; k < count; ++k) std::fill(sums[k], sums[k] + wide, A(0));
-      for (std::int64_t r = first; r < rows && r < first + float_rows; ++r) {
+      const std::int64_t stop = rows - first < float_rows ? rows : first + float_rows;
+      for (std::int64_t r = first, some; r < stop; r += some) {
+        some = writes || stop - r < 4 ? 1 : 4;
         std::int64_t c = 0, at = r * C + from;
         for (; c + L <= wide; c += L, at += L) {
           V s[count];
           for (int k = 0; k < count; ++k) s[k] = simd::load<V>(sums[k] + c);
           add(at, from + c, s);
+          if (some == 4)
+            for (int i = 1; i < 4; ++i) add(at + i * C, from + c, s);
           for (int k = 0; k < count; ++k) simd::store(sums[k] + c, s[k]);
         }
         for (; c < wide; ++c, ++at) {
           A s[count];
           for (int k = 0; k < count; ++k) s[k] = sums[k][c];
-          add.one(at, from + c, s);
+          for (int i = 0; i < some; ++i) add.one(at + i * C, from + c, s);
           for (int k = 0; k < count; ++k) sums[k][c] = s[k];
         }
       }
