@@ -5,6 +5,7 @@
 #include <benchmark/benchmark.h>
 
 #include <string>
+#include <vector>
 
 #include "contrastive/nn/batch_norm.hpp"
 #include "contrastive/nn/init.hpp"
@@ -26,32 +27,43 @@ void copy(benchmark::State& state) {
 BENCHMARK(copy)->UseRealTime();
 
 /// Forward: the statistics read x, the second pass reads x and writes y. Backward: both passes read x and dy, the
-/// second writes dx.
+/// second writes dx. Each call finds its data in memory, as in a step, where a convolution has been in between: it takes
+/// the next of several sets, 256 MB together.
 void batch_norm_relu(benchmark::State& state, DType dtype, bool backward) {
   const std::int64_t C = state.range(0), size = state.range(1);
-  const Tensor x = init::normal({128, size, size, C}, 1, Rng(1)).to(dtype), y(x.shape(), dtype), dx(x.shape(), dtype);
-  const Tensor dy = init::normal(x.shape(), 1, Rng(2)).to(dtype), weight = Tensor::full({C}, 1),
-               bias = Tensor::zeros({C});
-  const Tensor mean({1, C}), var({1, C}), dweight({C}), dbias({C});
-  const KernelTable& k = x.kernels();
-  const auto forward = [&] {
-    k.batch_norm_stats(x.view(), mean.view(), var.view());
-    k.batch_norm(x.view(), mean.view(), var.view(), 1e-5, weight.view(), bias.view(), {}, true, y.view());
+  struct Set {
+    Tensor x, dy, y;  // y: what is written, dx too
   };
-  forward();
-  for (auto _ : state) {
-    if (backward)
-      k.batch_norm_grad(x.view(), {}, mean.view(), var.view(), 1e-5, weight.view(), bias.view(), true, false, dy.view(),
-                        dx.view(), dweight.view(), dbias.view(), {});
-    else
-      forward();
+  std::vector<Set> sets;
+  for (double bytes = 0; bytes < 256e6; bytes += 3.0 * static_cast<double>(sets.back().x.count() * size_of(dtype))) {
+    const Tensor x = init::normal({128, size, size, C}, 1, Rng(1)).to(dtype), dy = init::normal(x.shape(), 1, Rng(2));
+    sets.push_back({x, dy.to(dtype), Tensor(x.shape(), dtype)});
   }
-  moved(state, (backward ? 5.0 : 3.0) * static_cast<double>(size_of(dtype)) * static_cast<double>(x.count()));
+  const Tensor weight = Tensor::full({C}, 1), bias = Tensor::zeros({C});
+  const Tensor mean({1, C}), var({1, C}), dweight({C}), dbias({C});
+  const KernelTable& k = mean.kernels();
+  const auto forward = [&](const Set& set) {
+    k.batch_norm_stats(set.x.view(), mean.view(), var.view());
+    k.batch_norm(set.x.view(), mean.view(), var.view(), 1e-5, weight.view(), bias.view(), {}, true, set.y.view());
+  };
+  for (const Set& set : sets) forward(set);
+  std::size_t next = 0;
+  for (auto _ : state) {
+    const Set& set = sets[next++ % sets.size()];
+    if (backward)
+      k.batch_norm_grad(set.x.view(), {}, mean.view(), var.view(), 1e-5, weight.view(), bias.view(), true, false,
+                        set.dy.view(), set.y.view(), dweight.view(), dbias.view(), {});
+    else
+      forward(set);
+  }
+  moved(state, (backward ? 5.0 : 3.0) * static_cast<double>(size_of(dtype) * sets[0].x.count()));
 }
-BENCHMARK_CAPTURE(batch_norm_relu, forward / f32, DType::f32, false)->Args({64, 32})->Args({512, 4})->UseRealTime();
-BENCHMARK_CAPTURE(batch_norm_relu, forward / bf16, DType::bf16, false)->Args({64, 32})->Args({512, 4})->UseRealTime();
-BENCHMARK_CAPTURE(batch_norm_relu, backward / f32, DType::f32, true)->Args({64, 32})->Args({512, 4})->UseRealTime();
-BENCHMARK_CAPTURE(batch_norm_relu, backward / bf16, DType::bf16, true)->Args({64, 32})->Args({512, 4})->UseRealTime();
+#define EACH_SHAPE \
+  ->Args({64, 32})->Args({128, 16})->Args({256, 8})->Args({512, 4})->UseRealTime()->Unit(benchmark::kMillisecond)
+BENCHMARK_CAPTURE(batch_norm_relu, forward / f32, DType::f32, false) EACH_SHAPE;
+BENCHMARK_CAPTURE(batch_norm_relu, forward / bf16, DType::bf16, false) EACH_SHAPE;
+BENCHMARK_CAPTURE(batch_norm_relu, backward / f32, DType::f32, true) EACH_SHAPE;
+BENCHMARK_CAPTURE(batch_norm_relu, backward / bf16, DType::bf16, true) EACH_SHAPE;
 
 /// A 3x3 convolution and what follows it: the statistics of its output, or the sum of its gradient with another.
 enum class Follows { statistics, sum };
@@ -71,10 +83,9 @@ void convolution(benchmark::State& state, Follows follows, bool together) {
     }
   }
 }
-#define EACH_SHAPE \
-  ->Args({64, 32})->Args({128, 16})->Args({256, 8})->Args({512, 4})->UseRealTime()->Unit(benchmark::kMillisecond)
 BENCHMARK_CAPTURE(convolution, statistics_after, Follows::statistics, false) EACH_SHAPE;
-BENCHMARK_CAPTURE(convolution, statistics_together, Follows::statistics, true) EACH_SHAPE;
+BENCHMARK_CAPTURE(convolution, statistics_together, Follows::statistics, true)
+EACH_SHAPE;
 BENCHMARK_CAPTURE(convolution, sum_after, Follows::sum, false) EACH_SHAPE;
 BENCHMARK_CAPTURE(convolution, sum_together, Follows::sum, true) EACH_SHAPE;
 #undef EACH_SHAPE

@@ -20,6 +20,12 @@ namespace contrastive::cpu {
 
 namespace detail {
 
+/// Of rows that come from memory, whether four at a time come as fast as one: they are at most four lines.
+template <class T>
+constexpr bool short_rows(std::int64_t C) {
+  return C * static_cast<std::int64_t>(sizeof(T)) <= 256;
+}
+
 /// Per channel: sum of (x - pivot) and of its square over some rows. The pivot, the group's first row, keeps the
 /// squares from cancelling when the mean is large beside the spread.
 template <class T>
@@ -42,7 +48,7 @@ struct BatchNormSums {
   template <class Isa>
   CONTRASTIVE_INLINE static void run(const T* x, const T* pivot, std::int64_t rows, std::int64_t C, double* sum,
                                      double* square) {
-    column_sums<2, T, simd::native<Isa, T>>(rows, C, {sum, square}, Add{x, pivot});
+    column_sums<2, T, simd::native<Isa, T>>(rows, C, {sum, square}, Add{x, pivot}, short_rows<T>(C));
   }
 };
 
@@ -141,7 +147,7 @@ struct BatchNormGradSums {
   CONTRASTIVE_INLINE static void run(const T* x, const T* dy, BatchNormGate<T> gate, const A* mean, std::int64_t rows,
                                      std::int64_t C, double* sum, double* product, bool past_cache, T* dresidual) {
     column_sums<2, T, simd::native<Isa, T>>(rows, C, {sum, product}, Add{x, dy, gate, mean, past_cache, dresidual},
-                                            dresidual != nullptr);
+                                            short_rows<T>(C) && !dresidual);
     if (past_cache) simd::finish_streams();
   }
 };
