@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: MIT
+#include <memory>
+
 #include "contrastive/ops/ops.hpp"
 #include "kernels/support.hpp"
 #include "support/catch.hpp"
@@ -51,6 +53,31 @@ TEST_CASE("products and convolutions, ours and the vendor's, agree with float64"
       }
     }
   }
+}
+
+TEST_CASE("a product adds its bias to each row") {
+  for (DType dtype : {DType::f32, DType::bf16, DType::f64}) {
+    const DType wide = dtype == DType::bf16 ? DType::f32 : dtype;
+    const double tolerance = dtype == DType::f32 ? 2e-6 : dtype == DType::bf16 ? 1e-2 : 1e-14;
+    for (const Shape& s : {Shape{1, 1, 1}, {3, 7, 5}, {200, 65, 31}, {300, 96, 0}})
+      for (std::int64_t batch : {0, 3})
+        for (bool own : {false, true}) {
+          INFO(to_string(dtype) << " " << s[0] << " x " << s[1] << " x " << s[2] << " batch " << batch);
+          const auto shape = [&](std::int64_t rows, std::int64_t columns) {
+            return batch ? Shape{batch, rows, columns} : Shape{rows, columns};
+          };
+          const std::unique_ptr<Deterministic> mode = own ? std::make_unique<Deterministic>() : nullptr;
+          const Tensor a = random(shape(s[0], s[2]), 1, dtype), b = random(shape(s[1], s[2]), 2, dtype);
+          const Tensor bias = random({s[1]}, 3, wide);
+          const Tensor want = matmul(a.to(DType::f64), b.to(DType::f64), false, true) + bias.to(DType::f64);
+          const Tensor y = matmul(a, b, false, true, 1, bias);
+          CHECK(relative_error(y, want) < tolerance);
+          CHECK(y.dtype() == dtype);
+        }
+  }
+  const Tensor x = random({2, 3}, 1), w = random({4, 3}, 2);
+  CHECK_THROWS_WITH(matmul(x, w, false, true, 1, random({3}, 3)), Contains("[bias] expected (4) of f32 for (2, 4)"));
+  CHECK_THROWS_WITH(matmul(x, w, false, true, 2, random({4}, 3)), Contains("[matmul] a bias goes with alpha 1, got 2"));
 }
 
 TEST_CASE("a product overwrites what its output memory held, and a beta keeps it") {

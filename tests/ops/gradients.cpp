@@ -59,6 +59,8 @@ TEST_CASE("gradients of products, windows and norms") {
     for (bool tb : {false, true}) {
       const auto product = [=](Inputs x) { return matmul(x[0], x[1], ta, tb, 0.3); };
       check("matmul", product, {random(ta ? Shape{7, 3} : Shape{3, 7}, 1), random(tb ? Shape{5, 7} : Shape{7, 5}, 2)});
+      check("matmul with bias", [=](Inputs x) { return matmul(x[0], x[1], ta, tb, 1, x[2]); },
+            {random(ta ? Shape{7, 3} : Shape{3, 7}, 1), random(tb ? Shape{5, 7} : Shape{7, 5}, 2), random({5}, 3)});
       check("matmul, batch", product,
             {random(ta ? Shape{2, 7, 3} : Shape{2, 3, 7}, 1), random(tb ? Shape{2, 5, 7} : Shape{2, 7, 5}, 2)});
     }

@@ -31,6 +31,7 @@ A local(A argument) {
     if (D != Device::cpu) argument.data = moved(argument.data, -distance);
     argument.device = Device::cpu;
   }
+  if constexpr (std::is_same_v<A, MatmulSpec>) argument.bias = local<D>(argument.bias);
   return argument;
 }
 

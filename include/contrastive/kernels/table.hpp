@@ -10,12 +10,14 @@
 
 namespace contrastive {
 
-/// y = alpha op(a) op(b) + beta y, where op transposes when asked. 2-D, or 3-D with one product a batch entry.
+/// y = alpha op(a) op(b) + beta y, where op transposes when asked. 2-D, or 3-D with one product a batch entry. A bias,
+/// one number a column and f32 beside bf16, is added to each row; only where alpha is 1 and beta 0.
 struct MatmulSpec {
   bool transpose_a = false;
   bool transpose_b = false;
   double alpha = 1;
   double beta = 0;
+  View bias{};
 };
 
 /// Window of a convolution or pooling over (N, H, W, C), the same in both directions.
@@ -66,7 +68,8 @@ struct KernelTable {
 
   // Elementwise.
   // y = f(x [+ bias]), bias (C) over the last axis, in f32 beside bf16. The gradient is taken from what was kept: y where
-  // the functor is `from_y` (bias is empty then), else x.
+  // the functor is `from_y` (bias is empty then), else x. On the CPU the gradients of map, batch norm and layer norm may
+  // be written over dy.
   std::array<void (*)(View x, View bias, double a, View y), functors::Unary::size> map;
   std::array<void (*)(View kept, View bias, View dy, double a, View dx), functors::Unary::size> map_grad;  // dx = dy df
   std::array<void (*)(View a, View b, View y), functors::Binary::size> zip;                                // broadcasts

@@ -38,13 +38,13 @@ struct Gru {
     require(x.rank() == 3 && x.size(2) == weight_ih.size(1), "[gru] expected (N, T, ", weight_ih.size(1), "), got ",
             x.shape());
     const std::int64_t N = x.size(0), T = x.size(1), D = x.size(2), H = hidden();
-    const Tensor in = add_bias(matmul(x.reshape({N * T, D}), weight_ih, false, true), bias_ih).reshape({N, T, 3 * H});
+    const Tensor in = matmul(x.reshape({N * T, D}), weight_ih, false, true, 1, bias_ih).reshape({N, T, 3 * H});
     Tensor h = Tensor::zeros({N, H}, x.dtype(), x.device());
     std::vector<Tensor> states;
     const auto part = [H](const Tensor& gates, int which) { return narrow(gates, 1, which * H, (which + 1) * H); };
     for (std::int64_t t = 0; t < T; ++t) {
       const Tensor a = narrow(in, 1, t, t + 1).reshape({N, 3 * H});
-      const Tensor b = add_bias(matmul(h, weight_hh, false, true), bias_hh);
+      const Tensor b = matmul(h, weight_hh, false, true, 1, bias_hh);
       const Tensor r = sigmoid(part(a, 0) + part(b, 0)), z = sigmoid(part(a, 1) + part(b, 1));
       const Tensor n = tanh(part(a, 2) + r * part(b, 2));
       h = n + z * (h - n);

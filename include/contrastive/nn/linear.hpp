@@ -22,13 +22,10 @@ struct Linear {
     if (with_bias) bias = Parameter(init::uniform({out}, bound, rng / "bias"));
   }
 
-  Tensor operator()(const Tensor& x) const {
-    const Tensor y = product(x);
-    return bias.defined() ? add_bias(y, bias) : y;
-  }
+  Tensor operator()(const Tensor& x) const { return product(x, bias); }
   /// The activation of it, with the bias in the same pass.
-  Tensor relu(const Tensor& x) const { return contrastive::relu(product(x), bias); }
-  Tensor gelu(const Tensor& x) const { return contrastive::gelu(product(x), bias); }
+  Tensor relu(const Tensor& x) const { return contrastive::relu(product(x, {}), bias); }
+  Tensor gelu(const Tensor& x) const { return contrastive::gelu(product(x, {}), bias); }
 
   template <class F>
   void members(F&& f) {
@@ -37,12 +34,12 @@ struct Linear {
   }
 
  private:
-  Tensor product(const Tensor& x) const {
+  Tensor product(const Tensor& x, const Tensor& with) const {
     const Tensor w = standardize ? standardized(weight) : Tensor(weight);
-    if (x.rank() <= 2) return matmul(x, w, false, true);
+    if (x.rank() <= 2) return matmul(x, w, false, true, 1, with);
     Shape shape = x.shape();
     shape[-1] = w.size(0);
-    return matmul(x.reshape({-1, x.size(-1)}), w, false, true).reshape(shape);
+    return matmul(x.reshape({-1, x.size(-1)}), w, false, true, 1, with).reshape(shape);
   }
 };
 

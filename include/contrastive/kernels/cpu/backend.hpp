@@ -55,9 +55,17 @@ inline View widened(const View& x, int which) {
 
 inline void matmul(View a, View b, View y, MatmulSpec spec) {
   if (y.count() == 0) return;
-  if ((spec.transpose_a ? a.shape[-2] : a.shape[-1]) == 0)
-    return spec.beta == 0 ? fill(y, 0) : map<functors::Scale>(y, {}, spec.beta, y);
-  CONTRASTIVE_VENDOR_OR_OWN(y.dtype == DType::f64 ? y.dtype : a.dtype, matmul, a, b, y, spec);
+  const bool empty = (spec.transpose_a ? a.shape[-2] : a.shape[-1]) == 0;
+#if defined(CONTRASTIVE_WITH_ONEDNN)
+  if (!empty && vendor(y.dtype == DType::f64 ? y.dtype : a.dtype)) return onednn::matmul(a, b, y, spec);
+#endif
+  if (!empty)
+    own_matmul(a, b, y, spec);
+  else if (spec.beta == 0)
+    fill(y, 0);
+  else
+    map<functors::Scale>(y, {}, spec.beta, y);
+  if (spec.bias.data) map<functors::Shift>(y, spec.bias, 0, y);
 }
 inline void conv2d(View x, View w, View y, WindowSpec spec) {
   if (y.count() == 0) return;

@@ -211,7 +211,8 @@ void gemm(std::int64_t M, std::int64_t N, std::int64_t K, C alpha, const Operand
 
 }  // namespace detail
 
-/// The product of views, for any mix of floating dtypes; computed in f64 when the output is f64, else in f32.
+/// The product of views, without the bias, for any mix of floating dtypes; computed in f64 when the output is f64, else
+/// in f32.
 inline void own_matmul(View a, View b, View y, MatmulSpec spec) {
   const int rank = y.shape.rank;
   const std::int64_t batch = rank == 3 ? y.shape[0] : 1, M = y.shape[-2], N = y.shape[-1];

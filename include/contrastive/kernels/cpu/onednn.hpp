@@ -229,31 +229,37 @@ inline void matmul(View a, View b, View y, MatmulSpec spec) {
   };
   guarded("matmul", [&] {
     const memory::desc da = desc(a, spec.transpose_a), db = desc(b, spec.transpose_b), dy = desc(y, false);
-    Cached& entry = cached(
-        key_of('m', a.shape, b.shape, spec.transpose_a, spec.transpose_b, spec.alpha, spec.beta, a.dtype, y.dtype),
-        [&] {
-          dnnl::post_ops after;
-          const float alpha = static_cast<float>(spec.alpha);
-          if (spec.alpha != 1)
+    memory::dims row(y.shape.rank, 1), steps(y.shape.rank, 1);
+    row.back() = y.shape[-1];
+    const memory::desc dbias = spec.bias.data ? memory::desc(row, type(spec.bias.dtype), steps) : memory::desc();
+    const auto make = [&] {
+      dnnl::post_ops after;
+      const float alpha = static_cast<float>(spec.alpha);
+      if (spec.alpha != 1)
 #if DNNL_VERSION_MAJOR >= 3
-            after.append_eltwise(dnnl::algorithm::eltwise_linear, alpha, 0.f);
+        after.append_eltwise(dnnl::algorithm::eltwise_linear, alpha, 0.f);
 #else
-                               after.append_eltwise(1.f, dnnl::algorithm::eltwise_linear, alpha, 0.f);
+        after.append_eltwise(1.f, dnnl::algorithm::eltwise_linear, alpha, 0.f);
 #endif
-          if (spec.beta != 0) after.append_sum(static_cast<float>(spec.beta));
-          dnnl::primitive_attr attributes = in_our_memory();
-          attributes.set_post_ops(after);
+      if (spec.beta != 0) after.append_sum(static_cast<float>(spec.beta));
+      dnnl::primitive_attr attributes = in_our_memory();
+      attributes.set_post_ops(after);
 #if DNNL_VERSION_MAJOR >= 3
-          const dnnl::matmul::primitive_desc pd(engine(), da, db, dy, attributes);
+      const dnnl::matmul::primitive_desc pd(engine(), da, db, dbias, dy, attributes);
 #else
-                             const dnnl::matmul::primitive_desc pd(dnnl::matmul::desc(da, db, dy), attributes, engine());
+      const dnnl::matmul::primitive_desc pd(dnnl::matmul::desc(da, db, dbias, dy), attributes, engine());
 #endif
-          return Cached{dnnl::matmul(pd), {}, {}, {}, {}, pd.scratchpad_desc()};
-        });
-    entry.primitive.execute(stream(), {{DNNL_ARG_SRC, memory(da, engine(), a.data)},
-                                       {DNNL_ARG_WEIGHTS, memory(db, engine(), b.data)},
-                                       {DNNL_ARG_DST, memory(dy, engine(), y.data)},
-                                       {DNNL_ARG_SCRATCHPAD, scratchpad(entry.scratchpad)}});
+      return Cached{dnnl::matmul(pd), {}, {}, {}, {}, pd.scratchpad_desc()};
+    };
+    Cached& entry = cached(key_of('m', a.shape, b.shape, spec.transpose_a, spec.transpose_b, spec.alpha, spec.beta,
+                                  a.dtype, y.dtype, spec.bias.data != nullptr),
+                           make);
+    std::unordered_map<int, memory> arguments{{DNNL_ARG_SRC, memory(da, engine(), a.data)},
+                                              {DNNL_ARG_WEIGHTS, memory(db, engine(), b.data)},
+                                              {DNNL_ARG_DST, memory(dy, engine(), y.data)},
+                                              {DNNL_ARG_SCRATCHPAD, scratchpad(entry.scratchpad)}};
+    if (spec.bias.data) arguments.emplace(DNNL_ARG_BIAS, memory(dbias, engine(), spec.bias.data));
+    entry.primitive.execute(stream(), arguments);
     stream().wait();
   });
 }

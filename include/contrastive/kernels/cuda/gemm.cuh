@@ -143,8 +143,12 @@ class Converted {
 inline void matmul(View a, View b, View y, MatmulSpec spec) {
   if (y.count() == 0) return;
   if ((spec.transpose_a ? a.shape[-2] : a.shape[-1]) == 0) {
-    if (spec.beta == 0) return fill(y, 0);
-    return map<functors::Scale>(y, {}, spec.beta, y);
+    if (spec.beta == 0)
+      fill(y, 0);
+    else
+      map<functors::Scale>(y, {}, spec.beta, y);
+    if (spec.bias.data) map<functors::Shift>(y, spec.bias, 0, y);
+    return;
   }
   const bool narrow = a.dtype == DType::bf16 || b.dtype == DType::bf16;
   const auto product = [&](DType compute) {
@@ -167,6 +171,7 @@ inline void matmul(View a, View b, View y, MatmulSpec spec) {
                          Context::workspace_bytes, device.stream),
           "cublasLtMatmul");
     if (cy.copied()) cast(cy.view(), y);
+    if (spec.bias.data) map<functors::Shift>(y, spec.bias, 0, y);
     return true;
   };
   if (y.dtype == DType::f64 ? product(DType::f64) : product(narrow ? DType::bf16 : DType::f32)) return;
