@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: MIT
+#include <functional>
 #include <thread>
+#include <utility>
+#include <vector>
 
+#include "contrastive/nn/init.hpp"
 #include "contrastive/ops/ops.hpp"
 #include "support/catch.hpp"
 
@@ -64,6 +68,49 @@ TEST_CASE("a gradient shared by two inputs is not written through") {
   (sum(a + b) + sum(a * 3)).backward();
   CHECK(a.grad().data<float>()[0] == 4);
   CHECK(b.grad().data<float>()[0] == 1);
+}
+
+TEST_CASE("a gradient is turned into the next one where it lies, but not while something else holds it") {
+  const auto bits = [](const Tensor& x) { return std::vector<float>(x.data<float>(), x.data<float>() + x.count()); };
+  const auto leaf = [](std::uint64_t seed) {
+    Tensor x = init::normal({64, 96}, 1, Rng(seed));
+    x.set_requires_grad(true);
+    return x;
+  };
+  const Tensor weight = init::normal({96}, 1, Rng(8)), bias = init::normal({96}, 1, Rng(9));
+  using Op = std::function<Tensor(const Tensor&)>;
+  const auto normed = [&](const Tensor& x, BatchNormArguments with) {
+    const auto [mean, var] = batch_norm_statistics(x);
+    with.weight = weight, with.bias = bias;
+    return batch_norm(x, mean, var, false, with);
+  };
+  const std::pair<const char*, Op> ops[] = {
+      {"gelu", [](const Tensor& x) { return gelu(x); }},
+      {"sigmoid", [](const Tensor& x) { return sigmoid(x); }},
+      {"layer norm", [&](const Tensor& x) { return layer_norm(x, weight, bias, 1e-5); }},
+      {"batch norm", [&](const Tensor& x) { return normed(x, {}); }},
+      {"with ReLU", [&](const Tensor& x) { return normed(x, {.relu = true}); }},
+      {"with a residual", [&](const Tensor& x) { return normed(x, {.residual = x}); }},
+      {"with both", [&](const Tensor& x) { return normed(x, {.residual = x, .relu = true}); }}};
+  for (const auto& [name, op] : ops) {
+    INFO(name);
+    const Tensor given = init::normal({64, 96}, 1, Rng(5)), before = given.clone();
+    const Tensor x = leaf(1), a = leaf(1), b = leaf(1), c = leaf(1), residual = leaf(2);
+    op(x).backward(given);  // held here
+    CHECK(bits(given) == bits(before));
+    (op(a) + op(b)).backward(given);  // held by the other summand
+    CHECK(bits(given) == bits(before));
+    CHECK(bits(a.grad()) == bits(x.grad()));
+    CHECK(bits(b.grad()) == bits(x.grad()));
+    (op(c) * 1.0).backward(given);  // by nothing
+    CHECK(bits(c.grad()) == bits(x.grad()));
+  }
+  const Tensor x = leaf(1), y = gelu(gelu(gelu(x)));
+  const Tensor given = init::normal({64, 96}, 1, Rng(5));
+  reset_peak_memory();
+  const std::size_t before = peak_memory();
+  y.backward(given);
+  CHECK(peak_memory() == before + x.count() * sizeof(float));  // one for three
 }
 
 TEST_CASE("a step finds the same memory again, and the peak is known") {

@@ -38,11 +38,12 @@ Tensor unary(const Tensor& x, double a = 0, const Tensor& bias = {}) {
   x.kernels().map[place](x.view(), bias.view(), a, y.view());
   if (!recording({&x, &bias})) return y;
   return record(y, [dx = Grad(x), dbias = Grad(bias), kept = from_y ? y : x.detach(),
-                    bias = from_y ? Tensor() : bias.detach(), a](const Tensor& dy) {
-    const Tensor d(kept.shape(), kept.dtype(), kept.device());
-    kept.kernels().map_grad[place](kept.view(), bias.view(), dy.view(), a, d.view());
+                    bias = from_y ? Tensor() : bias.detach(), a](Tensor& dy) {
+    const View given = dy.view();
+    Tensor d = room_over(dy, kept);
+    kept.kernels().map_grad[place](kept.view(), bias.view(), given, a, d.view());
     if (dbias) dbias.add(detail::sum_to_shape(d, {d.size(-1)}).to(d.dtype() == DType::bf16 ? DType::f32 : d.dtype()));
-    if (dx) dx.add(d);
+    if (dx) dx.add(std::move(d));
   });
 }
 

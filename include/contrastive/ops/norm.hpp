@@ -48,21 +48,23 @@ inline Tensor batch_norm(const Tensor& x, const Tensor& mean, const Tensor& var,
   return record(y, [dx = Grad(x), dweight = Grad(with.weight), dbias = Grad(with.bias), dresidual = Grad(with.residual),
                     x = x.detach(), y = with.relu && with.residual.defined() ? y : Tensor(), mean, var,
                     weight = with.weight.detach(), bias = with.bias.detach(), relu = with.relu, eps = with.eps,
-                    frozen](const Tensor& dy) {
+                    frozen](Tensor& dy) {
     const auto room = [](const Grad& wanted, const Shape& shape, DType dtype, Device device) {
       return wanted ? Tensor(shape, dtype, device) : Tensor();
     };
     const Shape channels{x.size(-1)};
-    const Tensor gx = room(dx, x.shape(), x.dtype(), x.device());
+    const bool passes_on = dresidual && !relu;  // the residual then sees dy itself
+    const View given = dy.view();
+    Tensor gx = dx && !passes_on ? room_over(dy, x) : room(dx, x.shape(), x.dtype(), x.device());
     const Tensor gw = room(dweight, channels, mean.dtype(), x.device());
     const Tensor gb = room(dbias, channels, mean.dtype(), x.device());
-    const Tensor gr = relu ? room(dresidual, x.shape(), x.dtype(), x.device()) : Tensor();
+    Tensor gr = relu ? room(dresidual, x.shape(), x.dtype(), x.device()) : Tensor();
     x.kernels().batch_norm_grad(x.view(), y.view(), mean.view(), var.view(), eps, weight.view(), bias.view(), relu,
-                                frozen, dy.view(), gx.view(), gw.view(), gb.view(), gr.view());
-    if (dx) dx.add(gx);
+                                frozen, given, gx.view(), gw.view(), gb.view(), gr.view());
+    if (dx) dx.add(std::move(gx));
     if (dweight) dweight.add(gw);
     if (dbias) dbias.add(gb);
-    if (dresidual) dresidual.add(relu ? gr : dy);  // without a ReLU the residual sees dy itself
+    if (dresidual) dresidual.add(passes_on ? std::move(dy) : std::move(gr));
   });
 }
 
@@ -82,15 +84,16 @@ inline Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bi
   x.kernels().layer_norm(x.view(), weight.view(), bias.view(), eps, y.view(), mean.view(), spread.view());
   if (!recording({&x, &weight, &bias})) return y;
   return record(y, [dx = Grad(x), dweight = Grad(weight), dbias = Grad(bias), x = x.detach(), mean, spread,
-                    weight = weight.detach()](const Tensor& dy) {
+                    weight = weight.detach()](Tensor& dy) {
     const auto room = [&](const Grad& wanted, const Shape& shape, DType dtype) {
       return wanted ? Tensor(shape, dtype, x.device()) : Tensor();
     };
-    const Tensor gx = room(dx, x.shape(), x.dtype());
+    const View given = dy.view();
+    Tensor gx = dx ? room_over(dy, x) : Tensor();
     const Tensor gw = room(dweight, {x.size(-1)}, mean.dtype()), gb = room(dbias, {x.size(-1)}, mean.dtype());
-    x.kernels().layer_norm_grad(x.view(), mean.view(), spread.view(), weight.view(), dy.view(), gx.view(), gw.view(),
+    x.kernels().layer_norm_grad(x.view(), mean.view(), spread.view(), weight.view(), given, gx.view(), gw.view(),
                                 gb.view());
-    if (dx) dx.add(gx);
+    if (dx) dx.add(std::move(gx));
     if (dweight) dweight.add(gw);
     if (dbias) dbias.add(gb);
   });

@@ -24,7 +24,7 @@ struct GradSlot {
 
 struct TapeEntry {
   std::shared_ptr<GradSlot> output;
-  std::function<void(const Tensor& dy)> backward;
+  std::function<void(Tensor& dy)> backward;  // may take dy's memory
 };
 
 inline std::vector<TapeEntry>& tape() {
@@ -94,11 +94,15 @@ class Grad {
       slot_->grad = dx.detach();
       return;
     }
-    require(dx.shape() == slot_->grad.shape(), "[backward] a gradient of ", dx.shape(), " meets one of ",
-            slot_->grad.shape());
-    if (slot_->grad.shares_memory_with_others()) slot_->grad = slot_->grad.clone();
-    dx = dx.to(slot_->grad.dtype());
-    dx.kernels().accumulate(dx.view(), slot_->grad.view());
+    Tensor& held = slot_->grad;
+    require(dx.shape() == held.shape(), "[backward] a gradient of ", dx.shape(), " meets one of ", held.shape());
+    dx = dx.detach().to(held.dtype());
+    // The sum is the same in either; the newer one is in this core's caches.
+    if (!dx.shares_memory_with_others())
+      std::swap(dx, held);
+    else if (held.shares_memory_with_others())
+      held = held.clone();
+    dx.kernels().accumulate(dx.view(), held.view());
   }
 
   /// For a kernel that can add by itself: `write(dx, add)` puts the gradient of an input like `x` into dx, or adds it to
@@ -122,6 +126,14 @@ class Grad {
 
   std::shared_ptr<detail::GradSlot> slot_;
 };
+
+/// Room for a gradient like x that is found from dy number by number, or row by row: on the CPU dy's own memory, where
+/// nothing else holds it, which costs none and is in this core's caches (dy is empty then; take its view before).
+inline Tensor room_over(Tensor& dy, const Tensor& x) {
+  const bool free = dy.device() == Device::cpu && !dy.shares_memory_with_others();
+  if (free && dy.shape() == x.shape() && dy.dtype() == x.dtype()) return std::exchange(dy, Tensor());
+  return Tensor(x.shape(), x.dtype(), x.device());
+}
 
 /// Whether an op on these inputs has to be recorded.
 inline bool recording(std::initializer_list<const Tensor*> inputs) {
@@ -186,8 +198,7 @@ inline void Tensor::backward(const Tensor& gradient) const {
       entries.pop_back();
       entry.output->spent = true;
       if (!entry.output->grad.defined()) continue;
-      const Tensor dy = std::move(entry.output->grad);
-      entry.output->grad = Tensor();
+      Tensor dy = std::exchange(entry.output->grad, Tensor());
       entry.backward(dy);
     }
   } catch (...) {

@@ -322,7 +322,8 @@ inline void batch_norm_grad(View x, View y, View mean, View var, double eps, Vie
       if (dbias.data) dbias.as<A>()[c] = static_cast<A>(total_bias[c]);
     }
     if (!dx.data) return;
-    const bool past_cache = detail::writes_past_cache(dx.as<T>(), dx.count(), C);
+    // Over dy, lines that were just read change where they are.
+    const bool past_cache = dx.data != dy.data && detail::writes_past_cache(dx.as<T>(), dx.count(), C);
     shape.each_chunk_backwards([&](std::int64_t g, std::int64_t, std::int64_t first, std::int64_t rows) {
       const T* const dz = dresiduals ? dresiduals : dys;  // what the residual got is gated already
       simd::dispatch<detail::BatchNormGradInput<T>>(
