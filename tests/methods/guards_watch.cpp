@@ -15,6 +15,7 @@
 #include "contrastive/methods/swav.hpp"
 #include "contrastive/train/trainer.hpp"
 #include "io/support.hpp"
+#include "kernels/support.hpp"
 #include "methods/on_shapes.hpp"
 #include "methods/without_guards.hpp"
 #include "support/catch.hpp"
@@ -102,15 +103,13 @@ TEST_CASE("the trainer says that embeddings have gone to one line: SimCLR withou
                  simclr_cifar(12), Shared{});
   changed.views_together = true;
   // It ends in a line or in a point, as the last bits have it: deterministic mode has the same for any number of threads.
-  set_deterministic(true);
+  const Deterministic mode;
   // Both from the same start: copies share their tensors.
   const auto with = said(clone(whole), 0.9, 25), without = said(clone(changed), 0.9, 25);
-  set_deterministic(false);
   CHECK(with.empty());
   REQUIRE_FALSE(without.empty());
-  // Below 2; to a number printed without its fraction it is 1.
-  const std::string line = "collapse: the embeddings of epoch 25 are nearly on one line (effective rank 1";
-  CHECK_THAT(without.back(), Contains(line + ".") || Contains(line + " of 32)"));
+  CHECK_THAT(without.back(),
+             Contains("collapse: the embeddings of epoch 25 are nearly on one line (effective rank 1."));
 }
 
 TEST_CASE("the trainer says that outputs are the same for all pictures: SwAV without Sinkhorn") {

@@ -95,7 +95,7 @@ TEST_CASE("a gradient is turned into the next one where it lies, but not while s
   for (const auto& [name, op] : ops) {
     INFO(name);
     const Tensor given = init::normal({64, 96}, 1, Rng(5)), before = given.clone();
-    const Tensor x = leaf(1), a = leaf(1), b = leaf(1), c = leaf(1), residual = leaf(2);
+    const Tensor x = leaf(1), a = leaf(1), b = leaf(1), c = leaf(1);
     op(x).backward(given);  // held here
     CHECK(bits(given) == bits(before));
     (op(a) + op(b)).backward(given);  // held by the other summand
