@@ -115,6 +115,18 @@ TEST_CASE("CMC's two banks score each other's views, by NCE and by softmax") {
   }
 }
 
+TEST_CASE("rows are drawn as a stream gives them, one number after the other") {
+  for (const std::uint64_t n :
+       {std::uint64_t{1}, std::uint64_t{7}, std::uint64_t{50000}, std::uint64_t{4294967295}, std::uint64_t{1} << 33})
+    for (const std::size_t K : {1, 2, 15, 16, 17, 1001}) {
+      const Rng rng = Rng(n) / K;
+      std::vector<std::int64_t> drawn(K);
+      similarity::draw_below(rng, n, drawn);
+      Stream stream(rng);
+      for (const std::int64_t number : drawn) REQUIRE(number == static_cast<std::int64_t>(stream.below(n)));
+    }
+}
+
 TEST_CASE("NCE in float32 follows float64, at a size with whole vectors") {
   const std::int64_t N = 9, D = 72, n = 100, K = 30;
   MemoryBank bank(n, D, Rng(1)), wide = bank;

@@ -76,17 +76,17 @@ Tensor sampled_loss(const char* op, const Tensor& features, const Tensor& bank, 
           drawn.sort(sampled.data<std::int64_t>() + begin * count, end - begin, count, stored,
                      D * static_cast<std::int64_t>(sizeof(C)));
           if constexpr (additive) {
-            drawn.walk([&](std::int64_t i, std::int64_t first, const std::int32_t* some, std::int64_t n) {
+            drawn.walk(rows, [&](std::int64_t i, std::int64_t first, const std::int32_t* some, std::int64_t n) {
               score(i, some, n, scores);
               finish(i, n, scores, first == 0);
               add(i, some, n, scores);
             });
           } else {
-            drawn.walk([&](std::int64_t i, std::int64_t first, const std::int32_t* some, std::int64_t n) {
+            drawn.walk(rows, [&](std::int64_t i, std::int64_t first, const std::int32_t* some, std::int64_t n) {
               score(i, some, n, scores + i * count + first);
             });
             for (std::int64_t i = 0; i < end - begin; ++i) finish(i, count, scores + i * count, true);
-            drawn.walk([&](std::int64_t i, std::int64_t first, const std::int32_t* some, std::int64_t n) {
+            drawn.walk(rows, [&](std::int64_t i, std::int64_t first, const std::int32_t* some, std::int64_t n) {
               add(i, some, n, scores + i * count + first);
             });
           }

@@ -20,7 +20,7 @@ class DrawnRows {
   void sort(const std::int64_t* drawn, std::int64_t queries, std::int64_t count, std::int64_t rows,
             std::int64_t row_bytes) {
     constexpr std::int64_t cache = 1 << 18, calls = 16;  // bytes at a time; rows that make a call worth it
-    queries_ = queries, count_ = count;
+    queries_ = queries, count_ = count, rows_ = rows, row_bytes_ = row_bytes;
     for (shift_ = 0; (row_bytes << shift_) < cache || (rows >> shift_) > count / calls + 1;) ++shift_;
     stretches_ = (rows >> shift_) + 1;
     order_.resize(static_cast<std::size_t>(queries * count));
@@ -36,12 +36,23 @@ class DrawnRows {
     }
   }
 
-  /// f(query, first, rows, count): the rows at places `first` on of the query's, one stretch after the other.
+  /// f(query, first, rows, count): the rows at places `first` on of the query's, one stretch of `table` after the other.
+  /// Where most of a stretch is drawn, the next one is on its way meanwhile.
   template <class F>
-  void walk(F&& f) const {
+  void walk(const void* table, F&& f) const {
     for (std::int64_t i = 0; i < queries_; ++i) f(i, std::int64_t{0}, order_.data() + i * count_, std::int64_t{1});
+    const char* next = static_cast<const char*>(table);
+    const char* const end = next + rows_ * row_bytes_;
+    const bool dense = queries_ * count_ > rows_;
+    const std::int64_t part = ((row_bytes_ << shift_) + queries_ - 1) / queries_;
+    const auto ahead = [&](std::int64_t bytes) {
+      for (const char* const stop = std::min(end, next + bytes); next < stop; next += 64)
+        __builtin_prefetch(next, 0, 2);
+    };
+    if (dense) ahead(row_bytes_ << shift_);
     for (std::int64_t s = 0; s < stretches_; ++s)
       for (std::int64_t i = 0; i < queries_; ++i) {
+        if (dense) ahead(part);
         // Filling moved each end to the next stretch's place.
         const std::int32_t* const ends = ends_.data() + i * (stretches_ + 1);
         const std::int64_t first = s == 0 ? 1 : ends[s - 1], last = ends[s];
@@ -50,7 +61,7 @@ class DrawnRows {
   }
 
  private:
-  std::int64_t queries_ = 0, count_ = 0, stretches_ = 0;
+  std::int64_t queries_ = 0, count_ = 0, stretches_ = 0, rows_ = 0, row_bytes_ = 0;
   int shift_ = 0;
   std::vector<std::int32_t> order_;  // (queries, count): a query's own row, then the others stretch by stretch
   std::vector<std::int32_t> ends_;   // (queries, stretches + 1)

@@ -12,6 +12,7 @@
 #include "contrastive/core/rng.hpp"
 #include "contrastive/nn/init.hpp"
 #include "contrastive/nn/module.hpp"
+#include "contrastive/objectives/similarity/draws.hpp"
 
 namespace contrastive {
 
@@ -39,11 +40,10 @@ struct MemoryBank {
     const Tensor sampled({N, K + 1}, DType::i64);
     parallel_for(N, 1, [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t i = begin; i < end; ++i) {
-        Stream stream(rng / "negatives" / static_cast<std::uint64_t>(i));
         std::int64_t* const row = sampled.data<std::int64_t>() + i * (K + 1);
         row[0] = pictures[static_cast<std::size_t>(i)];
-        for (std::int64_t k = 1; k <= K; ++k)
-          row[k] = static_cast<std::int64_t>(stream.below(static_cast<std::uint64_t>(size())));
+        similarity::draw_below(rng / "negatives" / static_cast<std::uint64_t>(i), static_cast<std::uint64_t>(size()),
+                               {row + 1, static_cast<std::size_t>(K)});
       }
     });
     return sampled;
