@@ -25,6 +25,11 @@ inline void check_bias(const Tensor& x, const Tensor& bias) {
   check_devices("bias", {&x, &bias});
 }
 
+/// Of a bias that was added to something like dy.
+inline Tensor bias_gradient(const Tensor& dy) {
+  return sum_to_shape(dy, {dy.size(-1)}).to(dy.dtype() == DType::bf16 ? DType::f32 : dy.dtype());
+}
+
 }  // namespace detail
 
 /// y = F(x [+ bias], a), bias (C) over the last axis. To make an op of a functor:
@@ -42,7 +47,7 @@ Tensor unary(const Tensor& x, double a = 0, const Tensor& bias = {}) {
     const View given = dy.view();
     Tensor d = room_over(dy, kept);
     kept.kernels().map_grad[place](kept.view(), bias.view(), given, a, d.view());
-    if (dbias) dbias.add(detail::sum_to_shape(d, {d.size(-1)}).to(d.dtype() == DType::bf16 ? DType::f32 : d.dtype()));
+    if (dbias) dbias.add(detail::bias_gradient(d));
     if (dx) dx.add(std::move(d));
   });
 }
@@ -112,9 +117,9 @@ inline Tensor add_bias(const Tensor& x, const Tensor& bias) {
   const Tensor y(x.shape(), x.dtype(), x.device());
   x.kernels().map[functors::Unary::index_of<functors::Shift>()](x.view(), bias.view(), 0, y.view());
   if (!recording({&x, &bias})) return y;
-  return record(y, [dx = Grad(x), dbias = Grad(bias), wide = bias.dtype()](const Tensor& dy) {
+  return record(y, [dx = Grad(x), dbias = Grad(bias)](const Tensor& dy) {
     if (dx) dx.add(dy);
-    if (dbias) dbias.add(detail::sum_to_shape(dy, {dy.size(-1)}).to(wide));
+    if (dbias) dbias.add(detail::bias_gradient(dy));
   });
 }
 

@@ -31,12 +31,12 @@ inline Tensor matmul(const Tensor& a, const Tensor& b, bool transpose_a = false,
   require((a.dtype() == DType::f64) == (b.dtype() == DType::f64), "[matmul] f64 meets only f64, got ",
           to_string(a.dtype()), " and ", to_string(b.dtype()));
   require(!bias.defined() || alpha == 1, "[matmul] a bias goes with alpha 1, got ", alpha);
-  check_devices("matmul", {&a, &b, &bias});
+  check_devices("matmul", {&a, &b});
   const Tensor y = detail::product(a, b, transpose_a, transpose_b, alpha, a.dtype(), bias);
   if (!recording({&a, &b, &bias})) return y;
-  return record(y, [da = Grad(a), db = Grad(b), dbias = Grad(bias), wide = bias.dtype(), a = a.detach(), b = b.detach(),
-                    transpose_a, transpose_b, alpha](const Tensor& dy) {
-    if (dbias) dbias.add(detail::sum_to_shape(dy, {dy.size(-1)}).to(wide));
+  return record(y, [da = Grad(a), db = Grad(b), dbias = Grad(bias), a = a.detach(), b = b.detach(), transpose_a,
+                    transpose_b, alpha](const Tensor& dy) {
+    if (dbias) dbias.add(detail::bias_gradient(dy));
     if (da)
       da.add(transpose_a ? detail::product(b, dy, transpose_b, true, alpha, a.dtype())
                          : detail::product(dy, b, false, !transpose_b, alpha, a.dtype()));
