@@ -3,7 +3,7 @@
 
 #include <utility>
 
-#include "contrastive/tensor/tensor.hpp"
+#include "contrastive/tensor/tape.hpp"
 
 namespace contrastive {
 
@@ -21,6 +21,29 @@ inline std::pair<Tensor, Tensor> room_for_statistics(const Tensor& x, std::int64
           x.shape(), " into ", groups, " groups of rows");
   const DType dtype = x.dtype() == DType::bf16 ? DType::f32 : x.dtype();
   return {Tensor({groups, x.size(-1)}, dtype, x.device()), Tensor({groups, x.size(-1)}, dtype, x.device())};
+}
+
+/// A batch norm on the tape. Its gradient takes two passes: dz, which is dy after the ReLU, and sums of it over the rows;
+/// then dx from both. A convolution that is the last to add to dy makes dz of it and the sums while it writes.
+struct BatchNormBackward {
+  Tensor x, y, mean, var, weight, bias;  // y: with a residual and a ReLU only
+  double eps;
+  bool relu;
+  Tensor sums{};  // (2, G, C) f64, of dz and dz (x - mean), once dy is dz
+
+  /// `write(*this, sums)` says whether it has done the first pass.
+  template <class F>
+  bool pass(F&& write) {
+    Tensor room({2, mean.size(0), mean.size(1)}, DType::f64, x.device());
+    if (!write(*this, room.view())) return false;
+    sums = std::move(room);
+    return true;
+  }
+};
+
+/// The batch norm whose output x is, where the op that asks, before it takes a Grad of x, is the first to read it.
+inline std::shared_ptr<BatchNormBackward> norm_to_pass_back(const Tensor& x) {
+  return x.requires_grad() && !x.grad_slot()->read ? x.grad_slot()->norm.lock() : nullptr;
 }
 }  // namespace detail
 
@@ -45,27 +68,31 @@ inline Tensor batch_norm(const Tensor& x, const Tensor& mean, const Tensor& var,
   x.kernels().batch_norm(x.view(), mean.view(), var.view(), with.eps, with.weight.view(), with.bias.view(),
                          with.residual.view(), with.relu, y.view());
   if (!recording({&x, &with.weight, &with.bias, &with.residual})) return y;
-  return record(y, [dx = Grad(x), dweight = Grad(with.weight), dbias = Grad(with.bias), dresidual = Grad(with.residual),
-                    x = x.detach(), y = with.relu && with.residual.defined() ? y : Tensor(), mean, var,
-                    weight = with.weight.detach(), bias = with.bias.detach(), relu = with.relu, eps = with.eps,
-                    frozen](Tensor& dy) {
+  auto norm = std::make_shared<detail::BatchNormBackward>(
+      detail::BatchNormBackward{x.detach(), with.relu && with.residual.defined() ? y : Tensor(), mean, var,
+                                with.weight.detach(), with.bias.detach(), with.eps, with.relu});
+  const Tensor recorded = record(y, [dx = Grad(x), dweight = Grad(with.weight), dbias = Grad(with.bias),
+                                     dresidual = Grad(with.residual), norm, frozen](Tensor& dy) {
+    const auto& [x, y, mean, var, weight, bias, eps, relu, sums] = *norm;
     const auto room = [](const Grad& wanted, const Shape& shape, DType dtype, Device device) {
       return wanted ? Tensor(shape, dtype, device) : Tensor();
     };
     const Shape channels{x.size(-1)};
-    const bool passes_on = dresidual && !relu;  // the residual then sees dy itself
+    const bool passes_on = dresidual && (!relu || sums.defined());  // the residual then sees dy itself
     const View given = dy.view();
     Tensor gx = dx && !passes_on ? room_over(dy, x) : room(dx, x.shape(), x.dtype(), x.device());
     const Tensor gw = room(dweight, channels, mean.dtype(), x.device());
     const Tensor gb = room(dbias, channels, mean.dtype(), x.device());
-    Tensor gr = relu ? room(dresidual, x.shape(), x.dtype(), x.device()) : Tensor();
+    Tensor gr = passes_on ? Tensor() : room(dresidual, x.shape(), x.dtype(), x.device());
     x.kernels().batch_norm_grad(x.view(), y.view(), mean.view(), var.view(), eps, weight.view(), bias.view(), relu,
-                                frozen, given, gx.view(), gw.view(), gb.view(), gr.view());
+                                frozen, given, sums.view(), gx.view(), gw.view(), gb.view(), gr.view());
     if (dx) dx.add(std::move(gx));
     if (dweight) dweight.add(gw);
     if (dbias) dbias.add(gb);
     if (dresidual) dresidual.add(passes_on ? std::move(dy) : std::move(gr));
   });
+  recorded.grad_slot()->norm = norm;
+  return recorded;
 }
 
 /// Layer norm over the last axis (Ba et al. 2016, arXiv:1607.06450), with the biased variance of each row:

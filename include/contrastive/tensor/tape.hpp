@@ -16,10 +16,14 @@ namespace contrastive {
 
 namespace detail {
 
+struct BatchNormBackward;  // ops/norm.hpp
+
 struct GradSlot {
   Tensor grad;
   bool wanted = true;  // false for a frozen leaf
   bool spent = false;  // a computed tensor whose place on the tape is gone
+  bool read = false;   // by an op on the tape; the first that reads it is the last to add to its gradient
+  std::weak_ptr<BatchNormBackward> norm;  // whose output this is
 };
 
 struct TapeEntry {
@@ -82,7 +86,9 @@ inline bool training() { return detail::training(); }
 /// Where an op's backward puts the gradient of one input. Empty when that input wants none.
 class Grad {
  public:
-  explicit Grad(const Tensor& x) : slot_(x.requires_grad() ? x.grad_slot() : nullptr) {}
+  explicit Grad(const Tensor& x) : slot_(x.requires_grad() ? x.grad_slot() : nullptr) {
+    if (slot_) slot_->read = true;
+  }
 
   explicit operator bool() const { return slot_ != nullptr; }
 
@@ -112,14 +118,21 @@ class Grad {
     if (!slot_) return;
     check_open();
     const Tensor& held = slot_->grad;
-    if (held.defined() && held.dtype() == x.dtype() && held.shape() == x.shape() && !held.shares_memory_with_others())
-      return write(held, true);
-    const Tensor dx(x.shape(), x.dtype(), x.device());
+    if (adds_to_held(x)) return write(held, true);
+    Tensor dx(x.shape(), x.dtype(), x.device());
     write(dx, false);
-    add(dx);
+    add(std::move(dx));
   }
 
+  /// Whether what `collect` has written then is all that has been collected, in one place.
+  bool collects_whole(const Tensor& x) const { return slot_ && (!slot_->grad.defined() || adds_to_held(x)); }
+
  private:
+  bool adds_to_held(const Tensor& x) const {
+    const Tensor& held = slot_->grad;
+    return held.defined() && held.dtype() == x.dtype() && held.shape() == x.shape() &&
+           !held.shares_memory_with_others();
+  }
   void check_open() const {
     require(!slot_->spent, "[backward] an earlier backward has already gone through this part of the tape");
   }

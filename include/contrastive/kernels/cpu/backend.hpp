@@ -80,8 +80,8 @@ inline void conv2d(View x, View w, View y, WindowSpec spec) {
 inline bool conv2d_with_stats(View x, View w, View y, View mean, View var, WindowSpec spec) {
   const std::int64_t groups = mean.shape[0];
   // The cut of the sums follows the number of threads, which deterministic mode forbids.
-  if (deterministic() || !winograd::takes(x, w, spec) || !winograd::takes_stats(x, w, groups)) return false;
-  winograd::conv2d(x, w, y, mean, var);
+  if (deterministic() || !winograd::takes(x, w, spec) || !winograd::takes_sums(x, w, groups)) return false;
+  winograd::conv2d_with_stats(x, w, y, mean, var);
   return true;
 }
 
@@ -111,6 +111,18 @@ inline void conv2d_grad_input(View dy, View w, View dx, WindowSpec spec, bool ad
   if (vendor(dy.dtype)) return onednn::conv2d_grad_input(dy, w, dx, spec);
 #endif
   own_conv2d_grad_input(dy, w, dx, spec, add);
+}
+inline bool conv2d_grad_input_with_sums(View dy, View w, View dx, WindowSpec spec, bool add, View x, View y, View mean,
+                                        View var, double eps, View weight, View bias, bool relu, View sums) {
+  constexpr std::int64_t least = std::int64_t{1} << 21;  // what stays in the caches in between gains nothing
+  if (deterministic() || dx.count() < least || x.dtype != DType::f32 || !winograd::takes(dy, w, spec) ||
+      !winograd::takes_sums(dy, w, mean.shape[0]))
+    return false;
+  const auto scale = detail::batch_norm_scale<float>(var, weight, eps);
+  winograd::conv2d_grad_input_with_sums(
+      dy, w, dx, add, {x.as<float>(), mean.as<float>(), detail::batch_norm_gate<float>(y, scale.data(), bias, relu)},
+      sums);
+  return true;
 }
 inline void conv2d_grad_weight(View x, View dy, View dw, WindowSpec spec, bool add) {
   if (dy.count() == 0) return add ? void() : fill(dw, 0);
@@ -165,6 +177,7 @@ struct Cpu {
   static constexpr auto conv2d = cpu::conv2d;
   static constexpr auto conv2d_with_stats = cpu::conv2d_with_stats;
   static constexpr auto conv2d_grad_input = cpu::conv2d_grad_input;
+  static constexpr auto conv2d_grad_input_with_sums = cpu::conv2d_grad_input_with_sums;
   static constexpr auto conv2d_grad_weight = cpu::conv2d_grad_weight;
   static constexpr auto max_pool = cpu::max_pool;
   static constexpr auto max_pool_grad = cpu::max_pool_grad;

@@ -103,7 +103,12 @@ template <class T>
 struct BatchNormGate {
   using A = compute_t<T>;
   const T* y = nullptr;
-  const A *scale = nullptr, *bias = nullptr;  // of the channels; both empty where there is no ReLU
+  const A *scale = nullptr, *bias = nullptr;  // of the channels; all empty where there is no ReLU
+
+  /// For the data from `element` on, of a group whose channels begin at `channel` of the scales.
+  BatchNormGate at(std::int64_t element, std::int64_t channel) const {
+    return {y ? y + element : nullptr, scale ? scale + channel : nullptr, bias};
+  }
 
   template <class V>
   CONTRASTIVE_INLINE V operator()(V dy, V x, V mean, std::int64_t at, std::int64_t c) const {
@@ -117,6 +122,14 @@ struct BatchNormGate {
     return dy;
   }
 };
+
+/// Of a norm with `scale` a channel and, where it had a residual, its output y.
+template <class T>
+BatchNormGate<T> batch_norm_gate(const View& y, const compute_t<T>* scale, const View& bias, bool relu) {
+  if (!relu) return {};
+  if (y.data) return {y.as<T>()};
+  return {nullptr, scale, bias.as<compute_t<T>>()};
+}
 
 /// Sums of dz and dz * (x - mean) per channel, where dz is dy after the ReLU; writes dz to dresidual where wanted.
 template <class T>
@@ -278,7 +291,7 @@ inline void batch_norm(View x, View mean, View var, double eps, View weight, Vie
 }
 
 inline void batch_norm_grad(View x, View y, View mean, View var, double eps, View weight, View bias, bool relu,
-                            bool frozen, View dy, View dx, View dweight, View dbias, View dresidual) {
+                            bool frozen, View dy, View known, View dx, View dweight, View dbias, View dresidual) {
   dispatch_compute("batch_norm", x.dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
     using A = compute_t<T>;
@@ -288,27 +301,25 @@ inline void batch_norm_grad(View x, View y, View mean, View var, double eps, Vie
     T* const dresiduals = dresidual.as<T>();
     const A* means = mean.as<A>();
     const std::vector<A> a = detail::batch_norm_scale<A>(var, weight, eps);
-    const auto gate = [&](std::int64_t g, std::int64_t first) {
-      if (!relu) return detail::BatchNormGate<T>{};
-      if (y.data) return detail::BatchNormGate<T>{y.as<T>() + first * C};
-      return detail::BatchNormGate<T>{nullptr, &a[g * C], bias.as<A>()};
-    };
+    const detail::BatchNormGate<T> gate = detail::batch_norm_gate<T>(y, a.data(), bias, relu && !known.data);
     thread_local Buffer<double> partial;
-    double* const sums = partial.resize(2 * shape.G * shape.chunks * C);
-    double* const products = sums + shape.G * shape.chunks * C;
-    const bool residual_past_cache = dresiduals && detail::writes_past_cache(dresiduals, x.count(), C);
-    shape.each_chunk([&](std::int64_t g, std::int64_t i, std::int64_t first, std::int64_t rows) {
-      simd::dispatch<detail::BatchNormGradSums<T>>(xs + first * C, dys + first * C, gate(g, first), means + g * C, rows,
-                                                   C, &sums[i * C], &products[i * C], residual_past_cache,
-                                                   dresiduals ? dresiduals + first * C : nullptr);
-    });
+    double *sums = known.as<double>(), *products = sums + shape.G * C;  // (G, each, C)
+    const std::int64_t each = known.data ? 1 : shape.chunks;
+    if (!known.data) {
+      sums = partial.resize(2 * shape.G * each * C), products = sums + shape.G * each * C;
+      const bool past_cache = dresiduals && detail::writes_past_cache(dresiduals, x.count(), C);
+      shape.each_chunk([&](std::int64_t g, std::int64_t i, std::int64_t first, std::int64_t rows) {
+        simd::dispatch<detail::BatchNormGradSums<T>>(xs + first * C, dys + first * C, gate.at(first * C, g * C),
+                                                     means + g * C, rows, C, &sums[i * C], &products[i * C], past_cache,
+                                                     dresiduals ? dresiduals + first * C : nullptr);
+      });
+      for (std::int64_t g = 0; g < shape.G; ++g) shape.join(sums, g), shape.join(products, g);
+    }
     std::vector<A> b(a.size()), k(a.size());
     std::vector<double> total_weight(static_cast<std::size_t>(C)), total_bias(static_cast<std::size_t>(C));
     for (std::int64_t g = 0; g < shape.G; ++g) {
-      shape.join(sums, g);
-      shape.join(products, g);
       for (std::int64_t c = 0; c < C; ++c) {
-        const double s = sums[g * shape.chunks * C + c], p = products[g * shape.chunks * C + c];
+        const double s = sums[g * each * C + c], p = products[g * each * C + c];
         const double inverse = 1 / std::sqrt(var.as<A>()[g * C + c] + eps), n = static_cast<double>(shape.rows);
         const double gain = (weight.data ? weight.as<A>()[c] : A(1)) * inverse;
         b[g * C + c] = static_cast<A>(frozen ? 0 : -gain * inverse * inverse * p / n);
@@ -327,9 +338,9 @@ inline void batch_norm_grad(View x, View y, View mean, View var, double eps, Vie
     shape.each_chunk_backwards([&](std::int64_t g, std::int64_t, std::int64_t first, std::int64_t rows) {
       const T* const dz = dresiduals ? dresiduals : dys;  // what the residual got is gated already
       simd::dispatch<detail::BatchNormGradInput<T>>(
-          xs + first * C, dz + first * C, dresiduals ? detail::BatchNormGate<T>{} : gate(g, first), means + g * C,
-          &a[g * C], static_cast<const A*>(&b[g * C]), static_cast<const A*>(&k[g * C]), rows, C, past_cache,
-          dx.as<T>() + first * C);
+          xs + first * C, dz + first * C, dresiduals ? detail::BatchNormGate<T>{} : gate.at(first * C, g * C),
+          means + g * C, &a[g * C], static_cast<const A*>(&b[g * C]), static_cast<const A*>(&k[g * C]), rows, C,
+          past_cache, dx.as<T>() + first * C);
     });
   });
 }

@@ -34,9 +34,9 @@ inline bool takes(const View& x, const View& w, WindowSpec spec) {
   return x.dtype == DType::f32 && w.dtype == DType::f32 && fits(x, w, spec);
 }
 
-/// Whether the statistics of G groups of images are summed on the way: not where the groups would make smaller ones of
-/// those that share a weight.
-inline bool takes_stats(const View& x, const View& w, std::int64_t G) {
+/// Whether the sums of a batch norm in G groups of images are taken on the way: not where the groups would make smaller
+/// ones of those that share a weight.
+inline bool takes_sums(const View& x, const View& w, std::int64_t G) {
   const std::int64_t tiles = detail::shape_of(x, w.shape[3], w.shape[0]).tiles();
   return G == 1 || tiles / G >= detail::largest_group(w.shape[3], w.shape[0]);
 }
@@ -49,14 +49,36 @@ inline bool takes_grad_weight(const View& x, const View& dw, WindowSpec spec) {
   return data && dw.dtype == DType::f32 && fits(x, dw, spec);
 }
 
-inline void conv2d(View x, View w, View y, View mean = {}, View var = {}) {
-  detail::convolve(x.as<float>(), w.as<float>(), y.as<float>(), detail::shape_of(x, w.shape[3], w.shape[0]), false,
-                   false, mean, var);
+inline void conv2d(View x, View w, View y) {
+  detail::convolve(x.as<float>(), w.as<float>(), {y.as<float>()}, detail::shape_of(x, w.shape[3], w.shape[0]), false);
+}
+
+/// With the mean and variance, (G, O), of G parts of consecutive images.
+inline void conv2d_with_stats(View x, View w, View y, View mean, View var) {
+  const Shape3x3 s = detail::shape_of(x, w.shape[3], w.shape[0]);
+  detail::convolve(x.as<float>(), w.as<float>(), {y.as<float>()}, s, false, mean.shape[0],
+                   [&](std::int64_t part, const cpu::detail::PartSums& of) {
+                     for (std::int64_t c = 0; c < s.O; ++c)
+                       cpu::detail::moments(of.sum()[c], of.square()[c], of.rows(), static_cast<float>(of.pivot()[c]),
+                                            mean.as<float>()[part * s.O + c], var.as<float>()[part * s.O + c]);
+                   });
 }
 
 inline void conv2d_grad_input(View dy, View w, View dx, bool add) {
-  detail::convolve(dy.as<float>(), w.as<float>(), dx.as<float>(), detail::shape_of(dy, w.shape[0], w.shape[3]), true,
-                   add);
+  detail::convolve(dy.as<float>(), w.as<float>(), {dx.as<float>(), add}, detail::shape_of(dy, w.shape[0], w.shape[3]),
+                   true);
+}
+
+/// dx gated as the batch norm before does, whose G parts are of consecutive images, and the sums (2, G, C) of that.
+inline void conv2d_grad_input_with_sums(View dy, View w, View dx, bool add, const detail::Norm& norm, View sums) {
+  const Shape3x3 s = detail::shape_of(dy, w.shape[0], w.shape[3]);
+  double* const first = sums.as<double>();
+  double* const second = first + sums.shape[1] * s.O;
+  detail::convolve(dy.as<float>(), w.as<float>(), {dx.as<float>(), add, norm}, s, true, sums.shape[1],
+                   [&](std::int64_t part, const cpu::detail::PartSums& of) {
+                     std::copy_n(of.sum(), s.O, first + part * s.O);
+                     std::copy_n(of.square(), s.O, second + part * s.O);
+                   });
 }
 
 inline void conv2d_grad_weight(View x, View dy, View dw, bool add) {

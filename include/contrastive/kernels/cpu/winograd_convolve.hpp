@@ -4,8 +4,8 @@
 #include <algorithm>
 
 #include "contrastive/core/parallel.hpp"
+#include "contrastive/kernels/cpu/batch_norm.hpp"
 #include "contrastive/kernels/cpu/memory.hpp"
-#include "contrastive/kernels/cpu/moments.hpp"
 #include "contrastive/kernels/cpu/winograd_weight.hpp"
 
 /// Winograd's convolution (winograd.hpp) from x to y, group by group of tiles, and what is done to the outputs on the way.
@@ -23,14 +23,23 @@ constexpr std::int64_t outputs_at_once(std::int64_t C, std::int64_t O, std::int6
   return C + O > 256 ? 64 : panel;  // no panel is wider
 }
 
-/// What becomes of a group's outputs: past the caches or into them, added to what is there, summed up on the way.
+/// A batch norm the gradient of whose output is written: its gate is applied and its sums are taken.
+struct Norm {
+  const float *x = nullptr, *mean = nullptr;  // its input, which lies as the gradient does
+  cpu::detail::BatchNormGate<float> gate{};
+};
+
+/// What becomes of a group's outputs: added to what is there, gated, summed up on the way, past the caches or into them.
 struct Output {
   float* y;
-  bool past_cache = false, add = false;
+  bool add = false;
+  Norm norm{};  // none where empty
+  bool past_cache = false;
   cpu::detail::PartSums sums{};  // of the group; none where empty
 };
 
-/// Sums of a panel's outputs less the first of them, in float over 64 tiles, then joined to the part's.
+/// Sums of a panel's outputs less the first of them, and of their squares; with a norm, of outputs and of outputs times
+/// (x - mean), the pivot 0. In float over 64 tiles, then joined to the part's.
 template <class Isa>
 struct PanelSums {
   static constexpr int L = simd::lanes<Isa, float>;
@@ -68,22 +77,37 @@ struct PanelSums {
   }
 };
 
-/// Where a tile's outputs go: its first, and whether there are more to the right and below.
+/// Where a tile's outputs lie: its first, and whether there are more to the right and below.
 struct Place {
-  float* at;
+  std::int64_t at;
   bool right, below;
+  bool inside(int i) const { return (i % 2 == 0 || right) && (i < 2 || below); }
+};
+
+/// What the outputs meet, in arrays that lie as they do. It is asked for twice: during the products, which leave the
+/// memory idle but may drive it on into the third-level cache, and a few tiles ahead of its use.
+struct Meets {
+  const float* of[3];
+  template <int locality, int width>
+  CONTRASTIVE_INLINE void fetch(int which, std::int64_t at) const {
+    for (int line = 0; line < width; line += 16) __builtin_prefetch(of[which] + at + line, 0, locality);
+  }
 };
 
 /// The outputs [o, o + 2 L) of `count` tiles from product[position][tile][2 L], `plane` from one position to the next.
 template <class Isa>
 CONTRASTIVE_INLINE void transform_outputs(const float* product, std::int64_t plane, const Output& out,
-                                          const Place* place, const std::int64_t (&step)[4], std::int64_t count,
-                                          std::int64_t o) {
+                                          const Meets& meets, const Place* place, const std::int64_t (&step)[4],
+                                          std::int64_t count, std::int64_t o) {
   constexpr int L = simd::lanes<Isa, float>;
   using V = simd::vec<float, L>;
   PanelSums<Isa> sums;
   for (std::int64_t t = 0; t < count; ++t) {
     const bool right = place[t].right, below = place[t].below, inside[4] = {true, right, below, right && below};
+    if (const std::int64_t soon = t + 4; soon < count)
+      for (int which = 0; which < 3; ++which)
+        for (int i = 0; meets.of[which] && i < 4; ++i)
+          if (place[soon].inside(i)) meets.fetch<3, 2 * L>(which, place[soon].at + step[i] + o);
     for (int half = 0; half < 2; ++half) {
       V m[positions];
 #pragma GCC unroll 16
@@ -92,17 +116,32 @@ CONTRASTIVE_INLINE void transform_outputs(const float* product, std::int64_t pla
       for (int j = 0; j < 4; ++j) output_line(m + j, 4);
 #pragma GCC unroll 2
       for (int i = 0; i < 2; ++i) output_line(m + 4 * i, 1);
-      const V value[4] = {m[0], m[1], m[4], m[5]};
-      if (out.sums.data) {
+      V value[4] = {m[0], m[1], m[4], m[5]};
+      const std::int64_t c = o + half * L;
+      const std::int64_t from = place[t].at + c;
+      if (out.add)
+#pragma GCC unroll 4
+        for (int i = 0; i < 4; ++i)
+          if (inside[i]) value[i] += simd::load<V>(out.y + from + step[i]);
+      if (out.norm.x) {
+        const V mean = simd::load<V>(out.norm.mean + c);
+        V sum{}, product_sum{};
+#pragma GCC unroll 4
+        for (int i = 0; i < 4; ++i) {
+          if (!inside[i]) continue;
+          const V x = simd::load<V>(out.norm.x + from + step[i]);
+          value[i] = out.norm.gate(value[i], x, mean, from + step[i], c);
+          sum += value[i];
+          product_sum += value[i] * (x - mean);
+        }
+        sums.sum[half] += sum, sums.square[half] += product_sum;
+      } else if (out.sums.data) {
         if (t == 0) sums.pivot[half] = value[0];
         sums.add(half, value, inside);
       }
-      float* const to = place[t].at + o + half * L;
 #pragma GCC unroll 4
-      for (int i = 0; i < 4; ++i) {
-        if (!inside[i]) continue;
-        simd::store(to + step[i], out.add ? simd::load<V>(to + step[i]) + value[i] : value[i], out.past_cache);
-      }
+      for (int i = 0; i < 4; ++i)
+        if (inside[i]) simd::store(out.y + from + step[i], value[i], out.past_cache);
     }
     if (out.sums.data && (t % 64 == 63 || t == count - 1)) sums.flush(out.sums, o);
   }
@@ -120,10 +159,11 @@ struct Group {
     for (std::int64_t t = 0; t < count; ++t) {
       float* at[4];
       pixels<2>(out.y, s, s.O, first + t, 0, at);
-      place[t] = {at[0], at[1] != nullptr, at[2] != nullptr};
+      place[t] = {at[0] - out.y, at[1] != nullptr, at[2] != nullptr};
       if (out.sums.data) out.sums.rows() += (place[t].right ? 2 : 1) * (place[t].below ? 2 : 1);
     }
     const std::int64_t step[4] = {0, s.O, s.W * s.O, (s.W + 1) * s.O};
+    const Meets meets{{out.add ? out.y : nullptr, out.norm.x, out.norm.gate.y}};
     Ahead ahead(x, s, s.C, first + count, count, s.O / (2 * L) * positions * in_steps(count, rows));
     for (std::int64_t from = 0; from < s.O; from += at_once) {
       const std::int64_t stop = std::min(s.O, from + at_once);
@@ -131,26 +171,30 @@ struct Group {
         for (std::int64_t o = from; o < stop; o += 2 * L)
           for (std::int64_t t = 0; t < count; t += rows) {
             ahead.fetch();
-            // What is added to is needed at the end: prefetched here, it has come by then.
-            if (out.add && p < 4)
+            if (p < 12 && meets.of[p / 4])
               for (std::int64_t k = t; k < std::min(count, t + rows); ++k)
-                if ((p % 2 == 0 || place[k].right) && (p < 2 || place[k].below))
-                  for (int line = 0; line < 2 * L; line += 16) __builtin_prefetch(place[k].at + step[p] + o + line, 1);
+                if (place[k].inside(p % 4)) meets.fetch<2, 2 * L>(p / 4, place[k].at + step[p % 4] + o);
             multiply<Isa, rows, L, 1>(
                 v + p * plane<float>(group, s.C) + t * L, group * L, s.C / L, L, u + (o * positions + p * 2 * L) * s.C,
                 product + p * plane<float>(group, at_once) + (o - from) * group + t * 2 * L, 2 * L, false);
           }
       for (std::int64_t o = from; o < stop; o += 2 * L)
-        transform_outputs<Isa>(product + (o - from) * group, plane<float>(group, at_once), out, place, step, count, o);
+        transform_outputs<Isa>(product + (o - from) * group, plane<float>(group, at_once), out, meets, place, step,
+                               count, o);
     }
     if (out.past_cache) simd::finish_streams();
   }
 };
 
-/// x (N, H, W, C) to y (N, H, W, O) with the weight as `Weight` reads it. `add`: y +=. With mean and var, (G, O): those
-/// of G parts of consecutive images.
-inline void convolve(const float* x, const float* w, float* y, const Shape3x3& s, bool flipped, bool add,
-                     const View& mean = {}, const View& var = {}) {
+struct NoSums {
+  void operator()(std::int64_t, const cpu::detail::PartSums&) const {}
+};
+
+/// x (N, H, W, C) to an output (N, H, W, O) with the weight as `Weight` reads it. Of `summed` parts of consecutive images,
+/// where not 0, `each_part` is given the number and the sums.
+template <class F = NoSums>
+void convolve(const float* x, const float* w, Output out, const Shape3x3& s, bool flipped, std::int64_t summed = 0,
+              F&& each_part = {}) {
   thread_local Buffer<float> weight;
   const std::int64_t width = panel_width(), at_once = outputs_at_once(s.C, s.O, width);
   float* const u = weight.resize(positions * s.C * s.O);
@@ -158,14 +202,14 @@ inline void convolve(const float* x, const float* w, float* y, const Shape3x3& s
     for (std::int64_t panel = begin; panel < end; ++panel)
       simd::dispatch<Weight>(w, s.C, s.O, panel * width, flipped, u + panel * width * positions * s.C);
   });
-  const std::int64_t parts = mean.data ? mean.shape[0] : 1, all = s.tiles() / parts;  // tiles of a part
-  const std::int64_t each = in_steps(threads(), parts);                               // threads a part
+  const std::int64_t parts = std::max<std::int64_t>(1, summed), all = s.tiles() / parts;  // tiles of a part
+  const std::int64_t each = in_steps(threads(), parts);                                   // threads a part
   const std::int64_t wanted = in_steps(in_steps(all, largest_group(s.C, s.O)), each) * each;
   const std::int64_t group = in_steps(in_steps(all, wanted), 12) * 12, groups = in_steps(all, group);
-  const Output out{y, !add && streams(y, s.N * s.H * s.W * s.O), add};
+  out.past_cache = !out.add && streams(out.y, s.N * s.H * s.W * s.O);
   thread_local Buffer<double> memory;
   const std::int64_t size = cpu::detail::PartSums::size(s.O);
-  double* const sums = mean.data ? memory.zeros(parts * groups * size) : nullptr;
+  double* const sums = summed ? memory.zeros(parts * groups * size) : nullptr;
   parallel_for(parts * groups, 1, [&](std::int64_t begin, std::int64_t end) {
     thread_local Buffer<float> tiles, products;
     float* const v = tiles.resize(positions * plane<float>(group, s.C));
@@ -174,6 +218,8 @@ inline void convolve(const float* x, const float* w, float* y, const Shape3x3& s
       const std::int64_t from = i % groups * group;
       Output to = out;
       if (sums) to.sums = {sums + i * size, s.O};
+      if (const std::int64_t channel = i / groups * s.O; out.norm.x)
+        to.norm = {out.norm.x, out.norm.mean + channel, out.norm.gate.at(0, channel)};
       simd::dispatch<Group>(x, static_cast<const float*>(u), to, s, i / groups * all + from,
                             std::min(group, all - from), group, at_once, v, product);
     }
@@ -181,9 +227,7 @@ inline void convolve(const float* x, const float* w, float* y, const Shape3x3& s
   for (std::int64_t part = 0; sums && part < parts; ++part) {
     const cpu::detail::PartSums whole{sums + part * groups * size, s.O};
     for (std::int64_t i = 1; i < groups; ++i) whole.add({whole.data + i * size, s.O});
-    for (std::int64_t c = 0; c < s.O; ++c)
-      cpu::detail::moments(whole.sum()[c], whole.square()[c], whole.rows(), static_cast<float>(whole.pivot()[c]),
-                           mean.as<float>()[part * s.O + c], var.as<float>()[part * s.O + c]);
+    each_part(part, whole);
   }
 }
 
