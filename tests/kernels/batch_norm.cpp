@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-#include <cmath>
 #include <vector>
 
 #include "contrastive/kernels/cpu/backend.hpp"

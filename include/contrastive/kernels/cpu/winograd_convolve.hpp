@@ -77,11 +77,10 @@ struct PanelSums {
   }
 };
 
-/// Where a tile's outputs lie: its first, and whether there are more to the right and below.
+/// Where a tile's outputs lie: its first, and which of the four there are.
 struct Place {
   std::int64_t at;
-  bool right, below;
-  bool inside(int i) const { return (i % 2 == 0 || right) && (i < 2 || below); }
+  bool inside[4];
 };
 
 /// What the outputs meet, in arrays that lie as they do. It is asked for twice: during the products, which leave the
@@ -103,11 +102,11 @@ CONTRASTIVE_INLINE void transform_outputs(const float* product, std::int64_t pla
   using V = simd::vec<float, L>;
   PanelSums<Isa> sums;
   for (std::int64_t t = 0; t < count; ++t) {
-    const bool right = place[t].right, below = place[t].below, inside[4] = {true, right, below, right && below};
+    const bool(&inside)[4] = place[t].inside;
     if (const std::int64_t soon = t + 4; soon < count)
       for (int which = 0; which < 3; ++which)
         for (int i = 0; meets.of[which] && i < 4; ++i)
-          if (place[soon].inside(i)) meets.fetch<3, 2 * L>(which, place[soon].at + step[i] + o);
+          if (place[soon].inside[i]) meets.fetch<3, 2 * L>(which, place[soon].at + step[i] + o);
     for (int half = 0; half < 2; ++half) {
       V m[positions];
 #pragma GCC unroll 16
@@ -159,8 +158,8 @@ struct Group {
     for (std::int64_t t = 0; t < count; ++t) {
       float* at[4];
       pixels<2>(out.y, s, s.O, first + t, 0, at);
-      place[t] = {at[0] - out.y, at[1] != nullptr, at[2] != nullptr};
-      if (out.sums.data) out.sums.rows() += (place[t].right ? 2 : 1) * (place[t].below ? 2 : 1);
+      place[t] = {at[0] - out.y, {true, at[1] != nullptr, at[2] != nullptr, at[3] != nullptr}};
+      if (out.sums.data) out.sums.rows() += std::count(place[t].inside, place[t].inside + 4, true);
     }
     const std::int64_t step[4] = {0, s.O, s.W * s.O, (s.W + 1) * s.O};
     const Meets meets{{out.add ? out.y : nullptr, out.norm.x, out.norm.gate.y}};
@@ -173,7 +172,7 @@ struct Group {
             ahead.fetch();
             if (p < 12 && meets.of[p / 4])
               for (std::int64_t k = t; k < std::min(count, t + rows); ++k)
-                if (place[k].inside(p % 4)) meets.fetch<2, 2 * L>(p / 4, place[k].at + step[p % 4] + o);
+                if (place[k].inside[p % 4]) meets.fetch<2, 2 * L>(p / 4, place[k].at + step[p % 4] + o);
             multiply<Isa, rows, L, 1>(
                 v + p * plane<float>(group, s.C) + t * L, group * L, s.C / L, L, u + (o * positions + p * 2 * L) * s.C,
                 product + p * plane<float>(group, at_once) + (o - from) * group + t * 2 * L, 2 * L, false);
