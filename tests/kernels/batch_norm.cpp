@@ -34,12 +34,6 @@ struct Counted {
   ~Counted() { register_kernels(Device::cpu, nullptr); }
 };
 
-Tensor leaf(const Tensor& x) {
-  Tensor y = x.clone();
-  y.set_requires_grad(true);
-  return y;
-}
-
 }  // namespace
 
 TEST_CASE("a convolution's gradient, taken through the batch norm before it, is what two passes find") {

@@ -18,6 +18,13 @@ inline Tensor random(Shape shape, std::uint64_t seed, DType dtype = DType::f32) 
   return t.to(dtype);
 }
 
+/// A copy that wants a gradient.
+inline Tensor leaf(const Tensor& x) {
+  Tensor copy = x.detach().clone();
+  copy.set_requires_grad(true);
+  return copy;
+}
+
 inline double relative_error(const Tensor& a, const Tensor& b) {
   const Tensor x = a.to(DType::f64), y = b.to(DType::f64);
   double off = 0, size = 0;

@@ -13,6 +13,7 @@
 #include "contrastive/encoders/wave_encoder.hpp"
 #include "contrastive/optim/adamw.hpp"
 #include "contrastive/tensor/gradcheck.hpp"
+#include "kernels/support.hpp"
 #include "support/catch.hpp"
 #include "support/golden.hpp"
 
@@ -27,12 +28,6 @@ double distance(const Tensor& a, const Tensor& b) {
   for (std::int64_t i = 0; i < x.count(); ++i)
     worst = std::max(worst, std::abs(x.data<double>()[i] - y.data<double>()[i]));
   return worst;
-}
-
-Tensor leaf(const Tensor& x) {
-  Tensor copy = x.detach().clone();
-  copy.set_requires_grad(true);
-  return copy;
 }
 
 /// Rows [0, row) of the contexts agree; `row` itself does not.
