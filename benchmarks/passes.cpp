@@ -100,13 +100,15 @@ BENCHMARK_CAPTURE(batch_norm_relu, backward / f32, DType::f32, true) EACH_SHAPE;
 BENCHMARK_CAPTURE(batch_norm_relu, backward / bf16, DType::bf16, true) EACH_SHAPE;
 
 /// A 3x3 convolution and what follows it: the statistics of its output, or the sum of its gradient with another, or the
-/// gradient of the batch norm and ReLU before it; `block` is that with a residual, and the sum.
+/// gradient of the batch norm and ReLU before it; `block` is that with a residual, and the sum. At a stride of 2 the
+/// channels double.
 enum class Follows { statistics, sum, norm, block };
-void convolution(benchmark::State& state, Follows follows, bool together) {
-  const std::int64_t C = state.range(0), size = state.range(1);
-  const Tensor x = init::normal({128, size, size, C}, 1, Rng(1)), w = init::normal({C, 3, 3, C}, 0.05, Rng(2));
+void convolution(benchmark::State& state, Follows follows, bool together, int stride = 1) {
+  const std::int64_t C = state.range(0), size = state.range(1), O = C * stride;
+  const Tensor x = init::normal({128, size, size, C}, 1, Rng(1)), w = init::normal({O, 3, 3, C}, 0.05, Rng(2));
+  const Tensor dy = init::normal({128, size / stride, size / stride, O}, 1, Rng(5));
   const Tensor y = Tensor::zeros(x.shape()), other = init::normal(x.shape(), 1, Rng(3)), mean({1, C}), var({1, C});
-  const WindowSpec spec{.kernel = 3, .stride = 1, .padding = 1};
+  const WindowSpec spec{.kernel = 3, .stride = stride, .padding = 1};
   const KernelTable& k = x.kernels();
   const bool block = follows == Follows::block;
   const Tensor weight = Tensor::full({C}, 1), bias = Tensor::zeros({C}), dweight({C}), dbias({C});
@@ -119,13 +121,13 @@ void convolution(benchmark::State& state, Follows follows, bool together) {
       k.conv2d(x.view(), w.view(), y.view(), spec);
       k.batch_norm_stats(y.view(), mean.view(), var.view());
     } else if (follows == Follows::sum) {
-      k.conv2d_grad_input(x.view(), w.view(), together ? other.view() : y.view(), spec, together);
+      k.conv2d_grad_input(dy.view(), w.view(), together ? other.view() : y.view(), spec, together);
       if (!together) k.accumulate(y.view(), other.view());
     } else {
       const bool passed = together && k.conv2d_grad_input_with_sums(
-                                          x.view(), w.view(), y.view(), spec, block, other.view(), output.view(),
+                                          dy.view(), w.view(), y.view(), spec, block, other.view(), output.view(),
                                           mean.view(), var.view(), 1e-5, weight.view(), bias.view(), true, sums.view());
-      if (!passed) k.conv2d_grad_input(x.view(), w.view(), y.view(), spec, block);
+      if (!passed) k.conv2d_grad_input(dy.view(), w.view(), y.view(), spec, block);
       k.batch_norm_grad(other.view(), output.view(), mean.view(), var.view(), 1e-5, weight.view(), bias.view(), true,
                         false, y.view(), passed ? sums.view() : View{}, dx.view(), dweight.view(), dbias.view(),
                         passed ? View{} : dresidual.view());
@@ -141,6 +143,12 @@ BENCHMARK_CAPTURE(convolution, norm_after, Follows::norm, false) EACH_SHAPE;
 BENCHMARK_CAPTURE(convolution, norm_together, Follows::norm, true) EACH_SHAPE;
 BENCHMARK_CAPTURE(convolution, block_after, Follows::block, false) EACH_SHAPE;
 BENCHMARK_CAPTURE(convolution, block_together, Follows::block, true) EACH_SHAPE;
+#undef EACH_SHAPE
+#define EACH_SHAPE ->Args({64, 32})->Args({128, 16})->UseRealTime()->Unit(benchmark::kMillisecond)
+BENCHMARK_CAPTURE(convolution, strided_sum_after, Follows::sum, false, 2) EACH_SHAPE;
+BENCHMARK_CAPTURE(convolution, strided_sum_together, Follows::sum, true, 2) EACH_SHAPE;
+BENCHMARK_CAPTURE(convolution, strided_block_after, Follows::block, false, 2) EACH_SHAPE;
+BENCHMARK_CAPTURE(convolution, strided_block_together, Follows::block, true, 2) EACH_SHAPE;
 #undef EACH_SHAPE
 
 /// As many parameters as ResNet-18 has; `accesses` reads and writes of each.

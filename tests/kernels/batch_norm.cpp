@@ -39,15 +39,25 @@ struct Counted {
 TEST_CASE("a convolution's gradient, taken through the batch norm before it, is what two passes find") {
   struct Case {
     std::int64_t N, H, W, C, O, groups;
+    WindowSpec spec{.kernel = 3, .stride = 1, .padding = 1};
   };
-  // In one part and in several, odd sides, many channels.
-  for (const Case& c : {Case{4, 32, 32, 64, 64, 1}, Case{8, 32, 32, 64, 32, 4}, Case{3, 13, 11, 64, 32, 1},
-                        Case{64, 5, 7, 32, 32, 2}, Case{40, 4, 4, 96, 192, 1}, Case{1, 2, 2, 32, 32, 1}})
+  std::vector<Case> cases{// In one part and in several, odd sides, many channels.
+                          {4, 32, 32, 64, 64, 1}, {8, 32, 32, 64, 32, 4}, {3, 13, 11, 64, 32, 1},
+                          {64, 5, 7, 32, 32, 2},  {40, 4, 4, 96, 192, 1}, {1, 2, 2, 32, 32, 1}};
+#if defined(CONTRASTIVE_WITH_ONEDNN)
+  // In slices of 8 pictures and a rest, in one each of a group, of one picture above the size, of channels beside vectors.
+  const WindowSpec strided{.kernel = 3, .stride = 2, .padding = 1}, pointwise{.kernel = 1, .stride = 2};
+  for (const Case& c : {Case{19, 32, 32, 64, 32, 1, strided}, Case{24, 32, 32, 64, 32, 8, strided},
+                        Case{2, 96, 96, 64, 32, 1, pointwise}, Case{6, 7, 9, 35, 33, 2, strided}})
+    cases.push_back(c);
+#endif
+  for (const Case& c : cases)
     for (int with = 0; with < 16; ++with) {
       const bool relu = with & 1, affine = with & 2, residual = with & 4, add = with & 8;
       INFO(c.N << " of " << c.H << " x " << c.W << ", " << c.groups << " groups, " << with);
       const Shape in{c.N, c.H, c.W, c.C}, rows{c.groups, c.C}, channels{c.C};
-      const Tensor x = random(in, 1), w = random({c.O, 3, 3, c.C}, 2), dy = random({c.N, c.H, c.W, c.O}, 3);
+      const Tensor x = random(in, 1), w = random({c.O, c.spec.kernel, c.spec.kernel, c.C}, 2);
+      const Tensor dy = random({c.N, window_output(c.H, c.spec), window_output(c.W, c.spec), c.O}, 3);
       const Tensor mean = random(rows, 4), var = square(random(rows, 5)) + 0.5, held = random(in, 6), y(in);
       const Tensor gain = affine ? random(channels, 7) : Tensor(), offset = affine ? random(channels, 8) : Tensor();
       const View r = residual ? held.view() : View{}, of_y = relu && residual ? y.view() : View{};
@@ -61,15 +71,20 @@ TEST_CASE("a convolution's gradient, taken through the batch norm before it, is 
         return std::vector<Tensor>{dx, dgain, doffset};
       };
       const Tensor d = held.clone(), dz = held.clone(), gated(in), sums({2, c.groups, c.C}, DType::f64);
-      k.conv2d_grad_input(dy.view(), w.view(), d.view(), spec, add);
+      k.conv2d_grad_input(dy.view(), w.view(), d.view(), c.spec, add);
+      k.conv2d_grad_input(dy.view(), w.view(), gated.view(), c.spec, false);
+      CHECK(relative_error(d, add ? gated + held : gated) < 1e-6);
       const std::vector<Tensor> want = second(d, {}, gated.view());
 
       const std::vector<float> scale = cpu::detail::batch_norm_scale<float>(var.view(), gain.view(), 1e-3);
-      cpu::winograd::conv2d_grad_input_with_sums(
-          dy.view(), w.view(), dz.view(), add,
-          {x.data<float>(), mean.data<float>(),
-           cpu::detail::batch_norm_gate<float>(of_y, scale.data(), offset.view(), relu)},
-          sums.view());
+      const cpu::detail::NormBefore norm{x.data<float>(), mean.data<float>(),
+                                         cpu::detail::batch_norm_gate<float>(of_y, scale.data(), offset.view(), relu)};
+      if (cpu::winograd::takes(dy.view(), w.view(), c.spec))
+        cpu::winograd::conv2d_grad_input_with_sums(dy.view(), w.view(), dz.view(), add, norm, sums.view());
+#if defined(CONTRASTIVE_WITH_ONEDNN)
+      else
+        cpu::onednn::conv2d_grad_input_in_slices(dy.view(), w.view(), dz.view(), c.spec, add, norm, sums.view());
+#endif
       CHECK(same_bits(dz, gated));
       const std::vector<Tensor> got = second(dz, sums.view(), {});
       for (std::size_t i = 0; i < got.size(); ++i) CHECK(relative_error(got[i], want[i]) < 2e-6);

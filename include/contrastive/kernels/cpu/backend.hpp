@@ -16,6 +16,7 @@
 #include "contrastive/kernels/cpu/winograd.hpp"
 #include "contrastive/kernels/registry.hpp"
 #if defined(CONTRASTIVE_WITH_ONEDNN)
+#include "contrastive/kernels/cpu/gradient_slices.hpp"
 #include "contrastive/kernels/cpu/onednn.hpp"
 #endif
 
@@ -97,32 +98,37 @@ void added(View sum, F&& write) {
 inline void conv2d_grad_input(View dy, View w, View dx, WindowSpec spec, bool add) {
   if (dy.count() == 0) return add ? void() : fill(dx, 0);
   if (winograd::takes(dy, w, spec)) return winograd::conv2d_grad_input(dy, w, dx, add);
-  // A 1x1 convolution's own way adds to the pixels it saw, all the others stay as they are.
-  if (add && vendor(dy.dtype) && dy.dtype == DType::f32 && spec.kernel == 1)
-    return own_conv2d_grad_input(dy, w, dx, spec, add);
-  if (add && (vendor(dy.dtype) || widens(dy.dtype)))
-    return added(dx, [&](View part) { conv2d_grad_input(dy, w, part, spec, false); });
+#if defined(CONTRASTIVE_WITH_ONEDNN)
+  const bool product = spec.kernel == 1 && spec.stride == 1 && dy.dtype == DType::f32;  // our own adds while it writes
+  if (vendor(dy.dtype) && !(add && product))
+    return add ? onednn::conv2d_grad_input_in_slices(dy, w, dx, spec, true) : onednn::GradInput(w, spec)(dy, dx);
+#endif
+  if (widens(dy.dtype) && add) return added(dx, [&](View part) { conv2d_grad_input(dy, w, part, spec, false); });
   if (widens(dy.dtype)) {
     const View wide = wide_like(dx, 1);
     conv2d_grad_input(widened(dy, 0), w, wide, spec, false);
     return cast(wide, dx);
   }
-#if defined(CONTRASTIVE_WITH_ONEDNN)
-  if (vendor(dy.dtype)) return onednn::conv2d_grad_input(dy, w, dx, spec);
-#endif
   own_conv2d_grad_input(dy, w, dx, spec, add);
 }
 inline bool conv2d_grad_input_with_sums(View dy, View w, View dx, WindowSpec spec, bool add, View x, View y, View mean,
                                         View var, double eps, View weight, View bias, bool relu, View sums) {
   constexpr std::int64_t least = std::int64_t{1} << 21;  // what stays in the caches in between gains nothing
-  if (deterministic() || dx.count() < least || x.dtype != DType::f32 || !winograd::takes(dy, w, spec) ||
-      !winograd::takes_sums(dy, w, mean.shape[0]))
-    return false;
+  if (deterministic() || dx.count() < least || x.dtype != DType::f32) return false;
   const auto scale = detail::batch_norm_scale<float>(var, weight, eps);
-  winograd::conv2d_grad_input_with_sums(
-      dy, w, dx, add, {x.as<float>(), mean.as<float>(), detail::batch_norm_gate<float>(y, scale.data(), bias, relu)},
-      sums);
+  const detail::NormBefore norm{x.as<float>(), mean.as<float>(),
+                                detail::batch_norm_gate<float>(y, scale.data(), bias, relu)};
+  if (winograd::takes(dy, w, spec)) {
+    if (!winograd::takes_sums(dy, w, mean.shape[0])) return false;
+    winograd::conv2d_grad_input_with_sums(dy, w, dx, add, norm, sums);
+    return true;
+  }
+#if defined(CONTRASTIVE_WITH_ONEDNN)
+  onednn::conv2d_grad_input_in_slices(dy, w, dx, spec, add, norm, sums);
   return true;
+#else
+  return false;
+#endif
 }
 inline void conv2d_grad_weight(View x, View dy, View dw, WindowSpec spec, bool add) {
   if (dy.count() == 0) return add ? void() : fill(dw, 0);

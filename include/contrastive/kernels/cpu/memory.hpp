@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
@@ -83,7 +84,10 @@ inline void fill(View y, double value) {
       element = static_cast<T>(value);
     T* data = y.as<T>();
     parallel_for(y.count(), 1 << 16, [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t i = begin; i < end; ++i) data[i] = element;
+      if (value == 0 && !std::signbit(value))  // no bit is set in any dtype's
+        std::memset(data + begin, 0, static_cast<std::size_t>(end - begin) * sizeof(T));
+      else
+        std::fill(data + begin, data + end, element);
     });
   });
 }

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 
 #include "contrastive/core/parallel.hpp"
+#include "contrastive/kernels/odometer.hpp"
 #include "contrastive/kernels/table.hpp"
 
 namespace contrastive::cpu {
@@ -39,22 +41,21 @@ inline void scatter_add(View dy, View index, View dx) {
 
 /// y's axis i is x's axis axes[i].
 inline void permute(View x, std::array<int, Shape::max_rank> axes, View y) {
-  const int rank = x.shape.rank;
-  std::int64_t stride[Shape::max_rank] = {};  // of y's axes in x, in elements
-  for (int i = 0; i < rank; ++i) stride[i] = x.shape.count(axes[i] + 1, rank);
-  const std::int64_t inner = rank ? y.shape[-1] : 1, inner_stride = rank ? stride[rank - 1] : 1;
-  const std::int64_t runs = inner ? y.count() / inner : 0;
+  if (y.count() == 0) return;
+  const Odometer<1> plan = permute_plan(x.shape, axes);
+  const int outer = std::max(0, plan.rank - 1);
+  const std::int64_t inner = plan.rank ? plan.sizes[outer] : 1, stride = plan.rank ? plan.strides[0][outer] : 1;
   const auto move = [&]<class T>(T) {
-    parallel_for(runs, grain_for(inner), [&](std::int64_t begin, std::int64_t end) {
+    parallel_for(y.count() / inner, grain_for(inner), [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t run = begin; run < end; ++run) {
-        std::int64_t rest = run, from = 0;
-        for (int axis = rank - 2; axis >= 0; --axis) {
-          from += rest % y.shape.sizes[axis] * stride[axis];
-          rest /= y.shape.sizes[axis];
-        }
-        const T* source = x.as<T>() + from;
+        std::int64_t from[1];
+        plan.offsets(static_cast<std::uint64_t>(run), outer, from);
+        const T* source = x.as<T>() + from[0];
         T* target = y.as<T>() + run * inner;
-        for (std::int64_t i = 0; i < inner; ++i) target[i] = source[i * inner_stride];
+        if (stride == 1)
+          std::copy_n(source, inner, target);
+        else
+          for (std::int64_t i = 0; i < inner; ++i) target[i] = source[i * stride];
       }
     });
   };

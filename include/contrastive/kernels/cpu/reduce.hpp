@@ -5,7 +5,9 @@
 #include <vector>
 
 #include "contrastive/core/parallel.hpp"
+#include "contrastive/kernels/cpu/memory.hpp"
 #include "contrastive/kernels/cpu/simd.hpp"
+#include "contrastive/kernels/odometer.hpp"
 #include "contrastive/kernels/table.hpp"
 
 /// Sums are taken in fixed chunks in the compute type and the chunks are joined in order in double, so that neither
@@ -103,33 +105,19 @@ struct ColumnSum {
   }
 };
 
-/// x as (outer, reduced, inner) when the reduced axes are neighbours; false otherwise.
-inline bool as_three_axes(const Shape& x, const Shape& y, std::int64_t (&sizes)[3]) {
-  sizes[0] = sizes[1] = sizes[2] = 1;
-  int stage = 0;
-  for (int axis = 0; axis < x.rank; ++axis) {
-    if (x.sizes[axis] == 1) continue;
-    const int back = x.rank - axis;
-    const bool reduced = back > y.rank || y[-back] == 1;
-    if (reduced && stage == 0) stage = 1;
-    if (!reduced && stage == 1) stage = 2;
-    if (reduced && stage == 2) return false;
-    sizes[stage] *= x.sizes[axis];
-  }
-  return true;
-}
-
 template <class T>
 void sum_three_axes(const T* x, const std::int64_t (&sizes)[3], double scale, T* y) {
   const std::int64_t outer = sizes[0], reduced = sizes[1], inner = sizes[2];
-  const std::int64_t chunk = inner == 1 ? 4096 : 256;
+  // Chunks of columns are small enough that some threads more share them evenly.
+  const std::int64_t chunk = inner == 1 ? 4096 : std::clamp<std::int64_t>((outer * reduced + 15) / 16, 64, float_rows);
   const std::int64_t chunks = (reduced + chunk - 1) / chunk;
   if (outer * inner == 0) return;
   if (chunks == 0) {
     for (std::int64_t i = 0; i < outer * inner; ++i) y[i] = T(compute_t<T>(0));
     return;
   }
-  std::vector<double> partial(static_cast<std::size_t>(outer * chunks * inner));
+  thread_local Buffer<double> memory;
+  double* const partial = memory.resize(outer * chunks * inner);
   parallel_for(outer * chunks, grain_for(std::min(chunk, reduced) * inner), [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
       const std::int64_t first = i % chunks * chunk, rows = std::min(chunk, reduced - first);
@@ -158,8 +146,7 @@ inline void sum_to(View x, double scale, View y) {
   dispatch_compute("sum", x.dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
     std::int64_t sizes[3];
-    if (detail::as_three_axes(x.shape, y.shape, sizes))
-      return detail::sum_three_axes(x.as<T>(), sizes, scale, y.as<T>());
+    if (as_three_axes(x.shape, y.shape, sizes)) return detail::sum_three_axes(x.as<T>(), sizes, scale, y.as<T>());
     // Scattered axes: an odometer over x, added up in double.
     std::vector<double> total(static_cast<std::size_t>(y.count()), 0.0);
     for (std::int64_t i = 0; i < x.count(); ++i) {

@@ -70,7 +70,8 @@ inline void conv2d_grad_input(View dy, View w, View dx, bool add) {
 }
 
 /// dx gated as the batch norm before does, whose G parts are of consecutive images, and the sums (2, G, C) of that.
-inline void conv2d_grad_input_with_sums(View dy, View w, View dx, bool add, const detail::Norm& norm, View sums) {
+inline void conv2d_grad_input_with_sums(View dy, View w, View dx, bool add, const cpu::detail::NormBefore& norm,
+                                        View sums) {
   const Shape3x3 s = detail::shape_of(dy, w.shape[0], w.shape[3]);
   double* const first = sums.as<double>();
   double* const second = first + sums.shape[1] * s.O;

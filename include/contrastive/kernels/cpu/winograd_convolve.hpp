@@ -4,8 +4,9 @@
 #include <algorithm>
 
 #include "contrastive/core/parallel.hpp"
-#include "contrastive/kernels/cpu/batch_norm.hpp"
+#include "contrastive/kernels/cpu/batch_norm_passes.hpp"
 #include "contrastive/kernels/cpu/memory.hpp"
+#include "contrastive/kernels/cpu/moments.hpp"
 #include "contrastive/kernels/cpu/winograd_weight.hpp"
 
 /// Winograd's convolution (winograd.hpp) from x to y, group by group of tiles, and what is done to the outputs on the way.
@@ -23,17 +24,11 @@ constexpr std::int64_t outputs_at_once(std::int64_t C, std::int64_t O, std::int6
   return C + O > 256 ? 64 : panel;  // no panel is wider
 }
 
-/// A batch norm the gradient of whose output is written: its gate is applied and its sums are taken.
-struct Norm {
-  const float *x = nullptr, *mean = nullptr;  // its input, which lies as the gradient does
-  cpu::detail::BatchNormGate<float> gate{};
-};
-
 /// What becomes of a group's outputs: added to what is there, gated, summed up on the way, past the caches or into them.
 struct Output {
   float* y;
   bool add = false;
-  Norm norm{};  // none where empty
+  cpu::detail::NormBefore norm{};  // none where empty
   bool past_cache = false;
   cpu::detail::PartSums sums{};  // of the group; none where empty
 };
