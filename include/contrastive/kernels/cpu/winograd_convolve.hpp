@@ -198,8 +198,10 @@ void convolve(const float* x, const float* w, Output out, const Shape3x3& s, boo
   });
   const std::int64_t parts = std::max<std::int64_t>(1, summed), all = s.tiles() / parts;  // tiles of a part
   const std::int64_t each = in_steps(threads(), parts);                                   // threads a part
-  const std::int64_t wanted = in_steps(in_steps(all, largest_group(s.C, s.O)), each) * each;
-  const std::int64_t group = in_steps(in_steps(all, wanted), 12) * 12, groups = in_steps(all, group);
+  // As many groups for each thread, alike to within the tiles that are multiplied at once.
+  constexpr std::int64_t at_a_time = 12;
+  const std::int64_t steps = in_steps(all, at_a_time), wanted = in_steps(in_steps(all, largest_group(s.C, s.O)), each);
+  const std::int64_t groups = std::min(steps, wanted * each), group = in_steps(steps, groups) * at_a_time;
   out.past_cache = !out.add && streams(out.y, s.N * s.H * s.W * s.O);
   thread_local Buffer<double> memory;
   const std::int64_t size = cpu::detail::PartSums::size(s.O);
@@ -209,13 +211,14 @@ void convolve(const float* x, const float* w, Output out, const Shape3x3& s, boo
     float* const v = tiles.resize(positions * plane<float>(group, s.C));
     float* const product = products.resize(positions * plane<float>(group, at_once));
     for (std::int64_t i = begin; i < end; ++i) {
-      const std::int64_t from = i % groups * group;
+      const auto border = [&](std::int64_t k) { return std::min(all, steps * k / groups * at_a_time); };
+      const std::int64_t from = border(i % groups), count = border(i % groups + 1) - from;
       Output to = out;
       if (sums) to.sums = {sums + i * size, s.O};
       if (const std::int64_t channel = i / groups * s.O; out.norm.x)
         to.norm = {out.norm.x, out.norm.mean + channel, out.norm.gate.at(0, channel)};
-      simd::dispatch<Group>(x, static_cast<const float*>(u), to, s, i / groups * all + from,
-                            std::min(group, all - from), group, at_once, v, product);
+      simd::dispatch<Group>(x, static_cast<const float*>(u), to, s, i / groups * all + from, count, group, at_once, v,
+                            product);
     }
   });
   for (std::int64_t part = 0; sums && part < parts; ++part) {
