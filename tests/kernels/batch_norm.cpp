@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include <cmath>
 #include <vector>
 
 #include "contrastive/kernels/cpu/backend.hpp"
@@ -89,6 +90,44 @@ TEST_CASE("a convolution's gradient, taken through the batch norm before it, is 
       const std::vector<Tensor> got = second(dz, sums.view(), {});
       for (std::size_t i = 0; i < got.size(); ++i) CHECK(relative_error(got[i], want[i]) < 2e-6);
     }
+}
+
+TEST_CASE("which side of the ReLU a number was on is found again from x by the same arithmetic") {
+  const Shape in{4, 16, 16, 64}, row{1, 64}, channels{64};
+  const Tensor mean = random(row, 1), var = square(random(row, 2)) + 0.5, gain = random(channels, 3) + 3;
+  const std::vector<float> scale = cpu::detail::batch_norm_scale<float>(var.view(), gain.view(), 1e-3);
+  const Tensor start = random(channels, 4), jitter = random(in, 5), x(in), offset(channels), y(in);
+  for (std::int64_t c = 0; c < 64; ++c)  // so that all of the channel's outputs are within rounding of 0
+    offset.data<float>()[c] = -((start.data<float>()[c] - mean.data<float>()[c]) * scale[c]);
+  for (std::int64_t i = 0; i < x.count(); ++i)
+    x.data<float>()[i] = start.data<float>()[i % 64] * (1 + 1e-7f * std::round(jitter.data<float>()[i]));
+  const KernelTable& k = cpu_kernels();
+  k.batch_norm(x.view(), mean.view(), var.view(), 1e-3, gain.view(), offset.view(), {}, true, y.view());
+
+  const auto found = [&](const Tensor& gated) {
+    bool same = true;
+    std::int64_t on = 0;
+    for (std::int64_t i = 0; i < y.count(); ++i) {
+      same = same && (gated.data<float>()[i] != 0) == (y.data<float>()[i] > 0);
+      on += y.data<float>()[i] > 0;
+    }
+    return same && on > y.count() / 16 && on < y.count() * 15 / 16;
+  };
+  const Tensor dz(in), sums({2, 1, 64}, DType::f64), ones = Tensor::full(in, 1);
+  k.batch_norm_grad(x.view(), {}, mean.view(), var.view(), 1e-3, gain.view(), offset.view(), true, false, ones.view(),
+                    {}, {}, {}, {}, dz.view());
+  CHECK(found(dz));
+  const cpu::detail::NormBefore norm{x.data<float>(), mean.data<float>(),
+                                     cpu::detail::batch_norm_gate<float>({}, scale.data(), offset.view(), true)};
+  const Tensor w = random({64, 3, 3, 64}, 6);
+  cpu::winograd::conv2d_grad_input_with_sums(random(in, 7).view(), w.view(), dz.view(), false, norm, sums.view());
+  CHECK(found(dz));
+#if defined(CONTRASTIVE_WITH_ONEDNN)
+  const WindowSpec strided{.kernel = 3, .stride = 2, .padding = 1};
+  cpu::onednn::conv2d_grad_input_in_slices(random({4, 8, 8, 64}, 8).view(), w.view(), dz.view(), strided, false, norm,
+                                           sums.view());
+  CHECK(found(dz));
+#endif
 }
 
 TEST_CASE("a batch norm passes its gradient to the first that reads it, where that adds the last part") {
