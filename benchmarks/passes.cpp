@@ -101,14 +101,14 @@ BENCHMARK_CAPTURE(batch_norm_relu, backward / bf16, DType::bf16, true) EACH_SHAP
 
 /// A 3x3 convolution and what follows it: the statistics of its output, or the sum of its gradient with another, or the
 /// gradient of the batch norm and ReLU before it; `block` is that with a residual, and the sum. At a stride of 2 the
-/// channels double.
+/// channels double; a pointwise one is 1x1.
 enum class Follows { statistics, sum, norm, block };
-void convolution(benchmark::State& state, Follows follows, bool together, int stride = 1) {
+void convolution(benchmark::State& state, Follows follows, bool together, int stride = 1, int side = 3) {
   const std::int64_t C = state.range(0), size = state.range(1), O = C * stride;
-  const Tensor x = init::normal({128, size, size, C}, 1, Rng(1)), w = init::normal({O, 3, 3, C}, 0.05, Rng(2));
+  const Tensor x = init::normal({128, size, size, C}, 1, Rng(1)), w = init::normal({O, side, side, C}, 0.05, Rng(2));
   const Tensor dy = init::normal({128, size / stride, size / stride, O}, 1, Rng(5));
   const Tensor y = Tensor::zeros(x.shape()), other = init::normal(x.shape(), 1, Rng(3)), mean({1, C}), var({1, C});
-  const WindowSpec spec{.kernel = 3, .stride = stride, .padding = 1};
+  const WindowSpec spec{.kernel = side, .stride = stride, .padding = side / 2};
   const KernelTable& k = x.kernels();
   const bool block = follows == Follows::block;
   const Tensor weight = Tensor::full({C}, 1), bias = Tensor::zeros({C}), dweight({C}), dbias({C});
@@ -149,6 +149,8 @@ BENCHMARK_CAPTURE(convolution, strided_sum_after, Follows::sum, false, 2) EACH_S
 BENCHMARK_CAPTURE(convolution, strided_sum_together, Follows::sum, true, 2) EACH_SHAPE;
 BENCHMARK_CAPTURE(convolution, strided_block_after, Follows::block, false, 2) EACH_SHAPE;
 BENCHMARK_CAPTURE(convolution, strided_block_together, Follows::block, true, 2) EACH_SHAPE;
+BENCHMARK_CAPTURE(convolution, pointwise_block_after, Follows::block, false, 1, 1) EACH_SHAPE;
+BENCHMARK_CAPTURE(convolution, pointwise_block_together, Follows::block, true, 1, 1) EACH_SHAPE;
 #undef EACH_SHAPE
 
 /// As many parameters as ResNet-18 has; `accesses` reads and writes of each.

@@ -198,6 +198,10 @@ TEST_CASE("empty tensors go through every op, forward and back") {
   CHECK(shape_of({0, 5, 7, 3}, [](const Tensor& x) { return max_pool(x, {3, 2, 1}); }) == Shape{0, 3, 4, 3});
   CHECK(shape_of({0, 5, 7, 3}, [](const Tensor& x) { return avg_pool(x, {2, 2, 0}); }) == Shape{0, 2, 3, 3});
   CHECK(shape_of({0, 5, 7, 3}, [](const Tensor& x) { return global_avg_pool(x); }) == Shape{0, 3});
+  CHECK(shape_of({0, 5, 7, 3}, [](const Tensor& x) {
+          return batch_norm(x, Tensor::zeros({1, 3}), Tensor::full({1, 3}, 1), true, {.relu = true});
+        }) == Shape{0, 5, 7, 3});
+  CHECK(shape_of({0, 5, 7, 3}, [](const Tensor& x) { return permute(x, {0, 3, 1, 2}); }) == Shape{0, 3, 5, 7});
   CHECK(shape_of({0, 3}, [](const Tensor& x) { return softmax(x); }) == Shape{0, 3});
   CHECK(shape_of({0, 3}, [](const Tensor& x) { return log_softmax(x); }) == Shape{0, 3});
   CHECK(shape_of({0, 3}, [](const Tensor& x) { return normalize(x); }) == Shape{0, 3});

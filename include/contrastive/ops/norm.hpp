@@ -59,8 +59,10 @@ inline std::pair<Tensor, Tensor> batch_norm_statistics(const Tensor& x, std::int
 /// that mean and var are constants; else they are taken to be x's own, and the gradient goes through them.
 inline Tensor batch_norm(const Tensor& x, const Tensor& mean, const Tensor& var, bool frozen,
                          const BatchNormArguments& with = {}) {
-  require(mean.rank() == 2 && mean.shape() == var.shape() && mean.size(1) == x.size(-1),
-          "[batch_norm] expected statistics (G, ", x.size(-1), "), got ", mean.shape(), " and ", var.shape());
+  require(mean.rank() == 2 && mean.shape() == var.shape() && mean.size(1) == x.size(-1) && mean.size(0) > 0 &&
+              x.size(0) % mean.size(0) == 0,
+          "[batch_norm] expected statistics (G, ", x.size(-1), ") with G a divisor of ", x.size(0), ", got ",
+          mean.shape(), " and ", var.shape());
   require(!with.residual.defined() || with.residual.shape() == x.shape(), "[batch_norm] the residual ",
           with.residual.shape(), " is not like ", x.shape());
   check_devices("batch_norm", {&x, &mean, &var, &with.weight, &with.bias, &with.residual});

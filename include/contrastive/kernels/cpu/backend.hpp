@@ -96,15 +96,16 @@ void added(View sum, F&& write) {
 }
 
 inline void conv2d_grad_input(View dy, View w, View dx, WindowSpec spec, bool add) {
-  if (dy.count() == 0) return add ? void() : fill(dx, 0);
+  if (dy.count() == 0 || dx.count() == 0) return add ? void() : fill(dx, 0);
   if (winograd::takes(dy, w, spec)) return winograd::conv2d_grad_input(dy, w, dx, add);
 #if defined(CONTRASTIVE_WITH_ONEDNN)
-  const bool product = spec.kernel == 1 && spec.stride == 1 && dy.dtype == DType::f32;  // our own adds while it writes
+  // Our own product adds while it writes.
+  const bool product = spec.kernel == 1 && spec.stride == 1 && spec.padding == 0 && dy.dtype == DType::f32;
   if (vendor(dy.dtype) && !(add && product))
     return add ? onednn::conv2d_grad_input_in_slices(dy, w, dx, spec, true) : onednn::GradInput(w, spec)(dy, dx);
 #endif
-  if (widens(dy.dtype) && add) return added(dx, [&](View part) { conv2d_grad_input(dy, w, part, spec, false); });
   if (widens(dy.dtype)) {
+    if (add) return added(dx, [&](View part) { conv2d_grad_input(dy, w, part, spec, false); });
     const View wide = wide_like(dx, 1);
     conv2d_grad_input(widened(dy, 0), w, wide, spec, false);
     return cast(wide, dx);
@@ -113,8 +114,11 @@ inline void conv2d_grad_input(View dy, View w, View dx, WindowSpec spec, bool ad
 }
 inline bool conv2d_grad_input_with_sums(View dy, View w, View dx, WindowSpec spec, bool add, View x, View y, View mean,
                                         View var, double eps, View weight, View bias, bool relu, View sums) {
-  constexpr std::int64_t least = std::int64_t{1} << 21;  // what stays in the caches in between gains nothing
-  if (deterministic() || dx.count() < least || x.dtype != DType::f32) return false;
+  // What stays in the caches in between gains nothing, and parts of fewer pictures than fill them would only be more calls.
+  constexpr std::int64_t least = std::int64_t{1} << 21, least_part = std::int64_t{1} << 18;
+  if (deterministic() || dy.count() == 0 || dx.count() < least || dx.count() / mean.shape[0] < least_part ||
+      x.dtype != DType::f32 || dy.dtype != DType::f32)
+    return false;
   const auto scale = detail::batch_norm_scale<float>(var, weight, eps);
   const detail::NormBefore norm{x.as<float>(), mean.as<float>(),
                                 detail::batch_norm_gate<float>(y, scale.data(), bias, relu)};

@@ -131,8 +131,8 @@ struct NormBefore {
   BatchNormGate<float> gate{};
 };
 
-/// Sums of dz and dz * (x - mean) per channel, where dz is dy, of two terms where `more` is not null, after the ReLU;
-/// writes dz where wanted, over one of them too.
+/// Sums of dz and dz * (x - mean) per channel, where dz is dy, or dy + more where that is given, after the ReLU. Writes dz
+/// where wanted, also over dy or more.
 template <class T>
 struct BatchNormGradSums {
   using A = compute_t<T>;
@@ -200,15 +200,16 @@ struct BatchNormGradInput {
 };
 
 /// The data as (G groups, rows, C), cut into chunks of rows that depend on its shape alone. Small chunks cost: each has
-/// sums to join, and a pass that goes backwards starts anew at each; fewer than eight a group would leave cores idle.
+/// sums to join, and a pass that goes backwards starts anew at each; fewer than eight in all would leave cores idle.
 struct BatchNormShape {
   std::int64_t G, C, rows, chunk, chunks;
-  BatchNormShape(const View& x, std::int64_t groups)
-      : G(groups),
-        C(x.shape[-1]),
-        rows(C ? x.count() / C / groups : 0),
-        chunk(std::min(rows, std::clamp((G * rows + 7) / 8, grain_for(C, 1 << 13), grain_for(C, 1 << 17)))),
-        chunks((rows + chunk - 1) / chunk) {}
+  BatchNormShape(const View& x, std::int64_t groups) : G(groups), C(x.shape[-1]), rows(C ? x.count() / C / groups : 0) {
+    const auto in_parts = [](std::int64_t n, std::int64_t size) {
+      return std::max<std::int64_t>(1, (n + size - 1) / size);
+    };
+    chunks = in_parts(rows, std::clamp((G * rows + 7) / 8, grain_for(C, 1 << 13), grain_for(C, 1 << 17)));
+    chunk = in_parts(rows, chunks);
+  }
 
   /// Adds a group's chunks of sums, (G, chunks, C), up in its first.
   void join(double* sums, std::int64_t g) const { add_chunks(sums + g * chunks * C, chunks, C, 0, C); }

@@ -13,7 +13,8 @@ namespace contrastive::cpu::onednn {
 
 namespace detail {
 
-/// dz = the gate of dx, or of dx + more, written to dx; its sums are added to C of `first` and of `second`.
+/// Writes dz, the gate of dx, or of dx + more, over dx; adds its sums per channel to `first` (dz) and `second`
+/// (dz (x - mean)).
 inline void pass_norm(View dx, const float* more, const cpu::detail::NormBefore& norm, double* first, double* second) {
   const cpu::detail::BatchNormShape shape(dx, 1);
   const std::int64_t C = shape.C;
@@ -31,13 +32,14 @@ inline void pass_norm(View dx, const float* more, const cpu::detail::NormBefore&
 
 }  // namespace detail
 
-/// dx [+]= the gradient, and with `norm` its gate and the sums (2, G, C) of G parts of consecutive images.
+/// dx [+]= the gradient; with `norm`, whose G parts are of consecutive pictures, its gate, and the sums (2, G, C) anew.
 inline void conv2d_grad_input_in_slices(View dy, View w, View dx, WindowSpec spec, bool add,
                                         const cpu::detail::NormBefore& norm = {}, View sums = {}) {
   constexpr std::int64_t bytes = std::int64_t{2} << 20;
-  const std::int64_t N = dx.shape[0], G = norm.x ? sums.shape[1] : 1, C = dx.shape[3], picture = dx.count() / N;
-  const std::int64_t each =
-      std::clamp<std::int64_t>(bytes / (picture * static_cast<std::int64_t>(size_of(dx.dtype))), 1, N / G);
+  const std::int64_t N = dx.shape[0], G = norm.x ? sums.shape[1] : 1, C = dx.shape[3], part = N / G;
+  const std::int64_t picture = dx.count() / N, size = static_cast<std::int64_t>(size_of(dx.dtype));
+  const auto in_parts = [](std::int64_t n, std::int64_t of) { return (n + of - 1) / of; };
+  const std::int64_t each = in_parts(part, in_parts(part * picture * size, bytes));
   const auto slice = [](View of, std::int64_t from, std::int64_t n) {
     of.data = of.as<char>() + from * (of.count() / of.shape[0]) * static_cast<std::int64_t>(size_of(of.dtype));
     of.shape.sizes[0] = n;
@@ -47,18 +49,18 @@ inline void conv2d_grad_input_in_slices(View dy, View w, View dx, WindowSpec spe
   if (norm.x) std::fill_n(sums.as<double>(), 2 * G * C, 0.0);
   GradInput gradient(w, spec);
   for (std::int64_t from = 0, n; from < N; from += n) {
-    const std::int64_t g = from / (N / G);
-    n = std::min(each, (g + 1) * (N / G) - from);
+    const std::int64_t g = from / part;
+    n = std::min(each, (g + 1) * part - from);
     const View sum = slice(dx, from, n);
-    View part = sum;
-    if (add) part.data = memory.resize(each * picture * static_cast<std::int64_t>(size_of(dx.dtype)));
-    gradient(slice(dy, from, n), part);
+    View term = sum;
+    if (add) term.data = memory.resize(each * picture * size);
+    gradient(slice(dy, from, n), term);
     if (norm.x)
-      detail::pass_norm(sum, add ? part.as<float>() : nullptr,
+      detail::pass_norm(sum, add ? term.as<float>() : nullptr,
                         {norm.x + from * picture, norm.mean + g * C, norm.gate.at(from * picture, g * C)},
                         sums.as<double>() + g * C, sums.as<double>() + (G + g) * C);
     else if (add)
-      accumulate(part, sum);
+      accumulate(term, sum);
   }
 }
 

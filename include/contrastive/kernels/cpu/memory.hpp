@@ -84,7 +84,7 @@ inline void fill(View y, double value) {
       element = static_cast<T>(value);
     T* data = y.as<T>();
     parallel_for(y.count(), 1 << 16, [&](std::int64_t begin, std::int64_t end) {
-      if (value == 0 && !std::signbit(value))  // no bit is set in any dtype's
+      if (value == 0 && !std::signbit(value))  // all bits are 0 in every dtype
         std::memset(static_cast<void*>(data + begin), 0, static_cast<std::size_t>(end - begin) * sizeof(T));
       else
         std::fill(data + begin, data + end, element);

@@ -41,21 +41,22 @@ inline void scatter_add(View dy, View index, View dx) {
 
 /// y's axis i is x's axis axes[i].
 inline void permute(View x, std::array<int, Shape::max_rank> axes, View y) {
-  if (y.count() == 0) return;
   const Odometer<1> plan = permute_plan(x.shape, axes);
   const int outer = std::max(0, plan.rank - 1);
   const std::int64_t inner = plan.rank ? plan.sizes[outer] : 1, stride = plan.rank ? plan.strides[0][outer] : 1;
   const auto move = [&]<class T>(T) {
-    parallel_for(y.count() / inner, grain_for(inner), [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t run = begin; run < end; ++run) {
+    parallel_for(y.count(), 1 << 14, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t i = begin, some; i < end; i += some) {  // what is left of a run of the last axis
+        const std::int64_t within = i % inner;
+        some = std::min(end - i, inner - within);
         std::int64_t from[1];
-        plan.offsets(static_cast<std::uint64_t>(run), outer, from);
-        const T* source = x.as<T>() + from[0];
-        T* target = y.as<T>() + run * inner;
+        plan.offsets(static_cast<std::uint64_t>(i / inner), outer, from);
+        const T* source = x.as<T>() + from[0] + within * stride;
+        T* target = y.as<T>() + i;
         if (stride == 1)
-          std::copy_n(source, inner, target);
+          std::copy_n(source, some, target);
         else
-          for (std::int64_t i = 0; i < inner; ++i) target[i] = source[i * stride];
+          for (std::int64_t k = 0; k < some; ++k) target[k] = source[k * stride];
       }
     });
   };

@@ -2,10 +2,10 @@
 #pragma once
 
 #include <algorithm>
+#include <memory>
 #include <vector>
 
 #include "contrastive/core/parallel.hpp"
-#include "contrastive/kernels/cpu/memory.hpp"
 #include "contrastive/kernels/cpu/simd.hpp"
 #include "contrastive/kernels/odometer.hpp"
 #include "contrastive/kernels/table.hpp"
@@ -108,7 +108,7 @@ struct ColumnSum {
 template <class T>
 void sum_three_axes(const T* x, const std::int64_t (&sizes)[3], double scale, T* y) {
   const std::int64_t outer = sizes[0], reduced = sizes[1], inner = sizes[2];
-  // Chunks of columns are small enough that some threads more share them evenly.
+  // Chunks of rows so small that a few threads share them evenly.
   const std::int64_t chunk = inner == 1 ? 4096 : std::clamp<std::int64_t>((outer * reduced + 15) / 16, 64, float_rows);
   const std::int64_t chunks = (reduced + chunk - 1) / chunk;
   if (outer * inner == 0) return;
@@ -116,8 +116,7 @@ void sum_three_axes(const T* x, const std::int64_t (&sizes)[3], double scale, T*
     for (std::int64_t i = 0; i < outer * inner; ++i) y[i] = T(compute_t<T>(0));
     return;
   }
-  thread_local Buffer<double> memory;
-  double* const partial = memory.resize(outer * chunks * inner);
+  const auto partial = std::make_unique_for_overwrite<double[]>(static_cast<std::size_t>(outer * chunks * inner));
   parallel_for(outer * chunks, grain_for(std::min(chunk, reduced) * inner), [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
       const std::int64_t first = i % chunks * chunk, rows = std::min(chunk, reduced - first);

@@ -198,7 +198,7 @@ void convolve(const float* x, const float* w, Output out, const Shape3x3& s, boo
   });
   const std::int64_t parts = std::max<std::int64_t>(1, summed), all = s.tiles() / parts;  // tiles of a part
   const std::int64_t each = in_steps(threads(), parts);                                   // threads a part
-  // As many groups for each thread, alike to within the tiles that are multiplied at once.
+  // The same number of groups for each thread, of equal size to within the tiles that are multiplied at once.
   constexpr std::int64_t at_a_time = 12;
   const std::int64_t steps = in_steps(all, at_a_time), wanted = in_steps(in_steps(all, largest_group(s.C, s.O)), each);
   const std::int64_t groups = std::min(steps, wanted * each), group = in_steps(steps, groups) * at_a_time;
