@@ -102,7 +102,8 @@ inline void conv2d_grad_input(View dy, View w, View dx, WindowSpec spec, bool ad
   // Our own product adds while it writes.
   const bool product = spec.kernel == 1 && spec.stride == 1 && spec.padding == 0 && dy.dtype == DType::f32;
   if (vendor(dy.dtype) && !(add && product))
-    return add ? onednn::conv2d_grad_input_in_slices(dy, w, dx, spec, true) : onednn::GradInput(w, spec)(dy, dx);
+    return add ? onednn::conv2d_grad_input_in_slices(dy, w, dx, spec, true)
+               : onednn::conv2d_grad_input(dy, w, dx, spec);
 #endif
   if (widens(dy.dtype)) {
     if (add) return added(dx, [&](View part) { conv2d_grad_input(dy, w, part, spec, false); });

@@ -184,6 +184,8 @@ class GradInput {
   dnnl::memory weight_;
 };
 
+inline void conv2d_grad_input(View dy, View w, View dx, WindowSpec spec) { GradInput(w, spec)(dy, dx); }
+
 inline void conv2d_grad_weight(View x, View dy, View dw, WindowSpec spec) {
   using namespace detail;
   guarded("conv2d", [&] {
