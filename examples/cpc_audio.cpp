@@ -119,11 +119,13 @@ auto compose(const Settings& s) {
 using Cpc = decltype(compose(Settings{}));
 
 /// Speakers from the mean context and from the mean feature of the middle window, each beside the untrained network's.
-void evaluate(Json& summary, const Settings& s, const Sets& sets, const Cpc& trained, ReportData& report) {
+void evaluate(Json& summary, const Settings& s, const Sets& sets, const Cpc& trained, StopSignals& stop,
+              ReportData& report) {
   const WaveWindow middle{static_cast<int>(s.image_size), false};
   std::printf("\n  %-20s %10s %10s %10s\n", "", "kNN", "linear", "10 labels");
   const auto measure = [&](const Cpc& method, const std::string& name, const std::string& suffix) {
     const auto encode = [&](const Tensor& x) {
+      stop.check();
       const Tensor z = method.encoder().grid(x.to(device_of(s))),
                    c = method.online.projector.context(z);  // (N, T, 1, D) and (.., C)
       const Tensor both = concat({c, z}, 3);
@@ -175,7 +177,8 @@ int run(const Options& options) {
   const bool labelled = sets.train.has_labels() && sets.test.has_labels();
   require(options.no_evaluation || !labelled || sets.train.class_names() == sets.test.class_names(), "[evaluate] ",
           sets.train.name(), " and ", sets.test.name(), " have other speakers: --no-evaluation trains all the same");
-  make_run_folder(options.out);
+  const RunFolder folder(options.out, options.resume);
+  StopSignals stop;
   Cpc method = compose(s);
   std::printf("cpc_audio on %s: %zu recordings, %lld frames a window, %d threads, %s\n", sets.train.name().c_str(),
               sets.train.size(), static_cast<long long>(wave_frames(cpc_wave_layers(), s.image_size)), threads(),
@@ -190,17 +193,28 @@ int run(const Options& options) {
   const std::string file = options.out + "/summary.json";
   Json summary = run_summary(s, result, file);
   ReportData report;
-  if (labelled)
-    evaluate(summary, s, sets, method, report);
-  else
+  int status = 0;
+  if (labelled) {
+    try {
+      evaluate(summary, s, sets, method, stop, report);
+    } catch (const std::exception& error) {
+      std::fprintf(stderr, "no further scores: %s\n", error.what());
+      status = 1;
+    } catch (const Interrupted& interrupted) {
+      std::fprintf(stderr, "stopped by %s in the evaluation; what was trained is saved: evaluate with --resume\n",
+                   signal_name(interrupted.signal));
+      return 128 + interrupted.signal;
+    }
+  } else {
     std::printf("no scores: evaluation needs a test part with labels (a folder for each speaker)\n");
+  }
   write_file(file, summary.dump(2) + "\n");
   save_report_data(options.out, report);
   if (result.images_per_second > 0)
     std::printf("\n  %.1f recordings/s, %.0f s of training, loss %.3f\n", result.images_per_second, result.seconds,
                 result.loss);
   std::printf("  %s\n", report_from_run(options.out).c_str());
-  return 0;
+  return status;
 }
 
 }  // namespace

@@ -50,12 +50,15 @@ void add_flags(CLI::App& cli, RunOptions& options, const std::string& own) {
 /// Trained encoder, untrained encoder and raw pixels by the same three measures, printed as a table. Pixels in colour are
 /// taken less their channels' means, whatever the method's encoder sees: 45 % instead of 36 by kNN on CIFAR-10.
 void evaluate(Json& summary, const Settings& s, const Sets& sets, const Composition& trained,
-              const std::function<Composition()>& compose, ReportData& report) {
-  const AnyDataset bank = s.data == "stl10" ? open_sets(s).train : sets.train;
+              const std::function<Composition()>& compose, StopSignals& stop, ReportData& report) {
   using Encode = std::function<Tensor(const Tensor&)>;
   const auto measure = [&](const char* name, const std::string& suffix, const AnyAugment& view, const Encode& encode) {
-    const FeatureSet train = encode_set(bank, view, encode, 0, 256, s.strict);
-    const FeatureSet test = encode_set(sets.test, view, encode, 0, 256, s.strict);
+    const Encode watched = [&](const Tensor& x) {
+      stop.check();
+      return encode(x);
+    };
+    const FeatureSet train = encode_set(sets.bank, view, watched, 0, 256, s.strict);
+    const FeatureSet test = encode_set(sets.test, view, watched, 0, 256, s.strict);
     const Scores scores = score(train, test, s.seed);
     add_scores(summary, scores, suffix);
     std::printf("  %-18s %8.1f %% %8.1f %% %8.1f %%\n", name, 100 * scores.knn_top1, 100 * scores.linear_top1,
@@ -74,7 +77,7 @@ void evaluate(Json& summary, const Settings& s, const Sets& sets, const Composit
   measure("raw pixels", "_pixels", evaluation_view(s, normalization_of(s)), [](const Tensor& x) {
     return x.reshape({x.size(0), -1});
   });
-  report.neighbours = neighbour_rows(bank, train, sets.test, test);
+  report.neighbours = neighbour_rows(sets.bank, train, sets.test, test);
   report.map = embedding_map(sets.test, test);
 }
 
@@ -101,6 +104,7 @@ bool parse(int argc, char** argv, RunOptions& options, const Program& program, i
     }
   };
   if (!attempt(options)) return false;
+  if (options.resume && options.config.empty()) options.config = contrastive::run_config(options.out);
   if (!options.config.empty()) {
     // Once more over the file's values, so that flags given by hand win.
     RunOptions again;
@@ -120,16 +124,14 @@ Sets prepare(const Settings& s) {
   if (device_of(s) == Device::cuda) use_cuda();
   set_threads(static_cast<int>(s.threads));
   set_deterministic(s.deterministic);
-  Sets sets = open_sets(s, s.data == "stl10" ? "unlabeled" : "train");
+  Sets sets = open_sets(s, true);
   require(static_cast<std::size_t>(s.batch) <= sets.train.size(), "[settings] --batch ", s.batch, " is larger than ",
           sets.train.name(), " with its ", sets.train.size(), " pictures");
   return sets;
 }
 
-/// Makes the run folder and says what is about to be trained.
-void announce(const RunOptions& options, const Sets& sets, const AnyMethod& method) {
-  const Settings& s = options.settings;
-  make_run_folder(options.out);
+/// Says what is about to be trained.
+void announce(const Settings& s, const Sets& sets, const AnyMethod& method) {
   std::int64_t parameters = 0;
   std::size_t groups = 0;
   for (const ParameterGroup& group : method.parameter_groups({}, groups))
@@ -137,6 +139,8 @@ void announce(const RunOptions& options, const Sets& sets, const AnyMethod& meth
   std::printf("%s on %s: %zu pictures, encoder %s, %lld parameters, %d threads, %s, %s\n", s.method.c_str(),
               sets.train.name().c_str(), sets.train.size(), s.encoder.c_str(), static_cast<long long>(parameters),
               threads(), simd::isa_name(), s.precision.c_str());
+  if (const std::string why = sets.no_scores(); !why.empty() && s.knn_every > 0)
+    std::printf("no kNN checks: %s\n", why.c_str());
   std::fflush(stdout);
 }
 
@@ -156,23 +160,35 @@ Views shown_views(const Sets& sets, const AnyAugment& augment, const Settings& s
   return views;
 }
 
-/// Scores of the trained encoder, the untrained one (`compose` makes it) and raw pixels; summary.json, report data and the page.
-void finish(const RunOptions& options, const Sets& sets, const Composition& trained,
-            const std::function<Composition()>& compose, const TrainResult& result) {
+/// Scores of the trained encoder, the untrained one (`compose` makes it) and raw pixels; summary.json, report data and the
+/// page. What goes wrong in it is said and left out: the rest is written all the same. Returns the exit status.
+int finish(const RunOptions& options, const Sets& sets, const Composition& trained,
+           const std::function<Composition()>& compose, const TrainResult& result, StopSignals& stop) {
   const Settings& s = options.settings;
   const std::string file = options.out + "/summary.json";
   Json summary = run_summary(s, result, file);
   ReportData report;
-  report.galleries.push_back(view_gallery(sets.train, trained.method.augment(), s.seed));
-  if (trained.pictures) {
-    if (const PictureRows rows = trained.pictures(shown_views(sets, trained.method.augment(), s));
-        !rows.pictures.empty())
-      report.galleries.push_back(picture_gallery(rows));
-  }
-  if (sets.test.defined() && sets.test.has_labels())
-    evaluate(summary, s, sets, trained, compose, report);
+  int status = 0;
+  const auto attempt = [&](const char* what, auto&& part) {
+    stop.check();
+    try {
+      part();
+    } catch (const std::exception& error) {
+      std::fprintf(stderr, "no %s: %s\n", what, error.what());
+      status = 1;
+    }
+  };
+  attempt("views in the report",
+          [&] { report.galleries.push_back(view_gallery(sets.train, trained.method.augment(), s.seed)); });
+  attempt("pictures of the method in the report", [&] {
+    if (!trained.pictures) return;
+    const PictureRows rows = trained.pictures(shown_views(sets, trained.method.augment(), s));
+    if (!rows.pictures.empty()) report.galleries.push_back(picture_gallery(rows));
+  });
+  if (const std::string why = sets.no_scores(); !why.empty())
+    std::printf("no scores: %s\n", why.c_str());
   else
-    std::printf("no scores: evaluation needs a test part with labels (a folder for each class)\n");
+    attempt("further scores", [&] { evaluate(summary, s, sets, trained, compose, stop, report); });
   write_file(file, summary.dump(2) + "\n");
   save_report_data(options.out, report);
   const std::string page = report_from_run(options.out);
@@ -181,6 +197,7 @@ void finish(const RunOptions& options, const Sets& sets, const Composition& trai
     std::printf("\n  %.0f images/s, %.0f s of training, loss %.3f\n", result.images_per_second, result.seconds,
                 result.loss);
   std::printf("%s  %s\n", measured ? "" : "\n", page.c_str());
+  return status;
 }
 
 /// What cannot be put together from the flags, whoever refused it.
@@ -200,12 +217,21 @@ int train_and_report(const RunOptions& options, const Program& program) {
     }
   };
   const Composition composition = compose();
-  announce(options, sets, composition.method);
-  Trainer trainer(composition.method, s, sets.train, sets.test, composition.evaluation, options.out);
+  const RunFolder folder(options.out, options.resume);
+  announce(s, sets, composition.method);
+  StopSignals stop;
+  Trainer trainer(composition.method, s, sets.train, sets.test, composition.evaluation, options.out, sets.bank);
   const TrainResult result = train_in(options.out, trainer, s, options.resume);
   if (result.signal) return 128 + result.signal;
-  if (!options.no_evaluation) finish(options, sets, composition, compose, result);
-  return 0;
+  if (options.no_evaluation) return 0;
+  try {
+    const int status = finish(options, sets, composition, compose, result, stop);
+    return stop.arrived() ? 128 + stop.arrived() : status;
+  } catch (const Interrupted& interrupted) {
+    std::fprintf(stderr, "stopped by %s in the evaluation; what was trained is saved: evaluate with --resume\n",
+                 signal_name(interrupted.signal));
+    return 128 + interrupted.signal;
+  }
 }
 
 }  // namespace
@@ -256,16 +282,26 @@ Normalize normalization_of(const Settings& s) {
   return s.image_size < 96 ? cifar10_statistics : imagenet_statistics;
 }
 
-Sets open_sets(const Settings& s, const std::string& train_split) {
+Sets open_sets(const Settings& s, bool to_learn) {
   DatasetOptions options{.label = s.label, .image_size = static_cast<int>(s.image_size)};
   Sets sets;
-  sets.train = open_dataset(s.data, s.root, train_split, options);
+  sets.bank = open_dataset(s.data, s.root, "train", options);
+  sets.train = to_learn && s.data == "stl10" ? open_dataset(s.data, s.root, "unlabeled", options) : sets.bank;
   try {
     sets.test = open_dataset(s.data, s.root, "test", options);
   } catch (const Error&) {
     if (s.data != "folder") throw;  // a folder may well have no test part
   }
   return sets;
+}
+
+std::string Sets::no_scores() const {
+  if (!test.defined())
+    return join("evaluation needs a test part with labels (a folder for each class): ", train.name(), " has none");
+  for (const AnyDataset* part : {&bank, &test})
+    if (!part->has_labels())
+      return join("evaluation needs labels (a folder for each class): ", part->name(), " has none");
+  return {};
 }
 
 int run_program(int argc, char** argv, const Program& program) {

@@ -10,11 +10,15 @@
 namespace app {
 
 struct Sets {
-  AnyDataset train, test;
+  AnyDataset train;  // what a method learns from; it may have no labels
+  AnyDataset bank;   // what evaluation learns from: STL-10's labelled part, else the training part
+  AnyDataset test;   // what evaluation tests on; a folder may have none
+
+  /// Why evaluation is left out, as a sentence; empty where both of its parts have labels.
+  std::string no_scores() const;
 };
 
-/// The training part by its name ("unlabeled" for STL-10's many), and the part that evaluation tests on; a folder may
-/// have none.
-Sets open_sets(const Settings& s, const std::string& train_split = "train");
+/// STL-10's training part is its unlabelled pictures where they are to be learned from.
+Sets open_sets(const Settings& s, bool to_learn = false);
 
 }  // namespace app

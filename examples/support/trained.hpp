@@ -79,8 +79,7 @@ int companion_main(int argc, char** argv, const std::string& description, AddFla
 /// The training and the test part; throws when there are no labels to score with.
 inline Sets labelled_sets(const Trained& trained) {
   Sets sets = open_sets(trained.settings);
-  require(sets.test.defined() && sets.test.has_labels() && sets.train.has_labels(), "[evaluate] ", sets.train.name(),
-          ": evaluation needs labels (a folder for each class, and a test part)");
+  require(sets.no_scores().empty(), "[evaluate] ", sets.no_scores());
   return sets;
 }
 

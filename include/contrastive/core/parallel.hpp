@@ -110,6 +110,15 @@ void parallel_for(std::int64_t n, std::int64_t grain, F&& f) {
       const_cast<void*>(static_cast<const void*>(std::addressof(f))));
 }
 
+/// Calls `f()` once in every thread that parallel loops of the calling thread use.
+template <class F>
+void each_thread(F&& f) {
+#if defined(_OPENMP)
+#pragma omp parallel num_threads(threads())
+#endif
+  f();
+}
+
 /// A grain that gives each chunk about `work` units when one item costs `item` of them.
 constexpr std::int64_t grain_for(std::int64_t item, std::int64_t work = 1 << 15) {
   return std::max<std::int64_t>(1, work / std::max<std::int64_t>(1, item));

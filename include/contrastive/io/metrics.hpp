@@ -86,6 +86,17 @@ inline MetricsTable load_metrics(const std::string& path) {
   return table;
 }
 
+/// Whether the `metrics.csv` of a run's folder says a value of `column` at that step.
+inline bool has_metric(const std::string& folder, std::int64_t step, std::string_view column) {
+  const std::string path = folder + "/metrics.csv";
+  if (::access(path.c_str(), F_OK) != 0) return false;
+  const MetricsTable table = load_metrics(path);
+  const std::vector<double>*steps = table.find("step"), *values = table.find(column);
+  for (std::size_t row = 0; steps && values && row < steps->size(); ++row)
+    if ((*steps)[row] == static_cast<double>(step) && !std::isnan((*values)[row])) return true;
+  return false;
+}
+
 /// Writes the numbers of a run as they come: `metrics.csv` and, beside it, a TensorBoard event file. Each row reaches
 /// the system at once, so a killed run loses none. Resuming at a checkpoint's step cuts both files back to that step:
 /// they end up as if the run had never been disturbed.

@@ -13,12 +13,14 @@
 #include "contrastive/optim/optimizer.hpp"
 #include "contrastive/train/any_method.hpp"
 #include "contrastive/train/checkpoint.hpp"
+#include "contrastive/train/resume.hpp"
 #include "contrastive/train/settings.hpp"
 
 namespace contrastive {
 
 /// Where a run stands, beside its tensors.
 struct RunState {
+  std::string run;        // its name, as it was at the start (`run_name`)
   std::int64_t step = 0;  // optimiser steps taken
   std::int64_t steps_per_epoch = 1;
   std::int64_t samples = 0;  // pictures in the training set: the size of memory banks
@@ -64,15 +66,12 @@ inline std::int64_t whole_number(const std::string& path, const std::string& tex
 inline void restore(const Safetensors& file, const std::string& path, const AnyMethod& method, Optimizer& optimizer,
                     const Settings& settings, RunState& state) {
   const Settings was = settings_in(file, path);
-  require(was.method == settings.method && was.encoder == settings.encoder, "[checkpoint] ", path, " is of ",
-          was.method, " with encoder ", was.encoder, ", this run is ", settings.method, " with encoder ",
-          settings.encoder);
+  check_resumable(was, settings, path);
   const std::int64_t per_epoch = whole_number(path, file.metadata.at("steps_per_epoch"));
-  require(per_epoch == state.steps_per_epoch && was.batch == settings.batch, "[checkpoint] ", path,
-          " was made with batch ", was.batch, " and ", per_epoch, " steps an epoch, this run has batch ",
-          settings.batch, " and ", state.steps_per_epoch);
+  require(per_epoch == state.steps_per_epoch, "[resume] ", path, " was made with ", per_epoch,
+          " steps an epoch, this run has ", state.steps_per_epoch);
   const std::int64_t samples = whole_number(path, file.metadata.at("samples"));
-  require(samples == state.samples, "[checkpoint] ", path, " was made on ", samples, " pictures, this run has ",
+  require(samples == state.samples, "[resume] ", path, " was made on ", samples, " pictures, this run has ",
           state.samples);
   const LoadReport report = load_state(method.state(), file.tensors, "model.");
   require(report.ok(), "[checkpoint] ", path, " does not fit this run: ", to_string(report));
@@ -84,6 +83,10 @@ inline void restore(const Safetensors& file, const std::string& path, const AnyM
     tensor.copy_from(found->second);
   });
   state.step = whole_number(path, file.metadata.at("step"));
+  const auto run = file.metadata.find("run");  // older ones have none
+  state.run = run != file.metadata.end() ? run->second : run_name(was, samples);
+  require(state.step <= settings.epochs * per_epoch, "[resume] ", path, " is ", state.step / per_epoch,
+          " epochs into its run, --epochs ", settings.epochs, " asks for fewer");
   state.loss_sum = std::strtod(file.metadata.at("loss_sum").c_str(), nullptr);
   state.loss_last_epoch = std::strtod(file.metadata.at("loss_last_epoch").c_str(), nullptr);
 }
@@ -101,6 +104,7 @@ inline void save_checkpoint(const std::string& run, const AnyMethod& method, Opt
   });
   const std::map<std::string, std::string> notes{{"format", "contrastive-checkpoint-1"},
                                                  {"settings", settings_to_json(settings).dump()},
+                                                 {"run", state.run},
                                                  {"step", std::to_string(state.step)},
                                                  {"steps_per_epoch", std::to_string(state.steps_per_epoch)},
                                                  {"samples", std::to_string(state.samples)},
@@ -127,8 +131,8 @@ inline std::string newest_checkpoint(const std::string& run) {
   return {};
 }
 
-/// Loads the newest checkpoint of the run; false when there is none. A checkpoint that cannot be read, or is of
-/// another method, encoder or batch, is an error that names it: nothing is overwritten.
+/// Loads the newest checkpoint of the run; false when there is none. A checkpoint that cannot be read, or is of a run
+/// with other settings than may change, is an error that names it: nothing is overwritten.
 inline bool load_checkpoint(const std::string& run, const AnyMethod& method, Optimizer& optimizer,
                             const Settings& settings, RunState& state) {
   const std::string path = newest_checkpoint(run);

@@ -149,7 +149,7 @@ inline Json settings_to_json(const Settings& settings) {
 /// Overwrites what `json` names. Throws for a name that is none of ours or a value of the wrong kind.
 inline void settings_from_json(const Json& json, Settings& settings, const std::string& file) {
   for (const Json::Member& member : json.as_object()) {
-    bool known = false;
+    bool known = member.name == "run";  // the name of the run that wrote it
     detail::each_setting(settings, [&](const char* name, auto& field, const char*) {
       if (member.name != name) return;
       known = true;

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <signal.h>
-
 #include <chrono>
 #include <cmath>
 #include <concepts>
@@ -26,38 +24,9 @@
 #include "contrastive/train/run_state.hpp"
 #include "contrastive/train/schedules.hpp"
 #include "contrastive/train/settings.hpp"
+#include "contrastive/train/stop_signals.hpp"
 
 namespace contrastive {
-
-namespace detail {
-
-inline volatile sig_atomic_t& stop_signal() {
-  static volatile sig_atomic_t signal = 0;
-  return signal;
-}
-
-/// While one is alive, SIGINT and SIGTERM only leave a note: the step in hand is finished and saved.
-class SignalGuard {
- public:
-  SignalGuard() {
-    stop_signal() = 0;
-    struct sigaction action {};
-    action.sa_handler = [](int number) { stop_signal() = number; };
-    sigaction(SIGINT, &action, &before_[0]);
-    sigaction(SIGTERM, &action, &before_[1]);
-  }
-  ~SignalGuard() {
-    sigaction(SIGINT, &before_[0], nullptr);
-    sigaction(SIGTERM, &before_[1], nullptr);
-  }
-  SignalGuard(const SignalGuard&) = delete;
-  SignalGuard& operator=(const SignalGuard&) = delete;
-
- private:
-  struct sigaction before_[2]{};
-};
-
-}  // namespace detail
 
 /// How a run ended.
 struct TrainResult {
@@ -70,20 +39,23 @@ struct TrainResult {
 };
 
 /// Trains a method: loader, loss, optimiser, schedule, checkpoints, metrics and the watch for collapse. A run that is
-/// killed at any instant and started again with `resume` ends with the bits it would have had.
+/// killed at any instant and started again with `resume` ends with the bits it would have had. Evaluation never costs
+/// training: the checkpoint is saved before a check begins, and a check that fails is reported and left out.
 class Trainer {
  public:
-  /// `transform` is the evaluation view; `test` may be empty: then there is no kNN check. The method is moved to the
-  /// device of the settings: handles on its parameters taken earlier stay behind.
+  /// `transform` is the evaluation view. The kNN check compares `test` with `bank`, which is `train` where none is given;
+  /// there is none unless both have labels. The method is moved to the device of the settings: handles on its parameters
+  /// taken earlier stay behind.
   template <class M>
   requires(!std::same_as<M, AnyMethod>) Trainer(M& method, const Settings& settings, AnyDataset train, AnyDataset test,
-                                                AnyAugment transform, std::string out)
+                                                AnyAugment transform, std::string out, AnyDataset bank = {})
       : Trainer(AnyMethod::refer(method), settings, std::move(train), std::move(test), std::move(transform),
-                std::move(out)) {}
+                std::move(out), std::move(bank)) {}
   Trainer(AnyMethod method, const Settings& settings, AnyDataset train, AnyDataset test, AnyAugment transform,
-          std::string out)
+          std::string out, AnyDataset bank = {})
       : method_(std::move(method)),
         settings_(settings),
+        bank_(bank.defined() ? std::move(bank) : train),
         test_(std::move(test)),
         transform_(std::move(transform)),
         out_(std::move(out)),
@@ -96,6 +68,7 @@ class Trainer {
         optimizer_(make_optimizer(groups(), settings)) {
     state_.steps_per_epoch = loader_.steps_per_epoch();
     state_.samples = static_cast<std::int64_t>(loader_.dataset().size());
+    state_.run = run_name(settings_, state_.samples);
     method_.set_precision(settings.precision == "bf16" ? DType::bf16 : DType::f32);
   }
 
@@ -104,6 +77,7 @@ class Trainer {
 
   TrainResult run() {
     const std::int64_t per_epoch = state_.steps_per_epoch, steps = settings_.epochs * per_epoch;
+    const bool check_due = state_.step > 0 && state_.step % per_epoch == 0 && !has_metric(out_, state_.step, "spread");
     Metrics metrics(out_,
                     {"epoch", "loss", "learning_rate", "images_per_second", "spread", "effective_rank", "alignment",
                      "uniformity", "information", "knn_top1"},
@@ -112,19 +86,18 @@ class Trainer {
                      .steps_per_epoch = per_epoch,
                      .images_per_step = settings_.batch,
                      .first_step = state_.step});
-    const detail::SignalGuard signals;
+    StopSignals stop;
     TrainResult result;
     const auto start = Clock::now();
     double busy = 0;
     const std::int64_t first = state_.step, log_every = std::max<std::int64_t>(1, per_epoch / 20);
-    while (state_.step < steps && !detail::stop_signal()) {
-      const std::int64_t epoch = state_.step / per_epoch;
-      loader_.start(epoch, state_.step % per_epoch);
-      while (!detail::stop_signal()) {
+    if (check_due) make_up_check(stop, metrics, bar, result);
+    while (state_.step < steps && !stop.arrived()) {
+      loader_.start(state_.step / per_epoch, state_.step % per_epoch);
+      while (!stop.arrived()) {
         const auto before = Clock::now();
-        std::optional<Batch> batch = loader_.next();
+        std::optional<Batch> batch = next_batch();
         if (!batch) break;
-        for (Tensor& view : batch->views.view) view = view.to(device_);
         const contrastive::Progress progress{state_.step, steps, per_epoch};
         const double lr = learning_rate(settings_, progress);
         const double loss = step(batch->views, progress, lr);
@@ -133,28 +106,28 @@ class Trainer {
         busy += seconds_since(before);
         bar.step(state_.step, loss);
         const bool last = state_.step % per_epoch == 0;
-        if (last || state_.step % log_every == 0) {
-          Scalars row{{"epoch", static_cast<double>(state_.step) / static_cast<double>(per_epoch)},
-                      {"loss", loss},
-                      {"learning_rate", lr},
-                      {"images_per_second", bar.images_per_second()}};
-          if (last) check(batch->views, epoch + 1, row, bar, result);
-          metrics.log(state_.step, row);
-        }
+        if (last || state_.step % log_every == 0)
+          metrics.log(state_.step, {{"epoch", epochs_done()},
+                                    {"loss", loss},
+                                    {"learning_rate", lr},
+                                    {"images_per_second", bar.images_per_second()}});
         if (last) {
           state_.loss_last_epoch = state_.loss_sum / static_cast<double>(per_epoch);
           state_.loss_sum = 0;
         }
         if (settings_.save_every > 0 ? state_.step % settings_.save_every == 0 || state_.step == steps : last)
           save(metrics);
-        if (last) bar.resume();
+        if (last) {
+          check(batch->views, stop, metrics, bar, result);
+          bar.resume();
+        }
       }
     }
-    if (detail::stop_signal() && state_.step < steps) {
+    if (const int signal = stop.arrived()) {
       save(metrics);
-      bar.say(join("stopped by ", detail::stop_signal() == SIGINT ? "SIGINT" : "SIGTERM", " after step ", state_.step,
-                   " of ", steps, "; the checkpoint is saved: continue with --resume"));
-      result.signal = detail::stop_signal();
+      bar.say(join("stopped by ", signal_name(signal), " after step ", state_.step, " of ", steps,
+                   "; the checkpoint is saved: continue with --resume"));
+      result.signal = signal;
     }
     bar.finish();
     result.step = state_.step;
@@ -209,8 +182,39 @@ class Trainer {
     return value;
   }
 
-  /// At the end of an epoch: how spread the embeddings are, and what kNN on the features finds.
-  void check(const Views& views, std::int64_t epoch, Scalars& row, ProgressBar& bar, TrainResult& result) {
+  /// The next batch of the epoch, on the device.
+  std::optional<Batch> next_batch() {
+    std::optional<Batch> batch = loader_.next();
+    if (batch)
+      for (Tensor& view : batch->views.view) view = view.to(device_);
+    return batch;
+  }
+
+  double epochs_done() const { return static_cast<double>(state_.step) / static_cast<double>(state_.steps_per_epoch); }
+
+  /// The check of the epoch that ended at the checkpoint, where a kill or a signal kept it from being made: on the last
+  /// batch of that epoch, as it would have been.
+  void make_up_check(StopSignals& stop, Metrics& metrics, ProgressBar& bar, TrainResult& result) {
+    loader_.start(state_.step / state_.steps_per_epoch - 1, state_.steps_per_epoch - 1);
+    if (const std::optional<Batch> batch = next_batch()) check(batch->views, stop, metrics, bar, result);
+  }
+
+  /// At the end of an epoch. A signal cuts the check off; an error is said and the run goes on.
+  void check(const Views& views, StopSignals& stop, Metrics& metrics, ProgressBar& bar, TrainResult& result) {
+    Scalars row{{"epoch", epochs_done()}};
+    try {
+      watch(views, row, bar, result);
+      knn_check(stop, row, bar);
+    } catch (const Interrupted&) {
+      return;  // made up for when the run is resumed
+    } catch (const std::exception& error) {
+      bar.say(join("the check of epoch ", epochs_done(), " failed, training goes on: ", error.what()));
+    }
+    metrics.log(state_.step, row);
+  }
+
+  /// How spread the embeddings are.
+  void watch(const Views& views, Scalars& row, ProgressBar& bar, TrainResult& result) {
     const NoGrad no_grad;
     std::vector<Tensor> z = method_.embed(views);
     std::erase_if(z, [](const Tensor& x) { return !x.defined() || x.rank() != 2; });
@@ -220,9 +224,8 @@ class Trainer {
     row.push_back({"effective_rank", watch.rank});
     result.effective_rank = watch.rank;
     const auto announce = [&](const char* what, const std::string& complaint) {
-      if (complaint.empty() || state_.step < settled_step || static_cast<double>(epoch) < settings_.warmup_epochs)
-        return;
-      bar.say(join("collapse: the ", what, " of epoch ", epoch, " are ", complaint));
+      if (complaint.empty() || state_.step < settled_step || epochs_done() < settings_.warmup_epochs) return;
+      bar.say(join("collapse: the ", what, " of epoch ", epochs_done(), " are ", complaint));
     };
     announce("embeddings", watch.complaint());
     if (const Tensor assigned = method_.assignments(z[0]); assigned.defined()) {
@@ -234,10 +237,20 @@ class Trainer {
     if (z.size() > 1 && z[1].shape() == z[0].shape())
       row.push_back({"alignment", alignment(unit, normalize(z[1])).item()});
     row.push_back({"uniformity", uniformity(unit).item()});
-    if (!test_.defined() || !test_.has_labels() || settings_.knn_every <= 0 || epoch % settings_.knn_every != 0) return;
-    const auto encode = [&](const Tensor& x) { return method_.encode(x.to(device_)); };
+  }
+
+  /// What kNN on the features finds, every few epochs.
+  void knn_check(StopSignals& stop, Scalars& row, ProgressBar& bar) {
+    const std::int64_t epoch = state_.step / state_.steps_per_epoch;
+    if (!test_.defined() || !test_.has_labels() || !bank_.has_labels() || settings_.knn_every <= 0 ||
+        epoch % settings_.knn_every != 0)
+      return;
+    const auto encode = [&](const Tensor& x) {
+      stop.check();
+      return method_.encode(x.to(device_));
+    };
     const std::size_t limit = settings_.eval_limit > 0 ? static_cast<std::size_t>(settings_.eval_limit) : 10000;
-    const FeatureSet train = encode_set(loader_.dataset(), transform_, encode, limit);
+    const FeatureSet train = encode_set(bank_, transform_, encode, limit);
     const FeatureSet test = encode_set(test_, transform_, encode, std::max<std::size_t>(1, limit / 5));
     const double top1 = knn(train.features, train.labels, test.features, test.labels, {.k = 20}).top1;
     row.push_back({"knn_top1", top1});
@@ -261,7 +274,7 @@ class Trainer {
 
   AnyMethod method_;
   Settings settings_;
-  AnyDataset test_;
+  AnyDataset bank_, test_;
   AnyAugment transform_;
   std::string out_;
   Device device_;
