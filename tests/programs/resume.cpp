@@ -100,8 +100,8 @@ TEST_CASE("a signal at any moment: the step is finished and saved, and the resum
 
 TEST_CASE("a signal in the evaluation is honoured, and --resume evaluates", "[resume]") {
   Folder folder;
-  // One step, then an evaluation of seconds.
-  const std::string flags = " --data shapes --image-size 32 --batch 5000 --encoder vit_micro --epochs 1 --knn-every 0 ";
+  // Nine steps, then an evaluation of seconds.
+  const std::string flags = " --data shapes --image-size 32 --batch 512 --encoder vit_micro --epochs 1 --knn-every 0 ";
   const std::string train = program("simclr") + flags + "--out " + (folder / "run");
   const auto saved = [&] {
     for (int tries = 0; tries < 6000 && !fs::exists(folder / "run/checkpoint.safetensors"); ++tries) sleep_for(0.01);
@@ -136,8 +136,15 @@ TEST_CASE("a run knows its own checkpoints", "[resume]") {
     REQUIRE(run(tiny("simclr", folder / "other", "--temperature 0.3")).status == 0);
     fs::copy_file(folder.path / "other/config.json", folder.path / "run/config.json",
                   fs::copy_options::overwrite_existing);
-    check_refused(program("simclr") + " --resume --out " + out, 1, "--temperature 0.2; this one has --temperature 0.3");
-    CHECK(contents(out + "/checkpoint.safetensors") == first);
+    check_refused(program("simclr") + " --resume --out " + out, 1,
+                  "--temperature 0.2, --seed 1; this one has --temperature 0.3, --seed 0");
+    // Settings that are the same, of a run that is another.
+    const std::string config = contents(folder / "other/config.json");
+    const std::size_t name = config.find("\"run\": \"") + 8;
+    std::ofstream(out + "/config.json") << config.substr(0, name) << "0123456789abcdef" << config.substr(name + 16);
+    fs::copy_file(folder.path / "other/checkpoint.safetensors", out + "/checkpoint.safetensors",
+                  fs::copy_options::overwrite_existing);
+    check_refused(program("simclr") + " --resume --out " + out, 1, "is of another run (" + config.substr(name, 16));
   }
   SECTION("other settings are refused by name; none given are the run's own") {
     check_refused(program("simclr") + " --resume --lr 0.7 --batch 64 --out " + out, 1,
