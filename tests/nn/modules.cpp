@@ -149,3 +149,44 @@ TEST_CASE("weights go to a file and back, and what does not fit is listed") {
   std::filesystem::remove(path);
   CHECK_THROWS_WITH(load_weights(net, path), Contains(path));
 }
+
+TEST_CASE("weights behind a prefix: the refusal names it, and strip_prefix takes it off") {
+  const std::string path = (std::filesystem::temp_directory_path() / "contrastive_test_prefix.safetensors").string();
+  const auto make = [](std::uint64_t seed) { return Mlp(3, {{.out = 4}, {.out = 2, .norm = false}}, Rng(seed)); };
+  Mlp net = make(0), momentum = make(1), other = make(2);
+  const auto weight = [](const Mlp& mlp) { return mlp.layers[0].linear.weight.data<float>()[0]; };
+  const float before = weight(other);
+  for (const std::string prefix : {"module.", "backbone.", "module.encoder_q."}) {
+    NamedTensors saved = state_of(net, prefix);
+    saved.emplace_back(prefix + "fc.weight", Tensor::zeros({5, 2}));  // a classifier
+    save_safetensors(path, saved);
+    CHECK_THROWS_WITH(load_weights(other, path), Contains("[load] " + path) && Contains("missing 0.weight") &&
+                                                     Contains("its names begin with \"" + prefix + "\"") &&
+                                                     Contains("strip_prefix"));
+    CHECK(weight(other) == before);
+    Mlp loaded = make(2);
+    load_weights(loaded, path, prefix);
+    CHECK(weight(loaded) == weight(net));
+    CHECK_THROWS_WITH(load_weights(other, path, "encoder."), Contains("the weights behind \"encoder.\" do not fit") &&
+                                                                 Contains("begin with \"" + prefix + "\""));
+  }
+  // MoCo's file holds two networks and a queue: both are offered, the one that is asked for is read.
+  NamedTensors both = state_of(net, "module.encoder_q.");
+  for (const auto& named : state_of(momentum, "module.encoder_k.")) both.push_back(named);
+  both.emplace_back("module.queue", Tensor::zeros({4, 8}));
+  save_safetensors(path, both);
+  CHECK_THROWS_WITH(load_weights(other, path),
+                    Contains("begin with \"module.encoder_k.\", \"module.encoder_q.\", which"));
+  load_weights(other, path, "module.encoder_k.");
+  CHECK(weight(other) == weight(momentum));
+  // Of another network no prefix is offered.
+  save_weights(net, path);
+  Mlp wider(3, {{.out = 5}, {.out = 2, .norm = false}}, Rng(2));
+  try {
+    load_weights(wider, path);
+    FAIL("expected an error");
+  } catch (const Error& error) {
+    CHECK(std::string(error.what()).find("strip_prefix") == std::string::npos);
+  }
+  std::filesystem::remove(path);
+}

@@ -97,15 +97,48 @@ requires detail::HasMembers<M> LoadReport load_state(M& module, const std::map<s
   return load_state(handles(module), tensors, prefix);
 }
 
+namespace detail {
+
+/// What stands before the names of `state` in a file, as in "module.encoder_q.conv1.weight", where at least half of them
+/// are there; several where the file holds several such networks.
+inline std::vector<std::string> name_prefixes(const std::vector<std::pair<std::string, Tensor>>& state,
+                                              const std::map<std::string, Tensor>& tensors) {
+  std::set<std::string> wanted;
+  for (const auto& [name, tensor] : state) wanted.insert(name);
+  std::map<std::string, std::size_t> found;  // names behind each prefix
+  for (const auto& [name, tensor] : tensors)
+    for (std::size_t dot = name.find('.'); dot != name.npos; dot = name.find('.', dot + 1))
+      if (wanted.contains(name.substr(dot + 1))) ++found[name.substr(0, dot + 1)];
+  std::vector<std::string> prefixes;
+  for (const auto& [prefix, count] : found)
+    if (2 * count >= wanted.size()) prefixes.push_back(prefix);
+  return prefixes;
+}
+
+}  // namespace detail
+
 /// Published weights into an encoder: torchvision's, timm's and DINO's `.safetensors` load by name, where a classifier
-/// (`fc.`, `head.`) is left out. Throws `[load] FILE: ...` listing what does not fit.
+/// (`fc.`, `head.`) is left out. With `strip_prefix` only the tensors whose names begin with it are read, without it:
+/// "module." of PyTorch's parallel training, "module.encoder_q." of MoCo, "backbone.". Throws `[load] FILE: ...` listing
+/// what does not fit, and naming a prefix that would make it fit.
 template <class M>
-void load_weights(M& module, const std::string& path) {
-  Safetensors file = load_safetensors(path);
-  std::erase_if(file.tensors,
-                [](const auto& entry) { return entry.first.starts_with("fc.") || entry.first.starts_with("head."); });
-  const LoadReport report = load_state(module, file.tensors);
-  require(report.ok(), "[load] ", path, ": the weights do not fit this network: ", to_string(report));
+void load_weights(M& module, const std::string& path, const std::string& strip_prefix = "") {
+  const Safetensors file = load_safetensors(path);
+  std::map<std::string, Tensor> tensors;
+  for (const auto& [name, tensor] : file.tensors) {
+    if (!name.starts_with(strip_prefix)) continue;
+    const std::string rest = name.substr(strip_prefix.size());
+    if (!rest.starts_with("fc.") && !rest.starts_with("head.")) tensors.emplace(rest, tensor);
+  }
+  const LoadReport report = load_state(module, tensors);
+  if (report.ok()) return;
+  std::string advice;
+  for (const std::string& prefix : detail::name_prefixes(handles(module), file.tensors))
+    if (prefix != strip_prefix) advice += (advice.empty() ? "" : ", ") + ('"' + prefix + '"');
+  if (!advice.empty())
+    advice = "; its names begin with " + advice + ", which load_weights(net, file, strip_prefix) takes off";
+  fail("[load] ", path, ": the weights", strip_prefix.empty() ? "" : " behind \"" + strip_prefix + '"',
+       " do not fit this network: ", to_string(report), advice);
 }
 
 template <class M>
