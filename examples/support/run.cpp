@@ -81,6 +81,23 @@ void evaluate(Json& summary, const Settings& s, const Sets& sets, const Composit
   report.map = embedding_map(sets.test, test);
 }
 
+/// What cannot be put together from the flags, whoever refused it.
+struct WrongUsage : Error {
+  using Error::Error;
+};
+
+/// The settings of a --config file over those of the recipe.
+void read_config(const std::string& file, Settings& settings) {
+  const std::string recipe = settings.method;
+  try {
+    settings_from_json(Json::parse(read_text(file), file), settings, file);
+  } catch (const Error& error) {
+    throw WrongUsage(join(error.what(), " (--config)"));
+  }
+  require(settings.method == recipe, "[config] ", file, " is of method ", settings.method, ", this program trains ",
+          recipe);
+}
+
 /// Flags over --config over the recipe. Returns false when there is nothing to run; `status` is then the exit status:
 /// 0 after --help, 2 for wrong usage.
 bool parse(int argc, char** argv, RunOptions& options, const Program& program, int& status) {
@@ -109,10 +126,7 @@ bool parse(int argc, char** argv, RunOptions& options, const Program& program, i
     // Once more over the file's values, so that flags given by hand win.
     RunOptions again;
     again.settings = recipe;
-    contrastive::settings_from_json(contrastive::Json::parse(contrastive::read_text(options.config), options.config),
-                                    again.settings, options.config);
-    contrastive::require(again.settings.method == recipe.method, "[config] ", options.config, " is of method ",
-                         again.settings.method, ", this program trains ", recipe.method);
+    read_config(options.config, again.settings);
     options = again;
     return attempt(options);
   }
@@ -199,11 +213,6 @@ int finish(const RunOptions& options, const Sets& sets, const Composition& train
   std::printf("%s  %s\n", measured ? "" : "\n", page.c_str());
   return status;
 }
-
-/// What cannot be put together from the flags, whoever refused it.
-struct WrongUsage : Error {
-  using Error::Error;
-};
 
 /// Trains and evaluates; returns the exit status.
 int train_and_report(const RunOptions& options, const Program& program) {

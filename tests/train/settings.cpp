@@ -92,6 +92,40 @@ TEST_CASE("settings come back from their file, also from one of before a setting
   CHECK_FALSE(from_older.other_start);
 }
 
+TEST_CASE("a value of the wrong kind is refused with its file, its setting and what came", "[train]") {
+  const auto refusal = [](const std::string& text) -> std::string {
+    Settings s;
+    try {
+      settings_from_json(Json::parse(text, "my.json"), s, "my.json");
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "";
+  };
+  CHECK(refusal(R"({"batch": "128"})") == R"([config] my.json: batch is a whole number, got "128")");
+  CHECK(refusal(R"({"epochs": 2.5})") == "[config] my.json: epochs is a whole number, got 2.5");
+  CHECK(refusal(R"({"lr": true})") == "[config] my.json: lr is a number, got true");
+  CHECK(refusal(R"({"lr": [0.1, 0.2]})") == "[config] my.json: lr is a number, got an array");
+  CHECK(refusal(R"({"symmetric": 1})") == "[config] my.json: symmetric is true or false, got 1");
+  CHECK(refusal(R"({"encoder": null})") == "[config] my.json: encoder is a string, got null");
+  CHECK(refusal(R"({"milestones": {"60": 0.1}})") == "[config] my.json: milestones is a string, got an object");
+  CHECK(refusal(R"({"seed": -1})") == "[config] my.json: seed is 0 or more, got -1");
+  CHECK(refusal(R"(["batch", 128])") == "[config] my.json: expected an object of settings, got an array");
+  CHECK(refusal(R"({"lr": 1})").empty());  // a whole number is a number
+}
+
+TEST_CASE("a seed that a file cannot hold is refused", "[train]") {
+  Settings s;
+  s.seed = INT64_MAX;
+  CHECK_NOTHROW(check_settings(s));
+  Settings read;
+  settings_from_json(Json::parse(settings_to_json(s).dump(), "config.json"), read, "config.json");
+  CHECK(read.seed == s.seed);
+  ++s.seed;
+  CHECK_THROWS_WITH(check_settings(s),
+                    "[settings] --seed must be at most 9223372036854775807, got 9223372036854775808");
+}
+
 TEST_CASE("InstDisc's older files, which name no loss or draw no negatives, say what they said", "[train]") {
   const auto loss = [](const std::string& text) {
     Settings s;

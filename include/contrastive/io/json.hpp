@@ -80,7 +80,7 @@ class Json {
   std::string dump(int indent = 0) const;
 
   /// Reads one complete text; `name` is the file's, for messages. Throws on anything that is not strict JSON, on
-  /// repeated member names and beyond 64 levels of nesting.
+  /// repeated member names and beyond 64 levels of nesting. A byte-order mark of UTF-8 at the start is skipped.
   static Json parse(std::string_view text, std::string_view name = "text");
 
   /// "a string", for messages.

@@ -22,6 +22,9 @@ class JsonReader {
   JsonReader(std::string_view text, std::string_view name) : text_(text), name_(name) {}
 
   Json read() {
+    if (text_.starts_with("\xEF\xBB\xBF")) at_ = 3;  // a byte-order mark, which some editors write
+    if (text_.starts_with("\xFF\xFE") || text_.starts_with("\xFE\xFF"))
+      fail("[json] ", name_, ": UTF-16, expected UTF-8");
     Json value = read_value(0);
     skip_space();
     if (at_ != text_.size()) stop("text after the end of the value");

@@ -146,22 +146,35 @@ inline Json settings_to_json(const Settings& settings) {
   return object;
 }
 
-/// Overwrites what `json` names. Throws for a name that is none of ours or a value of the wrong kind.
+/// Overwrites what `json` names. Throws `[config] FILE: unknown setting "bach"`, or `[config] FILE: batch is a whole number,
+/// got "128"`.
 inline void settings_from_json(const Json& json, Settings& settings, const std::string& file) {
+  require(json.is_object(), "[config] ", file, ": expected an object of settings, got ", json.kind());
   for (const Json::Member& member : json.as_object()) {
+    const Json& value = member.value;
     bool known = member.name == "run";  // the name of the run that wrote it
     detail::each_setting(settings, [&](const char* name, auto& field, const char*) {
       if (member.name != name) return;
       known = true;
+      const auto expect = [&](bool fits, const char* what) {
+        require(fits, "[config] ", file, ": ", name, " is ", what, ", got ",
+                value.is_array() || value.is_object() ? value.kind() : value.dump());
+      };
       using Field = std::remove_cvref_t<decltype(field)>;
-      if constexpr (std::is_same_v<Field, std::string>)
-        field = member.value.as_string();
-      else if constexpr (std::is_same_v<Field, bool>)
-        field = member.value.as_bool();
-      else if constexpr (std::is_floating_point_v<Field>)
-        field = member.value.as_number();
-      else
-        field = static_cast<Field>(member.value.as_integer());
+      if constexpr (std::is_same_v<Field, std::string>) {
+        expect(value.is_string(), "a string");
+        field = value.as_string();
+      } else if constexpr (std::is_same_v<Field, bool>) {
+        expect(value.is_bool(), "true or false");
+        field = value.as_bool();
+      } else if constexpr (std::is_floating_point_v<Field>) {
+        expect(value.is_number(), "a number");
+        field = value.as_number();
+      } else {
+        expect(value.is_integer(), "a whole number");
+        if constexpr (std::is_unsigned_v<Field>) expect(value.as_integer() >= 0, "0 or more");
+        field = static_cast<Field>(value.as_integer());
+      }
     });
     require(known, "[config] ", file, ": unknown setting \"", member.name, "\"");
   }
@@ -228,6 +241,8 @@ inline void check_settings(const Settings& s) {
   positive("decoder-depth", s.decoder_depth);
   positive("predictions", s.predictions);
   require(s.batch >= 2, "[settings] --batch must be at least 2 (batch norm and negatives need company), got ", s.batch);
+  // Files hold whole numbers as int64.
+  require(s.seed <= INT64_MAX, "[settings] --seed must be at most ", INT64_MAX, ", got ", s.seed);
   require(std::isfinite(s.lr) && s.lr > 0, "[settings] --lr must be a number above 0, got ", s.lr);
   require(std::isfinite(s.temperature), "[settings] --temperature must be finite, got ", s.temperature);
   require(std::isfinite(s.weight_decay_end), "[settings] --weight-decay-end must be finite, got ", s.weight_decay_end);
