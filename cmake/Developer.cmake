@@ -7,12 +7,6 @@ target_compile_options(contrastive_developer INTERFACE $<$<COMPILE_LANGUAGE:CXX>
 if(CONTRASTIVE_WERROR)
   target_compile_options(contrastive_developer INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Werror>)
 endif()
-if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
-  # Catch2 2.x and Eigen 3.4 under newer clang; nothing of ours.
-  target_compile_options(contrastive_developer INTERFACE -Wno-unknown-warning-option -Wno-psabi)
-elseif(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
-  target_compile_options(contrastive_developer INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Wno-psabi>)
-endif()
 
 if(CONTRASTIVE_SANITIZE)
   add_compile_options(-fsanitize=${CONTRASTIVE_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)

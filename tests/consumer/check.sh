@@ -2,8 +2,10 @@
 # SPDX-License-Identifier: MIT
 #
 # Builds and runs train.cpp as a stranger's project would.
-#   check.sh find_package|add_subdirectory|prefix|bare SOURCE_DIR BUILD_DIR COMPILER EIGEN_DIR LIBRARY_DIR
-# BUILD_DIR is the library's build folder; find_package and prefix use what it installs.
+#   check.sh find_package|add_subdirectory|prefix|bare|silent SOURCE_DIR BUILD_DIR COMPILER EIGEN_DIR LIBRARY_DIR
+# BUILD_DIR is the library's build folder; find_package and prefix use what it installs. silent compiles the README's
+# program with every compiler that is found, and nothing but -I; it and bare fail on any word of a compiler.
+#   CONTRASTIVE_OPTIMISED=1 check.sh silent ...   at -O2 too, 40 s a compiler
 set -euo pipefail
 way=$1 source=$2 build=$3 compiler=$4 eigen=$5 libdir=$6
 
@@ -16,6 +18,16 @@ project() {
   cmake -S "$source/tests/consumer/$way" -B "$work" -DCMAKE_CXX_COMPILER="$compiler" "$@"
   cmake --build "$work"
   "$work/train"
+}
+
+# compile COMPILER [OPTION...]: with warnings, none of which may come.
+compile() {
+  echo "$@"
+  "$@" -std=c++20 -Wall -Wextra 2>&1 | tee "$work/said"
+  if [[ -s $work/said ]]; then
+    echo "check.sh: the compiler has something to say" >&2
+    exit 1
+  fi
 }
 
 case $way in
@@ -35,9 +47,21 @@ case $way in
     "$work/train"
     ;;
   bare)  # the headers and Eigen, nothing else
-    "$compiler" -std=c++20 -O2 -I"$source/include" -isystem "$eigen" "$source/tests/consumer/train.cpp" \
-      -o "$work/train"
+    compile "$compiler" -O2 -I"$source/include" -isystem "$eigen" "$source/tests/consumer/train.cpp" -o "$work/train"
     "$work/train"
+    ;;
+  silent)
+    levels=(-O0)
+    [[ -n ${CONTRASTIVE_OPTIMISED:-} ]] && levels+=(-O2)
+    for each in g++ g++-{12..16} clang++ clang++-{14..21}; do
+      found=$(readlink -f "$(command -v "$each")") || continue
+      [[ -z $found || " ${seen[*]-} " == *" $found "* ]] && continue
+      seen+=("$found")
+      for level in "${levels[@]}"; do
+        compile "$each" "$level" -I"$source/include" -c "$source/examples/twenty_lines.cpp" -o "$work/twenty_lines.o"
+      done
+    done
+    [[ -n ${seen[*]-} ]]
     ;;
   *) echo "check.sh: unknown way $way" >&2; exit 2 ;;
 esac

@@ -51,7 +51,7 @@ CONTRASTIVE_INLINE Ints<Isa> load_bytes(const std::uint8_t* from) {
 
 /// The low bytes of 32-bit integers, which must be within 0..255.
 template <class Isa>
-CONTRASTIVE_INLINE void store_bytes(std::uint8_t* to, Ints<Isa> value) {
+CONTRASTIVE_INLINE void store_bytes(std::uint8_t* to, const Ints<Isa>& value) {
 #if CONTRASTIVE_NAMED_X86
   if constexpr (pixel_lanes<Isa> == 16) {
     const auto bytes = __builtin_ia32_pmovdb512_mask(value, simd::vec<char, 16>{}, static_cast<unsigned short>(-1));
@@ -76,23 +76,24 @@ CONTRASTIVE_INLINE void store_bytes(std::uint8_t* to, Ints<Isa> value) {
 }
 
 template <class Isa>
-CONTRASTIVE_INLINE Floats<Isa> to_floats(Ints<Isa> value) {
+CONTRASTIVE_INLINE Floats<Isa> to_floats(const Ints<Isa>& value) {
   return __builtin_convertvector(value, Floats<Isa>);
 }
 /// Toward zero.
 template <class Isa>
-CONTRASTIVE_INLINE Ints<Isa> to_ints(Floats<Isa> value) {
+CONTRASTIVE_INLINE Ints<Isa> to_ints(const Floats<Isa>& value) {
   return __builtin_convertvector(value, Ints<Isa>);
 }
 template <class Isa>
-CONTRASTIVE_INLINE Floats<Isa> truncate(Floats<Isa> value) {
+CONTRASTIVE_INLINE Floats<Isa> truncate(const Floats<Isa>& value) {
   return to_floats<Isa>(to_ints<Isa>(value));
 }
 
 /// Keeps the compiler from joining a product with the sum that follows into one fused multiply-add, which rounds once
 /// instead of twice: Pillow's results, and equal bits on every instruction set, need both roundings.
 template <class V>
-CONTRASTIVE_INLINE V rounded(V product) {
+CONTRASTIVE_INLINE V rounded(const V& exact) {
+  V product = exact;
 #if defined(__clang__)
   // Fuses within one expression only, never across this call.
 #elif defined(__x86_64__)
@@ -108,7 +109,7 @@ CONTRASTIVE_INLINE V rounded(V product) {
 
 /// Interleaves the lower (`half` = 0) or upper (1) halves of two vectors of 16 bytes.
 template <int half, class V>
-CONTRASTIVE_INLINE V zip(V a, V b) {
+CONTRASTIVE_INLINE V zip(const V& a, const V& b) {
   constexpr int h = 8 * half;
   return __builtin_shufflevector(a, b, h, h + 16, h + 1, h + 17, h + 2, h + 18, h + 3, h + 19, h + 4, h + 20, h + 5,
                                  h + 21, h + 6, h + 22, h + 7, h + 23);

@@ -23,18 +23,18 @@ namespace detail {
 
 /// Grey is (19595 R + 38470 G + 7471 B + 32768) >> 16, below 2^24, hence exact in floats.
 template <class Isa>
-CONTRASTIVE_INLINE Floats<Isa> grey_of(Floats<Isa> r, Floats<Isa> g, Floats<Isa> b) {
+CONTRASTIVE_INLINE Floats<Isa> grey_of(const Floats<Isa>& r, const Floats<Isa>& g, const Floats<Isa>& b) {
   return truncate<Isa>((r * 19595.f + g * 38470.f + b * 7471.f + 32768.f) * 0x1p-16f);
 }
 
 template <class Isa>
-CONTRASTIVE_INLINE Floats<Isa> saturate(Floats<Isa> v) {
+CONTRASTIVE_INLINE Floats<Isa> saturate(const Floats<Isa>& v) {
   return simd::min(simd::max(v, Floats<Isa>{}), simd::splat<Floats<Isa>>(255.f));
 }
 
 /// Pillow's Image.blend: low + factor (v - low) in float32, clamped, truncated.
 template <class Isa>
-CONTRASTIVE_INLINE Floats<Isa> blend(Floats<Isa> low, Floats<Isa> v, float factor) {
+CONTRASTIVE_INLINE Floats<Isa> blend(const Floats<Isa>& low, const Floats<Isa>& v, float factor) {
   return truncate<Isa>(saturate<Isa>(low + rounded((v - low) * factor)));
 }
 
@@ -165,7 +165,7 @@ struct ColorPass {
   }
 
   template <int N, class I>
-  CONTRASTIVE_INLINE static std::int64_t add_lanes(I sum) {
+  CONTRASTIVE_INLINE static std::int64_t add_lanes(const I& sum) {
     std::int64_t total = 0;
     for (int lane = 0; lane < N; ++lane) total += sum[lane];
     return total;

@@ -16,7 +16,7 @@ namespace detail {
 struct MirrorRows {
   using V = simd::vec<std::uint8_t, 16>;
 
-  CONTRASTIVE_INLINE static V reversed(V v) {
+  CONTRASTIVE_INLINE static V reversed(const V& v) {
     return __builtin_shufflevector(v, v, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
   }
 

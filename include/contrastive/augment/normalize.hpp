@@ -45,7 +45,7 @@ struct WriteFloats {
 
   /// Part `part` of three of r0 g0 b0 r1 g1 b1 ...
   template <int part, class F, int... lane>
-  CONTRASTIVE_INLINE static F weave(F r, F g, F b, std::integer_sequence<int, lane...>) {
+  CONTRASTIVE_INLINE static F weave(const F& r, const F& g, const F& b, std::integer_sequence<int, lane...>) {
     constexpr int N = sizeof...(lane);
     const F red_green =
         __builtin_shufflevector(r, g, ((part * N + lane) / 3 + ((part * N + lane) % 3 == 1 ? N : 0))...);

@@ -118,10 +118,8 @@ inline Taps make_taps(GrowingBuffer<std::int32_t>& memory, Filter filter, double
 }
 
 template <class Isa>
-CONTRASTIVE_INLINE Ints<Isa> round_taps(Ints<Isa> sum) {
-  sum = sum >> tap_bits;
-  sum = simd::max(sum, Ints<Isa>{});
-  return simd::min(sum, simd::splat<Ints<Isa>>(255));
+CONTRASTIVE_INLINE Ints<Isa> round_taps(const Ints<Isa>& sum) {
+  return simd::min(simd::max(sum >> tap_bits, Ints<Isa>{}), simd::splat<Ints<Isa>>(255));
 }
 
 /// The horizontal pass. Sixteen rows at a time are transposed, so that a tap is one multiply of sixteen rows; the

@@ -19,12 +19,12 @@ using simd::element_t, simd::splat;
 // clang-format off
 
 // NaN in x stays, NaN in y is passed over.
-template <class T> CONTRASTIVE_HD_INLINE constexpr T larger(T x, T y) { return x < y ? y : x; }
-template <class T> CONTRASTIVE_HD_INLINE constexpr T smaller(T x, T y) { return x > y ? y : x; }
-template <class T> CONTRASTIVE_HD_INLINE constexpr T magnitude(T x) { return x < T{} ? -x : x; }
+template <class T> CONTRASTIVE_HD_INLINE constexpr T larger(const T& x, const T& y) { return x < y ? y : x; }
+template <class T> CONTRASTIVE_HD_INLINE constexpr T smaller(const T& x, const T& y) { return x > y ? y : x; }
+template <class T> CONTRASTIVE_HD_INLINE constexpr T magnitude(const T& x) { return x < T{} ? -x : x; }
 
 /// e^(x - n log 2) of floats, n the integer nearest to x / log 2 (Cephes, expf.c).
-template <class T> CONTRASTIVE_HD_INLINE T exp_near(T x, T n) {
+template <class T> CONTRASTIVE_HD_INLINE T exp_near(const T& x, const T& n) {
   const T r = (x - n * 0.693359375f) + n * 2.12194440e-4f;
   T p = splat<T>(1.9875691500e-4);
   p = p * r + 1.3981999507e-3f;
@@ -37,7 +37,7 @@ template <class T> CONTRASTIVE_HD_INLINE T exp_near(T x, T n) {
 
 /// e^x; of floats on the host without a call or a branch, within 2.4e-7 of its value: 0 below -87.3, infinity above 88.7,
 /// NaN stays.
-template <class T> CONTRASTIVE_HD_INLINE T exp_plain(T x) {
+template <class T> CONTRASTIVE_HD_INLINE T exp_plain(const T& x) {
 #if !defined(__CUDA_ARCH__)
   if constexpr (std::is_same_v<element_t<T>, float>) {
     using Bits = simd::bits_t<T>;
@@ -54,13 +54,14 @@ template <class T> CONTRASTIVE_HD_INLINE T exp_plain(T x) {
   if constexpr (std::is_same_v<element_t<T>, T>) {
     return std::exp(x);
   } else {
-    for (std::size_t lane = 0; lane < sizeof(T) / sizeof(x[0]); ++lane) x[lane] = std::exp(x[lane]);
-    return x;
+    T y;
+    for (std::size_t lane = 0; lane < sizeof(T) / sizeof(x[0]); ++lane) y[lane] = std::exp(x[lane]);
+    return y;
   }
 }
 
 /// e^(-x^2 / 2), of floats on the host: as `exp_plain`, without its ends: 1e-38 at the least, NaN stays.
-template <class T> CONTRASTIVE_HD_INLINE T bell_curve(T x) {
+template <class T> CONTRASTIVE_HD_INLINE T bell_curve(const T& x) {
   const T z = splat<T>(-0.5) * x * x;
 #if !defined(__CUDA_ARCH__)
   if constexpr (std::is_same_v<element_t<T>, float>) {
@@ -74,7 +75,7 @@ template <class T> CONTRASTIVE_HD_INLINE T bell_curve(T x) {
 
 /// The normal distribution at -|x|: its mass below, and e^(-x^2 / 2).
 template <class T> struct NormalTail { T mass, bell; };
-template <class T> CONTRASTIVE_HD_INLINE NormalTail<T> normal_tail(T x) {
+template <class T> CONTRASTIVE_HD_INLINE NormalTail<T> normal_tail(const T& x) {
   const T bell = bell_curve(x);
   if constexpr (std::is_same_v<element_t<T>, float>) {
     // mass / bell as a polynomial in t = 1 / (1 + 0.4 |x| / sqrt(2)), fitted to 6e-8 of its value on |x| < 14.
@@ -102,46 +103,48 @@ concept from_y = requires(float y) { F::df_at_y(y, y); };
 struct OneByOne {};
 
 struct Scale {
-  template <class T> CONTRASTIVE_HD_INLINE static T f(T x, T a) { return x * a; }
-  template <class T> CONTRASTIVE_HD_INLINE static T df(T, T a) { return a; }
+  template <class T> CONTRASTIVE_HD_INLINE static T f(const T& x, const T& a) { return x * a; }
+  template <class T> CONTRASTIVE_HD_INLINE static T df(const T&, const T& a) { return a; }
 };
 struct Shift {
-  template <class T> CONTRASTIVE_HD_INLINE static T f(T x, T a) { return x + a; }
-  template <class T> CONTRASTIVE_HD_INLINE static T df(T, T) { return splat<T>(1); }
+  template <class T> CONTRASTIVE_HD_INLINE static T f(const T& x, const T& a) { return x + a; }
+  template <class T> CONTRASTIVE_HD_INLINE static T df(const T&, const T&) { return splat<T>(1); }
 };
 struct Relu {
-  template <class T> CONTRASTIVE_HD_INLINE static T f(T x, T) { return larger(x, T{}); }
-  template <class T> CONTRASTIVE_HD_INLINE static T df_at_y(T y, T) { return y > T{} ? splat<T>(1) : T{}; }
+  template <class T> CONTRASTIVE_HD_INLINE static T f(const T& x, const T&) { return larger(x, T{}); }
+  template <class T> CONTRASTIVE_HD_INLINE static T df_at_y(const T& y, const T&) {
+    return y > T{} ? splat<T>(1) : T{};
+  }
 };
 struct Exp {
-  template <class T> CONTRASTIVE_HD_INLINE static T f(T x, T) { return exp_plain(x); }
-  template <class T> CONTRASTIVE_HD_INLINE static T df_at_y(T y, T) { return y; }
+  template <class T> CONTRASTIVE_HD_INLINE static T f(const T& x, const T&) { return exp_plain(x); }
+  template <class T> CONTRASTIVE_HD_INLINE static T df_at_y(const T& y, const T&) { return y; }
 };
 struct Log : OneByOne {
-  template <class T> CONTRASTIVE_HD_INLINE static T f(T x, T) { return std::log(x); }
-  template <class T> CONTRASTIVE_HD_INLINE static T df(T x, T) { return T(1) / x; }
+  template <class T> CONTRASTIVE_HD_INLINE static T f(const T& x, const T&) { return std::log(x); }
+  template <class T> CONTRASTIVE_HD_INLINE static T df(const T& x, const T&) { return T(1) / x; }
 };
 struct Sqrt : OneByOne {
-  template <class T> CONTRASTIVE_HD_INLINE static T f(T x, T) { return std::sqrt(x); }
-  template <class T> CONTRASTIVE_HD_INLINE static T df_at_y(T y, T) { return T(0.5) / y; }
+  template <class T> CONTRASTIVE_HD_INLINE static T f(const T& x, const T&) { return std::sqrt(x); }
+  template <class T> CONTRASTIVE_HD_INLINE static T df_at_y(const T& y, const T&) { return T(0.5) / y; }
 };
 struct Square {
-  template <class T> CONTRASTIVE_HD_INLINE static T f(T x, T) { return x * x; }
-  template <class T> CONTRASTIVE_HD_INLINE static T df(T x, T) { return x + x; }
+  template <class T> CONTRASTIVE_HD_INLINE static T f(const T& x, const T&) { return x * x; }
+  template <class T> CONTRASTIVE_HD_INLINE static T df(const T& x, const T&) { return x + x; }
 };
 struct Abs {
-  template <class T> CONTRASTIVE_HD_INLINE static T f(T x, T) { return magnitude(x); }
-  template <class T> CONTRASTIVE_HD_INLINE static T df(T x, T) {
+  template <class T> CONTRASTIVE_HD_INLINE static T f(const T& x, const T&) { return magnitude(x); }
+  template <class T> CONTRASTIVE_HD_INLINE static T df(const T& x, const T&) {
     const T below = x < T{} ? splat<T>(-1) : T{};
     return x > T{} ? splat<T>(1) : below;
   }
 };
 struct Pow : OneByOne {  // x^a
-  template <class T> CONTRASTIVE_HD_INLINE static T f(T x, T a) { return std::pow(x, a); }
-  template <class T> CONTRASTIVE_HD_INLINE static T df(T x, T a) { return a * std::pow(x, a - T(1)); }
+  template <class T> CONTRASTIVE_HD_INLINE static T f(const T& x, const T& a) { return std::pow(x, a); }
+  template <class T> CONTRASTIVE_HD_INLINE static T df(const T& x, const T& a) { return a * std::pow(x, a - T(1)); }
 };
 struct Tanh {
-  template <class T> CONTRASTIVE_HD_INLINE static T f(T x, T) {
+  template <class T> CONTRASTIVE_HD_INLINE static T f(const T& x, const T&) {
 #if !defined(__CUDA_ARCH__)
     if constexpr (std::is_same_v<element_t<T>, float>) {
       const T z = x * x, size = magnitude(x);  // Cephes, tanhf.c
@@ -157,53 +160,71 @@ struct Tanh {
 #endif
     return std::tanh(x);
   }
-  template <class T> CONTRASTIVE_HD_INLINE static T df_at_y(T y, T) { return splat<T>(1) - y * y; }
+  template <class T> CONTRASTIVE_HD_INLINE static T df_at_y(const T& y, const T&) { return splat<T>(1) - y * y; }
 };
 struct Sigmoid {
-  template <class T> CONTRASTIVE_HD_INLINE static T f(T x, T) { return splat<T>(1) / (splat<T>(1) + exp_plain(-x)); }
-  template <class T> CONTRASTIVE_HD_INLINE static T df_at_y(T y, T) { return y * (splat<T>(1) - y); }
+  template <class T> CONTRASTIVE_HD_INLINE static T f(const T& x, const T&) {
+    return splat<T>(1) / (splat<T>(1) + exp_plain(-x));
+  }
+  template <class T> CONTRASTIVE_HD_INLINE static T df_at_y(const T& y, const T&) { return y * (splat<T>(1) - y); }
 };
 struct LogSigmoid : OneByOne {  // min(x, 0) - log(1 + exp(-|x|)): no overflow on either side
-  template <class T> CONTRASTIVE_HD_INLINE static T f(T x, T) {
+  template <class T> CONTRASTIVE_HD_INLINE static T f(const T& x, const T&) {
     return smaller(x, T(0)) - std::log1p(std::exp(-magnitude(x)));
   }
-  template <class T> CONTRASTIVE_HD_INLINE static T df_at_y(T y, T) { return T(1) - std::exp(y); }
+  template <class T> CONTRASTIVE_HD_INLINE static T df_at_y(const T& y, const T&) { return T(1) - std::exp(y); }
 };
 struct Gelu {  // exact: x Phi(x)
-  template <class T> CONTRASTIVE_HD_INLINE static T f(T x, T) {
+  template <class T> CONTRASTIVE_HD_INLINE static T f(const T& x, const T&) {
     const T below = normal_tail(x).mass, above = splat<T>(1) - below;
     return x * (x < T{} ? below : above);
   }
-  template <class T> CONTRASTIVE_HD_INLINE static T df(T x, T) {
+  template <class T> CONTRASTIVE_HD_INLINE static T df(const T& x, const T&) {
     const NormalTail<T> at = normal_tail(x);
     const T above = splat<T>(1) - at.mass, phi = x < T{} ? at.mass : above;
     return phi + x * splat<T>(0.39894228040143268) * at.bell;
   }
 };
 struct QuickGelu {  // x sigmoid(1.702 x)
-  template <class T> CONTRASTIVE_HD_INLINE static T f(T x, T) {
+  template <class T> CONTRASTIVE_HD_INLINE static T f(const T& x, const T&) {
     return x / (splat<T>(1) + exp_plain(splat<T>(-1.702) * x));
   }
-  template <class T> CONTRASTIVE_HD_INLINE static T df(T x, T) {
+  template <class T> CONTRASTIVE_HD_INLINE static T df(const T& x, const T&) {
     const T s = splat<T>(1) / (splat<T>(1) + exp_plain(splat<T>(-1.702) * x));
     return s + splat<T>(1.702) * x * s * (splat<T>(1) - s);
   }
 };
 struct ClampMin {
-  template <class T> CONTRASTIVE_HD_INLINE static T f(T x, T a) { return larger(x, a); }
-  template <class T> CONTRASTIVE_HD_INLINE static T df(T x, T a) { return x >= a ? splat<T>(1) : T{}; }
+  template <class T> CONTRASTIVE_HD_INLINE static T f(const T& x, const T& a) { return larger(x, a); }
+  template <class T> CONTRASTIVE_HD_INLINE static T df(const T& x, const T& a) { return x >= a ? splat<T>(1) : T{}; }
 };
 
 // Binary functors; their gradients are put together from other ops in ops/elementwise.hpp.
 
-struct Add { template <class T> CONTRASTIVE_HD_INLINE static T f(T x, T y) { return x + y; } };
-struct Sub { template <class T> CONTRASTIVE_HD_INLINE static T f(T x, T y) { return x - y; } };
-struct Mul { template <class T> CONTRASTIVE_HD_INLINE static T f(T x, T y) { return x * y; } };
-struct Div { template <class T> CONTRASTIVE_HD_INLINE static T f(T x, T y) { return x / y; } };
-struct Max { template <class T> CONTRASTIVE_HD_INLINE static T f(T x, T y) { return y != y ? y : larger(x, y); } };
-struct Min { template <class T> CONTRASTIVE_HD_INLINE static T f(T x, T y) { return y != y ? y : smaller(x, y); } };
-struct Equal { template <class T> CONTRASTIVE_HD_INLINE static T f(T x, T y) { return x == y ? splat<T>(1) : T{}; } };
-struct Greater { template <class T> CONTRASTIVE_HD_INLINE static T f(T x, T y) { return x > y ? splat<T>(1) : T{}; } };
+struct Add { template <class T> CONTRASTIVE_HD_INLINE static T f(const T& x, const T& y) { return x + y; } };
+struct Sub { template <class T> CONTRASTIVE_HD_INLINE static T f(const T& x, const T& y) { return x - y; } };
+struct Mul { template <class T> CONTRASTIVE_HD_INLINE static T f(const T& x, const T& y) { return x * y; } };
+struct Div { template <class T> CONTRASTIVE_HD_INLINE static T f(const T& x, const T& y) { return x / y; } };
+struct Max {
+  template <class T> CONTRASTIVE_HD_INLINE static T f(const T& x, const T& y) {
+    return y != y ? y : larger(x, y);
+  }
+};
+struct Min {
+  template <class T> CONTRASTIVE_HD_INLINE static T f(const T& x, const T& y) {
+    return y != y ? y : smaller(x, y);
+  }
+};
+struct Equal {
+  template <class T> CONTRASTIVE_HD_INLINE static T f(const T& x, const T& y) {
+    return x == y ? splat<T>(1) : T{};
+  }
+};
+struct Greater {
+  template <class T> CONTRASTIVE_HD_INLINE static T f(const T& x, const T& y) {
+    return x > y ? splat<T>(1) : T{};
+  }
+};
 // clang-format on
 
 template <class... F>

@@ -55,7 +55,7 @@ bool writes_past_cache(const T* y, std::int64_t count, std::int64_t C) {
 
 /// Before the residual and the ReLU, by the same operations wherever it is found again.
 template <class V, class A>
-CONTRASTIVE_INLINE V batch_normed(V x, V mean, const A* scale, const A* bias) {
+CONTRASTIVE_INLINE V batch_normed(const V& x, const V& mean, const A* scale, const A* bias) {
   V v = (x - mean) * simd::load<V>(scale);
   if (bias) v += simd::load<V>(bias);
   return v;
@@ -105,7 +105,7 @@ struct BatchNormGate {
   }
 
   template <class V>
-  CONTRASTIVE_INLINE V operator()(V dy, V x, V mean, std::int64_t at, std::int64_t c) const {
+  CONTRASTIVE_INLINE V operator()(const V& dy, const V& x, const V& mean, std::int64_t at, std::int64_t c) const {
     if (y) return simd::load<V>(y + at) > 0 ? dy : V{};
     if (scale) return batch_normed(x, mean, scale + c, bias ? bias + c : nullptr) > 0 ? dy : V{};
     return dy;

@@ -73,24 +73,26 @@ CONTRASTIVE_INLINE auto load_terms(const S* from) {
 }
 
 template <class V, class S>
-CONTRASTIVE_INLINE V add_product(V sum, const S* a, V b) {
+CONTRASTIVE_INLINE V add_product(const V& sum, const S* a, const V& b) {
   return sum + a[0] * b;
 }
 #if defined(CONTRASTIVE_BF16_DOTS)
-CONTRASTIVE_INLINE vec<float, 16> add_product(vec<float, 16> sum, const bf16* a, vec<std::uint32_t, 16> b) {
+CONTRASTIVE_INLINE vec<float, 16> add_product(const vec<float, 16>& to, const bf16* a,
+                                              const vec<std::uint32_t, 16>& b) {
+  vec<float, 16> sum = to;
   asm("vdpbf16ps %1%{1to16%}, %2, %0" : "+v"(sum) : "m"(*reinterpret_cast<const char(*)[4]>(a)), "v"(b));
   return sum;
 }
 
 /// 32 values rounded to the nearest bf16, `low` in the first half.
-CONTRASTIVE_INLINE vec<std::uint16_t, 32> round_to_bf16(vec<float, 16> low, vec<float, 16> high) {
+CONTRASTIVE_INLINE vec<std::uint16_t, 32> round_to_bf16(const vec<float, 16>& low, const vec<float, 16>& high) {
   vec<std::uint16_t, 32> rounded;
   asm("vcvtne2ps2bf16 %1, %2, %0" : "=v"(rounded) : "v"(low), "v"(high));
   return rounded;
 }
 
 /// Two rows as a right factor has them: (upper[c], lower[c]) beside each other.
-CONTRASTIVE_INLINE vec<std::uint16_t, 32> round_to_pairs(vec<float, 16> upper, vec<float, 16> lower) {
+CONTRASTIVE_INLINE vec<std::uint16_t, 32> round_to_pairs(const vec<float, 16>& upper, const vec<float, 16>& lower) {
   constexpr vec<std::uint16_t, 32> order = {0, 16, 1, 17, 2,  18, 3,  19, 4,  20, 5,  21, 6,  22, 7,  23,
                                             8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
   vec<std::uint16_t, 32> pairs;

@@ -121,11 +121,11 @@ struct Map {
     }
   }
   template <class V>
-  CONTRASTIVE_INLINE static V at(C a, V x) {
+  CONTRASTIVE_INLINE static V at(C a, const V& x) {
     return F::f(x, simd::splat<V>(a));
   }
   template <class V>
-  CONTRASTIVE_INLINE static V at(C a, V x, V bias) {
+  CONTRASTIVE_INLINE static V at(C a, const V& x, const V& bias) {
     return F::f(x + bias, simd::splat<V>(a));
   }
 };
@@ -147,14 +147,14 @@ struct MapGrad {
     }
   }
   template <class V>
-  CONTRASTIVE_INLINE static V at(C a, V kept, V dy) {
+  CONTRASTIVE_INLINE static V at(C a, const V& kept, const V& dy) {
     if constexpr (functors::from_y<F>)
       return dy * F::df_at_y(kept, simd::splat<V>(a));
     else
       return dy * F::df(kept, simd::splat<V>(a));
   }
   template <class V>
-  CONTRASTIVE_INLINE static V at(C a, V kept, V dy, V bias) {
+  CONTRASTIVE_INLINE static V at(C a, const V& kept, const V& dy, const V& bias) {
     return at<V>(a, kept + bias, dy);
   }
 };
@@ -178,7 +178,7 @@ struct Zip {
     }
   }
   template <class V>
-  CONTRASTIVE_INLINE static V at(C, V a, V b) {
+  CONTRASTIVE_INLINE static V at(C, const V& a, const V& b) {
     return F::f(a, b);
   }
 };
@@ -202,7 +202,7 @@ void dispatch_elementwise(Args... args) {
 
 struct AddTo {
   template <class T>
-  CONTRASTIVE_INLINE static T f(T x, T y) {
+  CONTRASTIVE_INLINE static T f(const T& x, const T& y) {
     return x + y;
   }
 };

@@ -21,10 +21,6 @@
 /// threads stay outside: call `dispatch` from inside the chunk.
 namespace contrastive::simd {
 
-#if defined(__GNUC__)                     // clang too
-#pragma GCC diagnostic ignored "-Wpsabi"  // a note on passing wide vectors in calls; ours are all inlined
-#endif
-
 #define CONTRASTIVE_INLINE [[gnu::always_inline]] inline
 
 template <class T, int N>
@@ -73,7 +69,7 @@ CONTRASTIVE_INLINE V load(const T* from) {
 }
 
 template <class V, class T>
-CONTRASTIVE_INLINE void store(T* to, V value) {
+CONTRASTIVE_INLINE void store(T* to, const V& value) {
   constexpr int N = size_v<V>;
   if constexpr (std::is_same_v<T, bf16>) {
     using U = vec<std::uint32_t, N>;
@@ -91,7 +87,7 @@ CONTRASTIVE_INLINE void store(T* to, V value) {
 /// A store past the caches, for what is read again only when it would have left them: a plain store reads the line from
 /// memory first. `to` is a multiple of the vector's size. `finish_streams` before another thread looks.
 template <class V>
-CONTRASTIVE_INLINE void stream(float* to, V value) {
+CONTRASTIVE_INLINE void stream(float* to, const V& value) {
   V* const at = reinterpret_cast<V*>(to);
 #if defined(__clang__)  // holds asm to the file's instruction set, not the caller's
   __builtin_nontemporal_store(value, at);
@@ -106,7 +102,7 @@ CONTRASTIVE_INLINE void stream(float* to, V value) {
 }
 /// Either store; only floats have the way past the caches.
 template <class V, class T>
-CONTRASTIVE_INLINE void store(T* to, V value, [[maybe_unused]] bool past_cache) {
+CONTRASTIVE_INLINE void store(T* to, const V& value, [[maybe_unused]] bool past_cache) {
   if constexpr (std::is_same_v<T, float>)
     if (past_cache) return stream(to, value);
   store(to, value);
@@ -126,24 +122,24 @@ CONTRASTIVE_INLINE V load_first(const T* from, int n, T rest = T(0)) {
   return load<V>(padded);
 }
 template <class V, class T>
-CONTRASTIVE_INLINE void store_first(T* to, V value, int n) {
+CONTRASTIVE_INLINE void store_first(T* to, const V& value, int n) {
   T padded[size_v<V>];
   store(padded, value);
   std::memcpy(static_cast<void*>(to), padded, static_cast<std::size_t>(n) * sizeof(T));
 }
 
 template <class V>
-CONTRASTIVE_INLINE V max(V a, V b) {
+CONTRASTIVE_INLINE V max(const V& a, const V& b) {
   return a > b ? a : b;
 }
 template <class V>
-CONTRASTIVE_INLINE V min(V a, V b) {
+CONTRASTIVE_INLINE V min(const V& a, const V& b) {
   return a < b ? a : b;
 }
 
 /// Each lane's square root, rounded correctly. Compilers take std::sqrt a number at a time, for errno's sake.
 template <class V>
-CONTRASTIVE_INLINE V sqrt(V v) {
+CONTRASTIVE_INLINE V sqrt(const V& v) {
 #if defined(__x86_64__) && !defined(__clang__)  // which holds asm to the file's instruction set, not the caller's
   V root;
   if constexpr (sizeof(V) == 16 && sizeof(v[0]) == 4)
@@ -156,14 +152,15 @@ CONTRASTIVE_INLINE V sqrt(V v) {
     asm("vsqrtpd %1, %0" : "=v"(root) : "v"(v));
   return root;
 #else
-  for (int i = 0; i < size_v<V>; ++i) v[i] = std::sqrt(v[i]);
-  return v;
+  V root;
+  for (int i = 0; i < size_v<V>; ++i) root[i] = std::sqrt(v[i]);
+  return root;
 #endif
 }
 
 /// Sum and maximum over the lanes, in a fixed tree.
 template <class V>
-CONTRASTIVE_INLINE auto sum(V v) {
+CONTRASTIVE_INLINE auto sum(const V& v) {
   constexpr int N = size_v<V>;
   if constexpr (N == 2) {
     return v[0] + v[1];
@@ -175,7 +172,7 @@ CONTRASTIVE_INLINE auto sum(V v) {
   }
 }
 template <class V>
-CONTRASTIVE_INLINE auto largest(V v) {
+CONTRASTIVE_INLINE auto largest(const V& v) {
   constexpr int N = size_v<V>;
   std::remove_cvref_t<decltype(v[0])> lane[N];
   std::memcpy(lane, &v, sizeof v);

@@ -34,7 +34,7 @@ struct DrawBelow {
         k1 = (k1 + 0xBB67AE85u) & word;
       }
       // The upper half of 64 bits times n, and whether the lower half is below n.
-      const auto scaled = [&](V high, V low) {
+      const auto scaled = [&](const V& high, const V& low) {
         const V part = low * n, sum = high * n + (part >> 32);
         rejected |= (sum << 32 | (part & word)) < n ? V{} - 1 : V{};
         return sum >> 32;

@@ -122,7 +122,7 @@ struct ExpScores {
       simd::store_first(to + k, two_to(simd::load_first<V>(scores + k, left) * rate - shift), left);
   }
   template <class V>
-  CONTRASTIVE_INLINE static V two_to(V t) {
+  CONTRASTIVE_INLINE static V two_to(const V& t) {
     return t > 1023. ? simd::splat<V>(HUGE_VAL) : exp2(t);
   }
 };

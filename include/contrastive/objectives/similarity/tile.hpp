@@ -133,11 +133,11 @@ CONTRASTIVE_INLINE void accumulate(compute_t<S>* to, const S* a, std::int64_t a_
 
 /// 2^t for t <= 127 (f64: 1023), 1 unit in the last place; below -126 (-1022) it stays there, which no sum here feels.
 template <class V>
-CONTRASTIVE_INLINE V exp2(V t) {
-  if constexpr (std::is_same_v<std::remove_cvref_t<decltype(t[0])>, double>) {
+CONTRASTIVE_INLINE V exp2(const V& exponent) {
+  if constexpr (std::is_same_v<std::remove_cvref_t<decltype(exponent[0])>, double>) {
     using I = simd::vec<std::int64_t, simd::size_v<V>>;
     const V low = simd::splat<V>(-1022.), shifter = simd::splat<V>(6755399441055744.);  // 1.5 * 2^52
-    t = t < low ? low : t;
+    const V t = exponent < low ? low : exponent;
     const V n = t + shifter, r = (t - (n - shifter)) * 0.69314718055994531;
     V p = simd::splat<V>(1 / 6227020800.);  // Taylor's e^r to r^13 / 13!, 4e-18 at |r| = ln(2) / 2
     p = p * r + 1 / 479001600.;
@@ -157,7 +157,7 @@ CONTRASTIVE_INLINE V exp2(V t) {
   } else {
     using I = simd::vec<std::int32_t, simd::size_v<V>>;
     const V low = simd::splat<V>(-126.f), shifter = simd::splat<V>(12582912.f);  // 1.5 * 2^23 rounds to an integer
-    t = t > low ? t : low;
+    const V t = exponent > low ? exponent : low;
     const V n = t + shifter, r = t - (n - shifter);
     V p = simd::splat<V>(1.3276471e-3f);  // minimax of 2^r over [-1/2, 1/2], 7.5e-8
     p = p * r + 9.6755419e-3f;
@@ -171,7 +171,7 @@ CONTRASTIVE_INLINE V exp2(V t) {
 
 /// log(1 + e) for e in [0, 1].
 template <class V>
-CONTRASTIVE_INLINE V log1p_unit(V e) {
+CONTRASTIVE_INLINE V log1p_unit(const V& e) {
   if constexpr (std::is_same_v<std::remove_cvref_t<decltype(e[0])>, double>) {
     V y{};
     for (int i = 0; i < simd::size_v<V>; ++i) y[i] = std::log1p(e[i]);
