@@ -12,6 +12,7 @@
 #include "contrastive/eval/sgd_probe.hpp"
 #include "support/catch.hpp"
 #include "support/golden.hpp"
+#include "support/learning.hpp"
 
 using namespace contrastive;
 
@@ -29,7 +30,8 @@ Blobs blobs(std::int64_t N, std::int64_t D, std::int64_t C, double noise, std::u
   std::vector<std::int64_t> labels;
   for (std::int64_t i = 0; i < N; ++i) {
     labels.push_back(i % C);
-    Stream centre(Rng(7) / static_cast<std::uint64_t>(i % C)), stream(Rng(seed) / static_cast<std::uint64_t>(i));
+    Stream centre(Rng(seeded(7)) / static_cast<std::uint64_t>(i % C)),
+        stream(Rng(seeded(seed)) / static_cast<std::uint64_t>(i));
     for (std::int64_t d = 0; d < D; ++d)
       x.data<double>()[i * D + d] = (centre.normal() + noise * stream.normal()) * (d % 2 ? 100 : 0.01) + 5;
   }
@@ -78,11 +80,11 @@ TEST_CASE("the SGD probe follows PyTorch, with and without batch norm", "[eval]"
       }
 }
 
-TEST_CASE("the SGD probe in batches learns separable classes, the same for the same seed", "[eval]") {
+TEST_CASE("the SGD probe in batches learns separable classes, the same for the same seed", "[eval][learns]") {
   const Blobs data = blobs(300, 6, 3, 0.1, 1);
   const SgdProbeOptions options{.lr = 0.1, .epochs = 5, .batch = 64, .batch_norm = true, .seed = 3};
   const SgdProbeResult result = sgd_probe(data.features, data.labels, options);
-  CHECK(accuracy(result.classifier.predict(data.features), data.labels) > 0.95);
+  check_above("SGD probe of separable classes", accuracy(result.classifier.predict(data.features), data.labels), 0.95);
   CHECK(result.losses.size() == 25);
   CHECK(sgd_probe(data.features, data.labels, options).losses == result.losses);
 }
@@ -119,13 +121,14 @@ TEST_CASE("logistic regression ends where the gradient is zero", "[eval]") {
   check_close(single.classifier.weight, fit.classifier.weight, 1e-2);
 }
 
-TEST_CASE("the linear probe reads what is linear and nothing from noise", "[eval]") {
+TEST_CASE("the linear probe reads what is linear and nothing from noise", "[eval][learns]") {
   const Blobs train = blobs(600, 8, 4, 0.3, 1), test = blobs(200, 8, 4, 0.3, 2);
   const LinearProbeResult result = linear_probe(train.features, train.labels, test.features, test.labels);
   CHECK(result.fit.converged);
-  CHECK(result.top1 > 0.98);
+  check_above("linear probe of what is linear", result.top1, 0.98);
   const Blobs noise = blobs(600, 8, 4, 1e6, 3), other = blobs(400, 8, 4, 1e6, 4);
-  CHECK(linear_probe(noise.features, noise.labels, other.features, other.labels).top1 < 0.4);
+  check_below("linear probe of noise", linear_probe(noise.features, noise.labels, other.features, other.labels).top1,
+              0.4);
 }
 
 TEST_CASE("the linear probe gives the same bits for any number of threads", "[eval]") {
@@ -158,7 +161,7 @@ TEST_CASE("odd linear probes: one row, one class, constant columns, a class that
   CHECK(accuracy({}, {}) == 0);
 }
 
-TEST_CASE("few labels: seeded draws, more labels help, small classes give what they have", "[eval]") {
+TEST_CASE("few labels: seeded draws, more labels help, small classes give what they have", "[eval][learns]") {
   const Blobs train = blobs(400, 8, 4, 1.2, 1), test = blobs(400, 8, 4, 1.2, 2);
   const auto run = [&](std::int64_t per_class, std::uint64_t seed) {
     return few_labels(train.features, train.labels, test.features, test.labels,
@@ -169,8 +172,8 @@ TEST_CASE("few labels: seeded draws, more labels help, small classes give what t
   CHECK(few.draws == run(2, 0).draws);
   CHECK(few.draws != run(2, 1).draws);
   CHECK(few.deviation > 0);
-  CHECK(few.top1 > 0.3);  // above chance
-  CHECK(more.top1 > few.top1 + 0.05);
+  check_above("few labels of blobs", few.top1, 0.3);  // above chance
+  check_above("few labels of blobs: twenty less two", more.top1 - few.top1, 0.05);
   const FewLabelResult all = run(100000, 0);
   CHECK(all.deviation == Approx(0).margin(1e-12));  // every draw takes all rows
 }

@@ -9,6 +9,7 @@
 #include "contrastive/eval/pca.hpp"
 #include "contrastive/eval/tsne.hpp"
 #include "support/catch.hpp"
+#include "support/learning.hpp"
 
 using namespace contrastive;
 
@@ -18,7 +19,8 @@ namespace {
 Tensor clusters(std::int64_t N, std::int64_t D, std::int64_t C, double noise) {
   Tensor x({N, D});
   for (std::int64_t i = 0; i < N; ++i) {
-    Stream centre(Rng(1) / static_cast<std::uint64_t>(i % C)), stream(Rng(2) / static_cast<std::uint64_t>(i));
+    Stream centre(Rng(seeded(1)) / static_cast<std::uint64_t>(i % C)),
+        stream(Rng(seeded(2)) / static_cast<std::uint64_t>(i));
     for (std::int64_t d = 0; d < D; ++d)
       x.data<float>()[i * D + d] = static_cast<float>(centre.normal() + noise * stream.normal());
   }
@@ -94,11 +96,11 @@ TEST_CASE("pca of odd sets", "[eval]") {
   CHECK_THROWS_WITH(pca(Tensor::zeros({3}), 2), Contains("[pca] expected features (N, D)"));
 }
 
-TEST_CASE("t-SNE keeps clusters together that pca lays over each other", "[eval]") {
+TEST_CASE("t-SNE keeps clusters together that pca lays over each other", "[eval][learns]") {
   const std::int64_t C = 20;
   const Tensor x = clusters(400, 24, C, 0.3), map = tsne(x);
-  CHECK(purity(map, C) == 1);
-  CHECK(purity(pca(x), C) < 0.95);
+  check_above("t-SNE of clusters: purity", purity(map, C), 0.95);
+  check_below("PCA of clusters: purity", purity(pca(x), C), 0.95);
   for (const float value : map.span<float>()) {
     REQUIRE(std::isfinite(value));
     CHECK(std::abs(value) < 500);

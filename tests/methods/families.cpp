@@ -19,6 +19,7 @@
 #include "methods/tanh_body.hpp"
 #include "support/catch.hpp"
 #include "support/golden.hpp"
+#include "support/learning.hpp"
 
 using namespace contrastive;
 
@@ -38,7 +39,7 @@ auto no_augment() { return simclr_cifar(12); }
 /// `count` views of N rows each.
 Views rows_as_views(std::size_t count, std::int64_t N = 8) {
   Views views;
-  for (std::size_t v = 0; v < count; ++v) views.view.push_back(init::normal({N, 6}, 1, Rng(v)));
+  for (std::size_t v = 0; v < count; ++v) views.view.push_back(init::normal({N, 6}, 1, Rng(seeded(v))));
   views.globals = 2;
   for (std::int64_t i = 0; i < N; ++i) {
     views.sample.push_back(i);
@@ -326,8 +327,8 @@ TEST_CASE("SupCon takes the views' labels; without them a picture is a class of 
   CHECK_THROWS_WITH(method.objective(method.embed(views)), Contains("[sup_con] expected a label for each picture"));
 }
 
-TEST_CASE("each recipe lowers its loss on one batch, and a copy of its state goes on with the same bits") {
-  const auto check = [](const char* name, auto make, std::size_t views_count) {
+TEST_CASE("each recipe lowers its loss on one batch, and a copy of its state goes on with the same bits", "[learns]") {
+  const auto check = [](const std::string& name, auto make, std::size_t views_count) {
     INFO(name);
     auto method = make();
     Views views = rows_as_views(views_count);
@@ -345,9 +346,7 @@ TEST_CASE("each recipe lowers its loss on one batch, and a copy of its state goe
     const double first = step(method, 0);
     double last = first;
     for (std::int64_t at = 1; at < 60; ++at) last = step(method, at);
-    INFO("first " << first << ", last " << last);
-    CHECK(std::isfinite(last));
-    CHECK(last < first);
+    check_below("one batch, " + name + ": loss at last less the first", last - first, 0);
     // What `each_state` lists is all there is.
     auto again = make();
     std::vector<Tensor> state;
@@ -362,38 +361,38 @@ TEST_CASE("each recipe lowers its loss on one batch, and a copy of its state goe
       [] {
         return swav(TanhBody{}, no_augment(),
                     {.hidden = 16, .dimension = 8, .prototypes = 12, .queue = 16, .queue_from = 2, .freeze_epochs = 1},
-                    Rng(1));
+                    Rng(seeded(1)));
       },
       4);
   check(
       "byol, group norm",
       [] {
         return byol([](Rng) { return TanhBody{}; }, no_augment(), {.hidden = 32, .dimension = 8, .channel_groups = 16},
-                    Rng(1));
+                    Rng(seeded(1)));
       },
       2);
   check(
-      "moco_v3", [] { return moco_v3(TanhBody{}, no_augment(), {.hidden = 16, .dimension = 8}, Rng(1)); }, 2);
+      "moco_v3", [] { return moco_v3(TanhBody{}, no_augment(), {.hidden = 16, .dimension = 8}, Rng(seeded(1))); }, 2);
   check(
       "dino",
       [] {
         return dino(TanhBody{}, no_augment(), {.outputs = 20, .hidden = 16, .bottleneck = 8, .freeze_last_layer = 0},
-                    Rng(1));
+                    Rng(seeded(1)));
       },
       4);
   check(
       "nnclr",
       [] {
         return nnclr(TanhBody{}, no_augment(),
-                     {.queue = 32, .projector_hidden = 16, .predictor_hidden = 16, .dimension = 8}, Rng(1));
+                     {.queue = 32, .projector_hidden = 16, .predictor_hidden = 16, .dimension = 8}, Rng(seeded(1)));
       },
       2);
   check(
-      "barlow_twins", [] { return barlow_twins(TanhBody{}, no_augment(), {.dimension = 16}, Rng(1)); }, 2);
+      "barlow_twins", [] { return barlow_twins(TanhBody{}, no_augment(), {.dimension = 16}, Rng(seeded(1))); }, 2);
   check(
-      "vicreg", [] { return vicreg(TanhBody{}, no_augment(), {.dimension = 16}, Rng(1)); }, 2);
+      "vicreg", [] { return vicreg(TanhBody{}, no_augment(), {.dimension = 16}, Rng(seeded(1))); }, 2);
   check(
-      "sup_con", [] { return sup_con(TanhBody{}, no_augment(), {.dimension = 8}, Rng(1)); }, 2);
+      "sup_con", [] { return sup_con(TanhBody{}, no_augment(), {.dimension = 8}, Rng(seeded(1))); }, 2);
   check(
-      "dcl", [] { return dcl(TanhBody{}, no_augment(), {.dimension = 8}, Rng(1)); }, 2);
+      "dcl", [] { return dcl(TanhBody{}, no_augment(), {.dimension = 8}, Rng(seeded(1))); }, 2);
 }

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <string>
 #include <vector>
@@ -19,6 +20,7 @@
 #include "methods/on_shapes.hpp"
 #include "methods/without_guards.hpp"
 #include "support/catch.hpp"
+#include "support/learning.hpp"
 
 using namespace contrastive;
 
@@ -42,9 +44,17 @@ std::string written(F&& f) {
   return text;
 }
 
-/// The trainer's lines of a collapse, in `epochs` of 8 steps of 64 pictures.
+struct Said {
+  std::vector<std::string> lines;  // of a collapse
+  // What metrics.csv has of the epochs from step 100 on.
+  std::vector<double> spread, rank, information;
+
+  CollapseWatch last() const { return {.spread = spread.back(), .rank = rank.back(), .most = 32}; }
+};
+
+/// What the trainer says in `epochs` of 8 steps of 64 pictures.
 template <class M>
-std::vector<std::string> said(M method, double lr, std::int64_t epochs, double warmup_epochs = 0) {
+Said said(M method, double lr, std::int64_t epochs, double warmup_epochs = 0) {
   Settings s;
   s.method = "test";
   s.batch = 64;
@@ -55,84 +65,121 @@ std::vector<std::string> said(M method, double lr, std::int64_t epochs, double w
   s.warmup_epochs = warmup_epochs;
   s.warmup_lr = lr;
   s.threads = 1;
+  s.seed = seeded(0);
   const Scratch out;
-  const std::string text = written(
-      [&] { Trainer(method, s, Shapes(512, 12, "shape", 0, "train"), {}, center_view(12, 12, {}), out.str()).run(); });
-  std::vector<std::string> lines;
+  const std::string text = written([&] {
+    Trainer(method, s, Shapes(512, 12, "shape", seeded(0), "train"), {}, center_view(12, 12, {}), out.str()).run();
+  });
+  Said said;
   for (std::size_t at = 0; at < text.size();) {
     const std::size_t end = std::min(text.find('\n', at), text.size());
-    if (text.compare(at, 9, "collapse:") == 0) lines.push_back(text.substr(at, end - at));
+    if (text.compare(at, 9, "collapse:") == 0) said.lines.push_back(text.substr(at, end - at));
     at = end + 1;
   }
-  return lines;
+  const MetricsTable metrics = load_metrics(out.str() + "/metrics.csv");
+  const std::vector<double>& step = *metrics.find("step");
+  for (const auto& [name, column] :
+       {std::pair("spread", &said.spread), {"effective_rank", &said.rank}, {"information", &said.information}}) {
+    const std::vector<double>& values = *metrics.find(name);
+    for (std::size_t i = 0; i < values.size(); ++i)
+      if (step[i] >= 100 && !std::isnan(values[i])) column->push_back(values[i]);
+  }
+  return said;
+}
+
+/// No epoch from step 100 on has anything to complain of.
+void check_silent(const std::string& what, const Said& said) {
+  check_above(what + ": spread", std::ranges::min(said.spread), CollapseWatch::low_spread);
+  check_above(what + ": rank", std::ranges::min(said.rank), CollapseWatch::low_rank);
+  if (!said.information.empty())
+    check_above(what + ": information", std::ranges::min(said.information), OutputWatch::low_information);
+  CHECK(said.lines.empty());
 }
 
 }  // namespace
 
-TEST_CASE("the trainer says that embeddings have gone to one point: SimSiam without its predictor") {
+TEST_CASE("the trainer says that embeddings have gone to one point: SimSiam without its predictor", "[learns]") {
   const auto run = [](const auto& predictor, std::int64_t epochs, double warmup_epochs = 0) {
-    const Mlp projector(32, {{.out = 32, .bias = false}, {.out = 64, .norm = false, .relu = false}}, Rng(5));
-    return said(Method(tiny_encoder(Rng(5)), projector, predictor, SimsiamCosine{}, simclr_cifar(12), StopGradient{}),
-                0.2, epochs, warmup_epochs);
+    const Mlp projector(32, {{.out = 32, .bias = false}, {.out = 64, .norm = false, .relu = false}}, Rng(seeded(5)));
+    return said(
+        Method(tiny_encoder(Rng(seeded(5))), projector, predictor, SimsiamCosine{}, simclr_cifar(12), StopGradient{}),
+        0.2, epochs, warmup_epochs);
   };
   const SimsiamConfig config{.dimension = 64, .bottleneck = 16};
-  CHECK(run(simsiam(tiny_encoder(Rng(5)), simclr_cifar(12), config, Rng(5)).predictor, 14).empty());
-  const std::vector<std::string> lines = run(Identity{}, 14);
-  REQUIRE(lines.size() == 2);  // from step 100 on, which is in the epoch 13
-  CHECK_THAT(lines[0], Contains("collapse: the embeddings of epoch 13 are nearly the same everywhere (spread "));
-  CHECK_THAT(lines[1], Contains("of epoch 14"));
-  CHECK(run(Identity{}, 14, 14).size() == 1);  // from the end of the warm-up on
+  check_silent("watch: SimSiam's hidden-only head",
+               run(simsiam(tiny_encoder(Rng(seeded(5))), simclr_cifar(12), config, Rng(seeded(5))).predictor, 14));
+  const Said point = run(Identity{}, 14);
+  check_below("watch: SimSiam without its predictor: spread", std::ranges::max(point.spread),
+              CollapseWatch::low_spread);
+  REQUIRE(point.lines.size() == 2);  // from step 100 on, which is in the epoch 13
+  CHECK_THAT(point.lines[0], Contains("collapse: the embeddings of epoch 13 are nearly the same everywhere (spread "));
+  CHECK_THAT(point.lines[1], Contains("of epoch 14"));
+  CHECK(run(Identity{}, 14, 14).lines.size() == 1);  // from the end of the warm-up on
 }
 
-TEST_CASE("the trainer says that embeddings have collapsed: SimSiam without its stop-gradient") {
-  const auto whole = simsiam(tiny_encoder(Rng(7)), simclr_cifar(12),
-                             {.dimension = 64, .bottleneck = 16, .projector_layers = 2}, Rng(7));
+TEST_CASE("the trainer says that embeddings have collapsed: SimSiam without its stop-gradient", "[learns]") {
+  const auto whole = simsiam(tiny_encoder(Rng(seeded(7))), simclr_cifar(12),
+                             {.dimension = 64, .bottleneck = 16, .projector_layers = 2}, Rng(seeded(7)));
   const Method changed(whole.online.encoder, whole.online.projector, whole.predictor,
                        without_guards::CosineWithGradient{}, simclr_cifar(12), without_guards::KeepGradient{});
   // Both from the same start: copies share their tensors.
-  const auto with = said(clone(whole), 0.5, 14), without = said(clone(changed), 0.5, 14);
-  CHECK(with.empty());
-  REQUIRE_FALSE(without.empty());
+  const Said with = said(clone(whole), 0.5, 14), without = said(clone(changed), 0.5, 14);
+  check_silent("watch: SimSiam", with);
+  check_collapsed("watch: SimSiam without its stop-gradient", without.last());
+  REQUIRE_FALSE(without.lines.empty());
   // To one point or to one line, as the seed has it.
-  CHECK_THAT(without.back(), Contains("collapse: the embeddings of epoch 14 are nearly "));
+  CHECK_THAT(without.lines.back(), Contains("collapse: the embeddings of epoch 14 are nearly "));
 }
 
-TEST_CASE("the trainer says that embeddings have gone to one line: SimCLR without its negatives") {
-  const auto whole = simclr(tiny_encoder(Rng(5)), simclr_cifar(12), {.dimension = 32}, Rng(5));
+TEST_CASE("the trainer says that embeddings have gone to one line: SimCLR without its negatives", "[learns]") {
+  const auto whole = simclr(tiny_encoder(Rng(seeded(5))), simclr_cifar(12), {.dimension = 32}, Rng(seeded(5)));
   Method changed(whole.online.encoder, whole.online.projector, Identity{}, without_guards::Attraction{},
                  simclr_cifar(12), Shared{});
   changed.views_together = true;
   // It ends in a line or in a point, as the last bits have it: deterministic mode has the same for any number of threads.
   const Deterministic mode;
   // Both from the same start: copies share their tensors.
-  const auto with = said(clone(whole), 0.3, 25), without = said(clone(changed), 0.3, 25);
-  CHECK(with.empty());
-  REQUIRE_FALSE(without.empty());
-  CHECK_THAT(without.back(),
+  const Said with = said(clone(whole), 0.3, 25), without = said(clone(changed), 0.3, 25);
+  check_silent("watch: SimCLR", with);
+  check_below("watch: SimCLR without its negatives: rank", without.last().rank, CollapseWatch::low_rank);
+  check_above("watch: SimCLR without its negatives: spread", without.last().spread, CollapseWatch::low_spread);
+  REQUIRE_FALSE(without.lines.empty());
+  CHECK_THAT(without.lines.back(),
              Contains("collapse: the embeddings of epoch 25 are nearly on one line (effective rank 1."));
 }
 
-TEST_CASE("the trainer says that outputs are the same for all pictures: SwAV without Sinkhorn") {
+TEST_CASE("the trainer says that outputs are the same for all pictures: SwAV without Sinkhorn", "[learns]") {
   const SwavConfig config{.hidden = 64, .dimension = 32, .prototypes = 30, .freeze_epochs = 0};
-  const auto whole = swav(tiny_encoder(Rng(5)), simclr_cifar(12), config, Rng(5));
+  const auto whole = swav(tiny_encoder(Rng(seeded(5))), simclr_cifar(12), config, Rng(seeded(5)));
   Method changed(whole.online.encoder, whole.online.projector, Identity{},
                  without_guards::PlainCodes{config, whole.objective.prototypes}, simclr_cifar(12), Shared{});
   changed.views_together = true;
-  const auto with = said(clone(whole), 0.2, 15), without = said(clone(changed), 0.2, 15);
-  CHECK(with.empty());
-  REQUIRE_FALSE(without.empty());
-  CHECK_THAT(without.back(), Contains("collapse: the outputs of epoch 15 are the same for all pictures (information "));
+  const Said with = said(clone(whole), 0.2, 15), without = said(clone(changed), 0.2, 15);
+  check_silent("watch: SwAV", with);
+  check_below("watch: SwAV without Sinkhorn: information", without.information.back(), OutputWatch::low_information);
+  REQUIRE_FALSE(without.lines.empty());
+  CHECK_THAT(without.lines.back(),
+             Contains("collapse: the outputs of epoch 15 are the same for all pictures (information "));
 }
 
-TEST_CASE("the trainer says which way outputs went: DINO without centring to one, without sharpening to all alike") {
+TEST_CASE("the trainer says which way outputs went: DINO without centring to one, without sharpening to all alike",
+          "[learns]") {
   const auto run = [](TeacherTemperature temperature, double center_momentum) {
     return said(without_guards::dino_with(temperature, center_momentum), 0.05, 15);
   };
-  CHECK(run({}, 0.9).empty());
-  const auto one = run({}, 1), even = run({.start = 0.1, .end = 0.1}, 0.9);
-  REQUIRE_FALSE(one.empty());
-  REQUIRE_FALSE(even.empty());
+  check_silent("watch: DINO", run({}, 0.9));
+  const Said one = run({}, 1), even = run({.start = 0.1, .end = 0.1}, 0.9);
+  check_below("watch: DINO without centring: information", one.information.back(), OutputWatch::low_information);
+  check_below("watch: DINO without sharpening: information", even.information.back(), OutputWatch::low_information);
+  REQUIRE_FALSE(one.lines.empty());
+  REQUIRE_FALSE(even.lines.empty());
   const std::string same = "collapse: the outputs of epoch 15 are the same for all pictures (information ";
-  CHECK_THAT(one.back(), Contains(same) && Contains("entropy of a row 0.00"));
-  CHECK_THAT(even.back(), Contains(same) && Contains("entropy of a row 0.99"));
+  const auto entropy_of_a_row = [](const std::string& line) {
+    const std::string words = "entropy of a row ";
+    return std::stod(line.substr(line.find(words) + words.size()));
+  };
+  CHECK_THAT(one.lines.back(), Contains(same));
+  CHECK_THAT(even.lines.back(), Contains(same));
+  check_below("watch: DINO without centring: entropy of a row", entropy_of_a_row(one.lines.back()), 0.1);
+  check_above("watch: DINO without sharpening: entropy of a row", entropy_of_a_row(even.lines.back()), 0.9);
 }

@@ -6,6 +6,7 @@
 #include "contrastive/data/shapes.hpp"
 #include "contrastive/encoders/conv_net.hpp"
 #include "contrastive/optim/sgd.hpp"
+#include "support/learning.hpp"
 
 /// A short seeded run on drawn shapes of 12 pixels, for what keeps a method from its trivial solution.
 inline contrastive::ConvNet tiny_encoder(contrastive::Rng rng) { return contrastive::ConvNet(3, {8, 16, 32}, rng); }
@@ -14,7 +15,8 @@ inline contrastive::ConvNet tiny_encoder(contrastive::Rng rng) { return contrast
 template <class M, class O, class F>
 auto train_on_shapes(M& method, O optimizer, double lr, std::int64_t steps, F&& look) {
   using namespace contrastive;
-  Loader loader(Shapes(512, 12, "shape", 0, "train"), method.augment, {.batch = 64, .seed = 3, .threads = 1});
+  Loader loader(Shapes(512, 12, "shape", seeded(0), "train"), method.augment,
+                {.batch = 64, .seed = seeded(3), .threads = 1});
   std::int64_t step = 0;
   for (int epoch = 0;; ++epoch)
     for (loader.start(epoch); auto batch = loader.next(); ++step) {

@@ -66,7 +66,7 @@ inline auto dino_with(TeacherTemperature temperature, double center_momentum) {
                           .teacher_temperature = temperature,
                           .center_momentum = center_momentum,
                           .momentum = 0.9};
-  return dino(tiny_encoder(Rng(5)), simclr_cifar(12), config, Rng(5));
+  return dino(tiny_encoder(Rng(seeded(5))), simclr_cifar(12), config, Rng(seeded(5)));
 }
 
 }  // namespace without_guards

@@ -139,12 +139,14 @@ struct CollapseWatch {
   double rank = 1;
   std::int64_t most = 0;  // what `rank` could be: min(N - 1, D)
 
+  static constexpr double low_spread = 0.1, low_rank = 2;
+
   /// What is wrong, with its number; empty when nothing is. Of a healthy run the rank may be as low as 3.4 of 128
   /// (InstDisc on CIFAR-10) or 2.6 of 64 (SimSiam on four shapes); SimCLR without its negatives, which a norm at the
   /// head's end keeps at a spread of 0.34, comes to 1.8 of 32. A handful of rows has no rank to speak of.
   std::string complaint() const {
-    if (spread < 0.1) return join("nearly the same everywhere (spread ", spread, " of 1)");
-    if (rank < 2 && most >= 8) return join("nearly on one line (effective rank ", rank, " of ", most, ")");
+    if (spread < low_spread) return join("nearly the same everywhere (spread ", spread, " of 1)");
+    if (rank < low_rank && most >= 8) return join("nearly on one line (effective rank ", rank, " of ", most, ")");
     return {};
   }
   bool collapsed() const { return !complaint().empty(); }
@@ -181,10 +183,12 @@ struct OutputWatch {
   /// What an output tells of its picture, their mutual information over ln K: 0 in either collapse, 1 when the rows
   /// share the outputs out evenly and choose one each.
   double information() const { return entropy_of_mean - mean_entropy; }
+  static constexpr double low_information = 0.004;
+
   /// What is wrong, with its number; empty when nothing is. SwAV has 0.007 after its first epoch of CIFAR-10;
   /// without their guards SwAV and DINO come to less than 0.001 on shapes.
   std::string complaint() const {
-    if (information() >= 0.004) return {};
+    if (information() >= low_information) return {};
     return join("the same for all pictures (information ", information(), " of 1, entropy of a row ", mean_entropy,
                 ", of their mean ", entropy_of_mean, ")");
   }
