@@ -31,7 +31,7 @@ int main() {
     for (loader.start(epoch); auto batch = loader.next();) {
       const Tensor loss = method.loss(batch->views);
       loss.backward();
-      optimizer.step(0.05);
+      optimizer.step(0.005);
       optimizer.clear_grad();
       total += loss.item();
     }
