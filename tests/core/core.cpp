@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include <bit>
+#include <cmath>
+#include <limits>
 #include <set>
 
+#include "contrastive/core/bounds.hpp"
 #include "contrastive/core/dtype.hpp"
 #include "contrastive/core/parallel.hpp"
 #include "contrastive/core/rng.hpp"
@@ -103,4 +106,18 @@ TEST_CASE("parallel loops cover everything once, nest, and hand errors on") {
                       "at 57");
   }
   set_threads(0);
+}
+
+TEST_CASE("a number outside its bounds is named with them, in as many digits as tell it from them") {
+  const double inf = std::numeric_limits<double>::infinity();
+  for (const double value : {0.0, 0.25, 1.0}) CHECK_NOTHROW(require_within("op", "the share", value, 0, 1));
+  CHECK_THROWS_WITH(require_within("op", "the share", -0.5, 0, 1), "[op] the share must be 0 to 1, got -0.5");
+  CHECK_THROWS_WITH(require_within("op", "the share", 1 + 1e-9, 0, 1),
+                    "[op] the share must be 0 to 1, got 1.000000001");
+  CHECK_THROWS_WITH(require_within("op", "the share", std::nan(""), 0, 1), "[op] the share must be 0 to 1, got nan");
+  CHECK_THROWS_WITH(require_within("op", "the share", inf, 0, 1), "[op] the share must be 0 to 1, got inf");
+  CHECK_THROWS_WITH(require_within("op", "k", std::int64_t{1} << 60, 1, 1000000),
+                    "[op] k must be 1 to 1000000, got 1152921504606846976");
+  CHECK_THROWS_WITH(check_temperature("op", 1e5), "[op] the temperature must be 0.0001 to 10000, got 100000");
+  CHECK_THROWS_WITH(check_log_scale("op", -10.5), "[op] the log scale must be -10 to 10, got -10.5");
 }

@@ -46,7 +46,7 @@ TEST_CASE("a share of the labels is the same for every class, and depends on the
   CHECK(labelled_share(all, 0.0001).size() == 6);  // one of each
   CHECK(indices(0.02, 1) == indices(0.02, 1));
   CHECK(indices(0.02, 1) != indices(0.02, 2));
-  CHECK_THROWS_WITH(labelled_share(all, 0), Contains("expected a share above 0 and up to 1, got 0"));
+  CHECK_THROWS_WITH(labelled_share(all, 0), Contains("the share must be 1e-09 to 1, got 0"));
 }
 
 TEST_CASE("a fine-tuned network is a copy; a linear one leaves what it stands on alone", "[eval]") {

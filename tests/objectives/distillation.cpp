@@ -46,6 +46,6 @@ TEST_CASE("distillation of a student that is its teacher has no gradient; labels
       gradcheck([&](const std::vector<Tensor>& x) { return distill(x[0], teacher, labels, 0.25, 0.5); }, {other});
   INFO(result.message);
   CHECK(result.ok);
-  CHECK_THROWS_WITH(distill(other, teacher, labels, 2), Contains("the teacher's share is 0 to 1, got 2"));
+  CHECK_THROWS_WITH(distill(other, teacher, labels, 2), Contains("the teacher's share must be 0 to 1, got 2"));
   CHECK_THROWS_WITH(distill(other, Tensor({4, 2}, DType::f64)), Contains("expected logits of the same (N, C)"));
 }

@@ -105,7 +105,7 @@ TEST_CASE("order of rows, order of views and lengths of embeddings do not matter
 
 TEST_CASE("temperatures at both ends stay finite, in float32 too") {
   const Tensor a = random(9, 5, 1).to(DType::f32), b = random(9, 5, 2).to(DType::f32);
-  for (double t : {1e-4, 1e6}) {
+  for (double t : {1e-4, 1e4}) {
     Tensor z0 = a.clone(), z1 = b.clone();
     z0.set_requires_grad(true);
     z1.set_requires_grad(true);
@@ -115,7 +115,7 @@ TEST_CASE("temperatures at both ends stay finite, in float32 too") {
     for (const Tensor& dz : {z0.grad(), z1.grad()})
       for (float g : dz.span<float>()) REQUIRE(std::isfinite(g));
   }
-  CHECK(nt_xent(a, b, 1e6).item() == Approx(std::log(17.0)).epsilon(1e-5));
+  CHECK(nt_xent(a, b, 1e4).item() == Approx(std::log(17.0)).epsilon(1e-4));
   CHECK(nt_xent(a, a, 1e-3).item() == Approx(0).margin(1e-5));  // each row's twin outshines all others
 }
 
@@ -157,9 +157,9 @@ TEST_CASE("first steps: equal rows and independent directions give the closed fo
 TEST_CASE("what does not fit is said in one sentence") {
   const Tensor a = random(5, 3, 1), b = random(4, 3, 2), row = Tensor::zeros({3}, DType::f64);
   for (double t : {0.0, -1.0, std::nan(""), static_cast<double>(INFINITY)}) {
-    CHECK_THROWS_WITH(nt_xent(a, a, t), Contains("[nt_xent] the temperature must be above 0"));
-    CHECK_THROWS_WITH(info_nce(a, a, t), Contains("[info_nce] the temperature must be above 0"));
-    CHECK_THROWS_WITH(info_nce(a, a, a, t), Contains("[info_nce] the temperature must be above 0"));
+    CHECK_THROWS_WITH(nt_xent(a, a, t), Contains("[nt_xent] the temperature must be 0.0001 to 10000"));
+    CHECK_THROWS_WITH(info_nce(a, a, t), Contains("[info_nce] the temperature must be 0.0001 to 10000"));
+    CHECK_THROWS_WITH(info_nce(a, a, a, t), Contains("[info_nce] the temperature must be 0.0001 to 10000"));
   }
   CHECK_THROWS_WITH(info_nce(a, b, 1), Contains("[info_nce]") && Contains("(5, 3) and (4, 3)"));
   CHECK_THROWS_WITH(info_nce(a, a, random(8, 2, 1), 1), Contains("negatives (K, 3), got (8, 2)"));

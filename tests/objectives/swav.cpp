@@ -81,7 +81,7 @@ TEST_CASE("Sinkhorn shares the prototypes out evenly, and does not mind a shift 
   check_close(sinkhorn(shifted, {.epsilon = 1}), sinkhorn(scores, {.epsilon = 1}), 0, 1e-4);
   for (const double huge : {1e4, 1e30})
     for (const double sum : sums(sinkhorn(scores * huge), 1)) CHECK(sum == Approx(1).epsilon(1e-5));
-  CHECK_THROWS_WITH(sinkhorn(scores, {.epsilon = 0}), Contains("[sinkhorn] expected epsilon above 0"));
+  CHECK_THROWS_WITH(sinkhorn(scores, {.epsilon = 0}), Contains("[sinkhorn] epsilon must be 0.0001 to 10000, got 0"));
 }
 
 TEST_CASE("two processes with half a batch each find the codes of one") {

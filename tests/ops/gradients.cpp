@@ -95,6 +95,7 @@ TEST_CASE("gradients of products, windows and norms") {
 TEST_CASE("gradients of rows, sums and movers") {
   check("softmax", [](Inputs x) { return softmax(x[0]); }, {random({3, 17}, 1)});
   check("log_softmax", [](Inputs x) { return log_softmax(x[0]); }, {random({3, 17}, 1)});
+  check("log_sum_exp", [](Inputs x) { return log_sum_exp(x[0]); }, {random({3, 17}, 1)});
   check("normalize", [](Inputs x) { return normalize(x[0]); }, {random({3, 17}, 1)});
   const Tensor targets = Tensor::from<std::int64_t>({2, 0, 16}, {3});
   check("cross_entropy_rows", [&](Inputs x) { return cross_entropy_rows(x[0], targets); }, {random({3, 17}, 1)});

@@ -145,6 +145,7 @@ TEST_CASE("float32 and bf16 follow float64") {
       {"mean", [&](DType d) { return mean(square(a).to(d), 1); }},
       {"softmax", [&](DType d) { return softmax(a.to(d)); }},
       {"log_softmax", [&](DType d) { return log_softmax(a.to(d)); }},
+      {"log_sum_exp", [&](DType d) { return log_sum_exp(a.to(d)); }},
       {"normalize", [&](DType d) { return normalize(a.to(d)); }},
       {"cross_entropy", [&](DType d) { return cross_entropy_rows(a.to(d), targets); }},
       {"permute",

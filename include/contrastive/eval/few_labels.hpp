@@ -14,8 +14,8 @@
 namespace contrastive {
 
 struct FewLabelOptions {
-  std::int64_t labels_per_class = 10;
-  int draws = 10;
+  std::int64_t labels_per_class = 10;  // 1 to 1e9
+  int draws = 10;                      // 1 to 10,000
   std::uint64_t seed = 0;
   LogisticOptions logistic{.l2 = 1e-2};  // scikit-learn's C = 1 at a hundred labels
 };
@@ -33,16 +33,17 @@ inline FewLabelResult few_labels(const Tensor& train_features, std::span<const s
                                  const Tensor& test_features, std::span<const std::int64_t> test_labels,
                                  const FewLabelOptions& options = {}) {
   const NoGrad no_grad;
-  require(options.labels_per_class >= 1 && options.draws >= 1,
-          "[few_labels] expected labels_per_class and draws >= 1, got ", options.labels_per_class, " and ",
-          options.draws);
+  require_within("few_labels", "labels_per_class", options.labels_per_class, 1, 1000000000);
+  require_within("few_labels", "draws", options.draws, 1, 10000);
+  detail::check_logistic("few_labels", options.logistic);
   const Tensor x = detail::checked_features("few_labels", train_features);
-  const std::int64_t C = detail::checked_labels("few_labels", train_labels, x.size(0));
+  const detail::Classes classes = detail::checked_classes("few_labels", train_labels, x.size(0));
+  const std::vector<std::int64_t> class_of = classes.places(train_labels), truth = classes.places(test_labels);
+  const std::int64_t C = classes.count();
   require(x.size(0) > 0, "[few_labels] no rows to fit");
   const detail::Standardiser standardiser(x);
   std::vector<std::vector<std::int64_t>> members(static_cast<std::size_t>(C));
-  for (std::size_t i = 0; i < train_labels.size(); ++i)
-    members[train_labels[i]].push_back(static_cast<std::int64_t>(i));
+  for (std::size_t i = 0; i < class_of.size(); ++i) members[class_of[i]].push_back(static_cast<std::int64_t>(i));
 
   FewLabelResult result;
   for (int draw = 0; draw < options.draws; ++draw) {
@@ -59,7 +60,7 @@ inline FewLabelResult few_labels(const Tensor& train_features, std::span<const s
     const auto count = static_cast<std::int64_t>(rows.size());
     const Tensor chosen = gather(x, Tensor::from<std::int64_t>(rows, {count}));
     const LogisticFit fit = detail::fit_standardised(standardiser(chosen), labels, C, standardiser, options.logistic);
-    result.draws.push_back(accuracy(fit.classifier.predict(test_features), test_labels));
+    result.draws.push_back(accuracy(fit.classifier.predict(test_features), truth));
     result.top1 += result.draws.back() / options.draws;
   }
   double squares = 0;

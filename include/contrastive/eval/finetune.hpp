@@ -23,7 +23,7 @@ namespace contrastive {
 /// The same number of labelled pictures of every class, together `share` of the set, at least one each. Which ones
 /// depends on `seed` alone. (The published 1 % and 10 % of ImageNet are lists of files.)
 inline AnyDataset labelled_share(const AnyDataset& set, double share, std::uint64_t seed = 0) {
-  require(share > 0 && share <= 1, "[labelled_share] expected a share above 0 and up to 1, got ", share);
+  require_within("labelled_share", "the share", share, 1e-9, 1);
   std::vector<std::vector<std::size_t>> members(set.class_names().size());
   require(!members.empty(), "[labelled_share] ", set.name(), " has no classes");
   std::size_t labelled = 0;
@@ -94,14 +94,14 @@ Classifier<Encoder, Head> make_classifier(const Encoder& encoder, const Head& he
 }
 
 struct FineTuneOptions {
-  double lr = 0.05;   // at the start, cosine to 0 over all steps; SimCLR v2: 0.005 sqrt(batch)
-  bool lars = false;  // SimCLR's, with norms, biases and the classifier left out; else SGD
-  double momentum = 0.9;
-  bool nesterov = true;  // of SGD
-  double weight_decay = 0;
-  int epochs = 60;  // SimCLR v2 on 1 % of the labels; 30 on 10 %
-  std::size_t batch = 256;
-  double warmup_epochs = 0;
+  double lr = 0.05;          // 1e-12 to 1e4 at the start, cosine to 0 over all steps; SimCLR v2: 0.005 sqrt(batch)
+  bool lars = false;         // SimCLR's, with norms, biases and the classifier left out; else SGD
+  double momentum = 0.9;     // 0 to 0.9999
+  bool nesterov = true;      // of SGD
+  double weight_decay = 0;   // 0 to 1e4
+  int epochs = 60;           // 1 to 1e6; SimCLR v2 on 1 % of the labels; 30 on 10 %
+  std::size_t batch = 256;   // 1 to 2^20
+  double warmup_epochs = 0;  // 0 to `epochs`
   bool linear_only = false;  // encoder and head stay, as for evaluation: a linear probe with augmentation
   std::uint64_t seed = 0;    // of order and augmentation
   int threads = 2;
@@ -132,14 +132,22 @@ double top1_of(const Network& network, const AnyDataset& set, const View& view) 
 
 namespace detail {
 
+inline void check_options(const FineTuneOptions& options) {
+  require_within("finetune", "the learning rate", options.lr, 1e-12, 1e4);
+  require_within("finetune", "the momentum", options.momentum, 0, 0.9999);
+  require_within("finetune", "the weight decay", options.weight_decay, 0, 1e4);
+  require_within("finetune", "the epochs", options.epochs, 1, 1000000);
+  require_within("finetune", "the batch", options.batch, 1, std::size_t{1} << 20);
+  require_within("finetune", "the warm-up", options.warmup_epochs, 0, static_cast<double>(options.epochs));
+}
+
 /// Trains a network in place; `loss_of(network, images, labels)` is what it minimises.
 template <class Network, Augment Augmentation, class Loss>
 std::vector<double> fit(Network& network, const AnyDataset& set, const Augmentation& augment,
                         const FineTuneOptions& options, Loss&& loss_of) {
   require(augment.views().size() == 1, "[finetune] expected an augmentation with one view, got ",
           augment.views().size());
-  require(options.epochs > 0 && std::isfinite(options.lr) && options.lr > 0,
-          "[finetune] expected epochs and a rate above 0, got ", options.epochs, " and ", options.lr);
+  check_options(options);
   if (options.linear_only) {
     set_trainable(network, false);
     set_trainable(network.linear, true);
@@ -220,8 +228,8 @@ TrainedScore fine_tune(Network& network, const AnyDataset& train, const Augmenta
 
 struct DistilOptions {
   FineTuneOptions training{};
-  double temperature = 1;
-  double share = 1;  // of the teacher; 1: labels are not looked at
+  double temperature = 1;  // 1e-4 to 1e4
+  double share = 1;        // of the teacher, 0 to 1; 1: labels are not looked at
 };
 
 /// Trains `student` in place to answer as `teacher` does on the pictures of `train`, and scores it on `test`. Both see the

@@ -13,8 +13,9 @@ namespace contrastive {
 
 /// logits = x weight^T + bias.
 struct LinearClassifier {
-  Tensor weight;  // (C, D)
-  Tensor bias;    // (C)
+  Tensor weight;                           // (C, D)
+  Tensor bias;                             // (C)
+  std::vector<std::int64_t> classes = {};  // (C): the label of each row; empty: 0, 1, ...
 
   /// (N, D) -> (N, C)
   Tensor logits(const Tensor& features) const {
@@ -26,16 +27,17 @@ struct LinearClassifier {
     return y;
   }
 
-  /// The class with the largest logit, the first of equals.
+  /// The label of the largest logit, the first of equals.
   std::vector<std::int64_t> predict(const Tensor& features) const {
     const Tensor y = logits(features).to(DType::f64);
     const std::int64_t C = y.size(1);
-    std::vector<std::int64_t> classes(static_cast<std::size_t>(y.size(0)));
-    for (std::size_t i = 0; i < classes.size(); ++i) {
+    std::vector<std::int64_t> labels(static_cast<std::size_t>(y.size(0)));
+    for (std::size_t i = 0; i < labels.size(); ++i) {
       const double* row = y.data<double>() + static_cast<std::int64_t>(i) * C;
-      classes[i] = std::max_element(row, row + C) - row;
+      labels[i] = std::max_element(row, row + C) - row;
+      if (!classes.empty()) labels[i] = classes[static_cast<std::size_t>(labels[i])];
     }
-    return classes;
+    return labels;
   }
 };
 

@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include "contrastive/core/bounds.hpp"
 #include "contrastive/eval/lbfgs.hpp"
 #include "contrastive/eval/linear_classifier.hpp"
 #include "contrastive/eval/softmax_regression.hpp"
@@ -13,11 +14,11 @@
 namespace contrastive {
 
 struct LogisticOptions {
-  /// 0.5 l2 |W|^2 stands beside the mean loss: 1 / (C N) of scikit-learn. The bias is free. W acts on standardised
-  /// columns, so one value serves features of any scale.
+  /// 0.5 l2 |W|^2 stands beside the mean loss: 1 / (C N) of scikit-learn; 0 to 1e4. The bias is free. W acts on
+  /// standardised columns, so one value serves features of any scale.
   double l2 = 1e-3;
-  int max_iterations = 100;
-  double tolerance = 1e-5;  // on the largest entry of the mean loss' gradient
+  int max_iterations = 100;  // 1 to 100,000
+  double tolerance = 1e-5;   // on the largest entry of the mean loss' gradient; 0 to 1
 };
 
 struct LogisticFit {
@@ -28,6 +29,12 @@ struct LogisticFit {
 };
 
 namespace detail {
+
+inline void check_logistic(const char* op, const LogisticOptions& options) {
+  require_within(op, "l2", options.l2, 0, 1e4);
+  require_within(op, "max_iterations", options.max_iterations, 1, 100000);
+  require_within(op, "the tolerance", options.tolerance, 0, 1);
+}
 
 /// The fit on rows that are already standardised, folded back into the features as they came.
 inline LogisticFit fit_standardised(const Tensor& x, std::span<const std::int64_t> labels, std::int64_t C,
@@ -60,10 +67,9 @@ inline LogisticFit fit_standardised(const Tensor& x, std::span<const std::int64_
 inline LogisticFit fit_logistic(const Tensor& features, std::span<const std::int64_t> labels,
                                 const LogisticOptions& options = {}, std::int64_t classes = 0) {
   const Tensor x = detail::checked_features("fit_logistic", features);
-  classes = std::max(classes, detail::checked_labels("fit_logistic", labels, x.size(0)));
+  classes = std::max(classes, detail::checked_labels("fit_logistic", labels, x.size(0), x.size(1)));
   require(x.size(0) > 0, "[fit_logistic] no rows to fit");
-  require(options.l2 >= 0 && options.tolerance >= 0, "[fit_logistic] l2 and tolerance are 0 or above, got ", options.l2,
-          " and ", options.tolerance);
+  detail::check_logistic("fit_logistic", options);
   const detail::Standardiser standardiser(x);
   return detail::fit_standardised(standardiser(x), labels, classes, standardiser, options);
 }
@@ -74,11 +80,14 @@ struct LinearProbeResult {
 };
 
 /// How much of the labels a linear classifier reads from frozen features: fitted on the training rows, scored on the
-/// test rows. The convex problem has one answer, which does not depend on a learning rate or an order.
+/// test rows. The convex problem has one answer, which does not depend on a learning rate or an order. The classifier has
+/// a row for each class of the training rows.
 inline LinearProbeResult linear_probe(const Tensor& train_features, std::span<const std::int64_t> train_labels,
                                       const Tensor& test_features, std::span<const std::int64_t> test_labels,
                                       const LogisticOptions& options = {}) {
-  LinearProbeResult result{.fit = fit_logistic(train_features, train_labels, options)};
+  const detail::Classes classes = detail::checked_classes("linear_probe", train_labels, train_features.size(0));
+  LinearProbeResult result{.fit = fit_logistic(train_features, classes.places(train_labels), options)};
+  result.fit.classifier.classes = classes.labels;
   result.top1 = accuracy(result.fit.classifier.predict(test_features), test_labels);
   result.train_top1 = accuracy(result.fit.classifier.predict(train_features), train_labels);
   return result;

@@ -66,13 +66,13 @@ inline std::vector<double> small_eigenvectors(std::vector<double> a, std::int64_
 
 }  // namespace detail
 
-/// The rows of features (N, D) along their first `components` principal axes: (N, components), f32, centred. Each axis
+/// The rows of features (N, D) along their first `components` (1 to 100) principal axes: (N, components), f32, centred. Each axis
 /// points to where its largest entry is positive; those beyond the rank are zero. Subspace iteration on the covariance
 /// with eight axes to spare (Golub and Van Loan 2013, section 8.2.4).
 inline Tensor pca(const Tensor& features, std::int64_t components = 2) {
   const Tensor x = detail::checked_features("pca", features);
+  require_within("pca", "components", components, 1, 100);
   const std::int64_t N = x.size(0), D = x.size(1), k = std::min(components + 8, D);
-  require(components >= 1, "[pca] expected components >= 1, got ", components);
   const Tensor y = Tensor::zeros({N, components});
   if (N < 2) return y;
   const Tensor off = detail::centred(x), basis({k, D}, DType::f64), image({k, D}, DType::f64), rows({k, N}, DType::f64);

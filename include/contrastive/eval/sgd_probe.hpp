@@ -7,6 +7,7 @@
 #include <span>
 #include <vector>
 
+#include "contrastive/core/bounds.hpp"
 #include "contrastive/core/rng.hpp"
 #include "contrastive/eval/linear_classifier.hpp"
 #include "contrastive/ops/elementwise.hpp"
@@ -21,10 +22,10 @@
 namespace contrastive {
 
 struct SgdProbeOptions {
-  double lr = 0.1;
-  double momentum = 0.9;
-  double weight_decay = 0;
-  int epochs = 90;
+  double lr = 0.1;           // 0 to 1e4
+  double momentum = 0.9;     // 0 to 0.9999
+  double weight_decay = 0;   // 0 to 1e4
+  int epochs = 90;           // 0 to 1e6
   std::int64_t batch = 0;    // 0: all rows at once
   bool cosine_decay = true;  // per epoch, to 0
   /// Batch norm without gain and shift in front, as MAE's probe has it (eps 1e-6, running statistics by 0.1).
@@ -45,8 +46,13 @@ inline SgdProbeResult sgd_probe(const Tensor& features, std::span<const std::int
                                 const SgdProbeOptions& options = {}) {
   const Tensor x = detail::checked_features("sgd_probe", features);
   const std::int64_t N = x.size(0), D = x.size(1), batch = options.batch > 0 ? std::min(options.batch, N) : N;
-  std::int64_t C = detail::checked_labels("sgd_probe", labels, N);
+  std::int64_t C = detail::checked_labels("sgd_probe", labels, N, D);
   require(N > 0, "[sgd_probe] no rows to fit");
+  require_within("sgd_probe", "the learning rate", options.lr, 0, 1e4);
+  require_within("sgd_probe", "the momentum", options.momentum, 0, 0.9999);
+  require_within("sgd_probe", "the weight decay", options.weight_decay, 0, 1e4);
+  require_within("sgd_probe", "the epochs", options.epochs, 0, 1000000);
+  require(options.batch >= 0, "[sgd_probe] the batch must be 0 or more, got ", options.batch);
   SgdProbeResult result;
   if (options.initial.weight.defined()) {
     require(options.initial.weight.rank() == 2 && options.initial.weight.size(0) >= C &&

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "contrastive/core/bounds.hpp"
 #include "contrastive/core/parallel.hpp"
 #include "contrastive/eval/features.hpp"
 
@@ -115,8 +116,9 @@ inline std::vector<double> singular_values(const Tensor& features) {
 }
 
 /// RankMe (Garrido et al. 2023, arXiv 2210.02885, equation 1): exp of the entropy of p, p_k = s_k / sum s + eps. From 1
-/// (all rows on one line) to min(N, D). Features are not centred. 1 when there is nothing but zeros.
+/// (all rows on one line) to min(N, D). Features are not centred. 1 when there is nothing but zeros. eps: 0 to 1.
 inline double rank_me(const Tensor& features, double eps = 1e-7) {
+  require_within("rank_me", "eps", eps, 0, 1);
   const std::vector<double> values = singular_values(features);
   double total = 0, entropy = 0;
   for (const double value : values) total += value;

@@ -12,8 +12,8 @@
 namespace contrastive {
 
 struct TsneOptions {
-  double perplexity = 30;  // cut to (N - 1) / 3
-  int iterations = 750;    // the first 250 with attraction times 12
+  double perplexity = 30;  // 1 to 10,000; cut to (N - 1) / 3
+  int iterations = 750;    // 0 to 1e6; the first 250 with attraction times 12
 };
 
 namespace detail {
@@ -82,7 +82,8 @@ inline Tensor tsne(const Tensor& features, const TsneOptions& options = {}) {
   const Tensor x = detail::checked_features("tsne", features);
   const std::int64_t N = x.size(0), padded = (N + detail::tsne_block - 1) / detail::tsne_block * detail::tsne_block;
   require(N <= 10000, "[tsne] at most 10000 rows, got ", N, ": take a sample");
-  require(options.perplexity > 0, "[tsne] the perplexity is above 0, got ", options.perplexity);
+  require_within("tsne", "the perplexity", options.perplexity, 1, 1e4);
+  require_within("tsne", "the iterations", options.iterations, 0, 1000000);
   const Tensor y = Tensor::zeros({N, 2});
   if (N < 2) return y;
 

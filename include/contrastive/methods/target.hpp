@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "contrastive/core/bounds.hpp"
 #include "contrastive/core/rng.hpp"
 #include "contrastive/nn/module.hpp"
 #include "contrastive/ops/elementwise.hpp"
@@ -105,6 +106,7 @@ class MomentumBranch {
 
   /// Starts as a copy of `initial`: the online tower (MoCo, DINO), or one with other random weights (BYOL).
   MomentumBranch(const Momentum& rule, const Tower& initial) : rule_(rule), tower_(clone(initial)) {
+    require_within("momentum", "the momentum of a target", rule.momentum, 0, 1);
     set_trainable(tower_, false);
   }
 

@@ -7,8 +7,8 @@
 namespace contrastive {
 
 struct BarlowTwinsConfig {
-  double lambda = 0.0051;
-  double epsilon = 1e-5;  // of the standardisation
+  double lambda = 0.0051;  // 0 to 1e4
+  double epsilon = 1e-5;   // of the standardisation, 1e-8 to 1
 };
 
 /// Barlow Twins (Zbontar et al. 2021, arXiv:2103.03230, eq. 1; facebookresearch/barlowtwins, main.py):
@@ -21,14 +21,15 @@ inline Tensor barlow_twins(const Tensor& z0, const Tensor& z1, const BarlowTwins
   detail::check_pairs("barlow_twins", z0, z1);
   const double N = static_cast<double>(z0.size(0));
   require(N > 1, "[barlow_twins] one row has no variance");
+  require_within("barlow_twins", "lambda", config.lambda, 0, 1e4);
+  require_within("barlow_twins", "epsilon", config.epsilon, 1e-8, 1);
   const auto standard = [&](const Tensor& z) {
     const Tensor centred = z - mean(z, 0, true);
     return centred / sqrt(mean(square(centred), 0, true) + config.epsilon);
   };
   const Tensor C = matmul(standard(z0), standard(z1), true, false, 1 / N);  // (D, D)
-  const Tensor off = mask_diagonal(C, 0), on = C - off;                     // on: the diagonal, zeros beside it
-  const double D = static_cast<double>(z0.size(1));
-  return sum(square(on)) - sum(on) * 2 + D + sum(square(off)) * config.lambda;
+  const Tensor missing = mask_diagonal(C, 1) - C;                           // 1 - C_ii, zeros beside the diagonal
+  return sum(square(missing)) + sum(square(mask_diagonal(C, 0))) * config.lambda;
 }
 
 }  // namespace contrastive

@@ -13,8 +13,7 @@ struct ClipCall {
   similarity::SoftmaxOptions options;
 
   explicit ClipCall(double log_scale, similarity::SoftmaxOptions o = {}) : options(o) {
-    require(std::isfinite(log_scale) && std::abs(log_scale) < 50, "[clip_loss] a log scale of ", log_scale,
-            " is out of range");
+    check_log_scale("clip_loss", log_scale);
     options.sides = similarity::Sides::both;
     options.scale = std::exp(log_scale);
   }
@@ -31,16 +30,17 @@ struct ClipCall {
 ///
 ///     L = 1/2N sum_i ( log sum_j e^s_ij + log sum_j e^s_ji - 2 s_ii ),  s_ij = e^log_scale a_i . b_j
 ///
-/// a, b: (N, D), of unit rows as the model leaves them. `log_scale`: one number, learned; starts at log(1/0.07) and is
-/// kept under log 100 by the trainer.
+/// a, b: (N, D), of unit rows as the model leaves them. `log_scale`: one number of -10 to 10, learned; starts at
+/// log(1/0.07) and is kept under log 100 by the trainer.
 ///
 ///     Tensor loss = clip_loss(image_features, text_features, log_scale);
 ///     loss.backward();  // log_scale.grad() too
 inline Tensor clip_loss(const Tensor& a, const Tensor& b, const Tensor& log_scale) {
   detail::check_pairs("clip_loss", a, b);
   require(log_scale.count() == 1, "[clip_loss] the log scale is one number, got ", log_scale.shape());
+  const detail::ClipCall call(log_scale.item());
   if (!similarity::takes(a)) return dense::clip_loss(a, b, log_scale);
-  return similarity::on_tape(detail::ClipCall(log_scale.item()), a, b, log_scale);
+  return similarity::on_tape(call, a, b, log_scale);
 }
 
 /// The same for matrices of Eigen, xtensor or a `MatrixSpan`: loss and all gradients at once.

@@ -44,7 +44,7 @@ inline Tensor drawn_info_nce(const Tensor& context, const Tensor& targets, const
 ///
 /// z (N, R, S, D) features, c (N, R, S, C) contexts, W_k (C, D) for each of the K steps; neither normalised nor divided by
 /// a temperature. The negatives j are all positions that W_k is asked about, of all pictures; with `drawn`, those of
-/// drawn[k - 1] (positions, negatives), and epsilon is added within the logarithm (loweX/Greedy_InfoMax,
+/// drawn[k - 1] (positions, negatives), and epsilon, 1e-30 to 1, is added within the logarithm (loweX/Greedy_InfoMax,
 /// vision/models/InfoNCE_Loss.py). Positions count row, column, picture. `skip` 1: neighbouring patches overlap by half,
 /// so the next row would be told by what it shares. First step ln of the number of terms.
 inline Tensor cpc_loss(const Tensor& z, const Tensor& c, std::span<const Tensor> W, std::int64_t skip = 1,
@@ -56,6 +56,7 @@ inline Tensor cpc_loss(const Tensor& z, const Tensor& c, std::span<const Tensor>
           " rows below another");
   require(drawn.empty() || drawn.size() == W.size(), "[cpc] expected drawn positions for ", K, " steps, got ",
           drawn.size());
+  require_within("cpc", "epsilon", epsilon, 1e-30, 1);
   Tensor loss;
   for (std::int64_t k = 1; k <= K; ++k) {
     const Tensor& w = W[static_cast<std::size_t>(k - 1)];
@@ -80,6 +81,7 @@ inline Tensor cpc_loss(const Tensor& z, const Tensor& c, std::span<const Tensor>
 
 /// Negatives for each of P positions, drawn evenly with replacement from all of them, the own one included: (P, count).
 inline Tensor draw_positions(std::int64_t P, std::int64_t count, Rng rng) {
+  require(P > 0 && count > 0, "[cpc] expected positions to draw from, got ", count, " of ", P);
   const Tensor drawn({P, count}, DType::i64);
   Stream stream(rng);
   for (std::int64_t& at : drawn.span<std::int64_t>())

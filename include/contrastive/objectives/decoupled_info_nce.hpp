@@ -10,8 +10,8 @@ namespace contrastive {
 ///
 ///     L = 1/2N sum_i ( - z_i . z_p(i) / t + log sum_{j != i, p(i)} exp(z_i . z_j / t) )
 ///
-/// z0, z1: (N, D), N > 1, brought to unit rows here. `temperature` > 0: 0.1 in the paper. `von_mises_sigma` > 0 weighs
-/// the positives by 2 - N softmax_i(cos_i / sigma), DCLW; 0.5 in the paper.
+/// z0, z1: (N, D), N > 1, brought to unit rows here. `temperature`: 1e-4 to 1e4, 0.1 in the paper. A `von_mises_sigma` of
+/// 1e-4 to 1e4 weighs the positives by 2 - N softmax_i(cos_i / sigma), DCLW; 0.5 in the paper, 0: none.
 ///
 ///     Tensor loss = decoupled_info_nce(z0, z1, 0.1);
 inline Tensor decoupled_info_nce(const Tensor& z0, const Tensor& z1, double temperature, double von_mises_sigma = 0) {

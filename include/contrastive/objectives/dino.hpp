@@ -27,8 +27,7 @@ struct TeacherTemperature {
 /// The teacher's distribution: softmax((t - c) / temperature), no gradient. Centring spreads it out, the low temperature
 /// sharpens it; without either it collapses, to one output or to all alike.
 inline Tensor dino_targets(const Tensor& teacher, const Center& center, double temperature) {
-  require(std::isfinite(temperature) && temperature > 0, "[dino] the teacher's temperature must be above 0, got ",
-          temperature);
+  check_temperature("dino", temperature, "the teacher's temperature");
   const NoGrad no_grad;
   return softmax((teacher.detach() - center.center) / temperature);
 }

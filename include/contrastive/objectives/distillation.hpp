@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include "contrastive/core/bounds.hpp"
 #include "contrastive/ops/elementwise.hpp"
 #include "contrastive/ops/index.hpp"
 #include "contrastive/ops/reduce.hpp"
@@ -18,11 +19,10 @@ namespace contrastive {
 ///
 ///     L = - t^2 / N sum_ic softmax(teacher_i / t)_c log softmax(student_i / t)_c
 ///
-/// Both (N, C) logits; no gradient flows to the teacher. t^2 keeps the gradient's size. SimCLR v2: t = 1, for a smaller
-/// student 0.1.
+/// Both (N, C) logits; no gradient flows to the teacher. t, 1e-4 to 1e4; t^2 keeps the gradient's size. SimCLR v2: t = 1,
+/// for a smaller student 0.1.
 inline Tensor distill(const Tensor& student, const Tensor& teacher, double temperature = 1) {
-  require(std::isfinite(temperature) && temperature > 0, "[distill] the temperature must be above 0, got ",
-          temperature);
+  check_temperature("distill", temperature);
   require(student.rank() == 2 && student.shape() == teacher.shape() && student.size(0) > 0,
           "[distill] expected logits of the same (N, C), got ", student.shape(), " and ", teacher.shape());
   const Tensor targets = softmax(teacher.detach() * (1 / temperature));
@@ -50,7 +50,7 @@ inline Tensor labelled_cross_entropy(const Tensor& logits, std::span<const std::
 /// With labels beside the teacher (SimCLR v2, eq. 3): (1 - share) `labelled_cross_entropy` + share `distill`.
 inline Tensor distill(const Tensor& student, const Tensor& teacher, std::span<const std::int64_t> labels, double share,
                       double temperature = 1) {
-  require(share >= 0 && share <= 1, "[distill] the teacher's share is 0 to 1, got ", share);
+  require_within("distill", "the teacher's share", share, 0, 1);
   return distill(student, teacher, temperature) * share + labelled_cross_entropy(student, labels) * (1 - share);
 }
 

@@ -1,19 +1,13 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <cmath>
-
+#include "contrastive/core/bounds.hpp"
 #include "contrastive/objectives/dense.hpp"
 #include "contrastive/objectives/similarity/call.hpp"
 
 namespace contrastive {
 
 namespace detail {
-
-inline void check_temperature(const char* op, double temperature) {
-  require(std::isfinite(temperature) && temperature > 0, "[", op, "] the temperature must be above 0, got ",
-          temperature);
-}
 
 inline void check_pairs(const char* op, const Tensor& a, const Tensor& b) {
   require(a.rank() == 2 && a.shape() == b.shape() && a.size(0) > 0, "[", op,
@@ -44,8 +38,8 @@ struct InfoNceCall {
 ///
 ///     L = - 1/N sum_i log( exp(q_i . k_i / t) / sum_j exp(q_i . k_j / t) )
 ///
-/// queries, keys: (N, D), brought to unit rows here. Each query's negatives are the other rows' keys. `temperature` > 0:
-/// 0.07 in CMC and MoCo v1. Throws where an element is not finite.
+/// queries, keys: (N, D), brought to unit rows here. Each query's negatives are the other rows' keys. `temperature`: 1e-4
+/// to 1e4, 0.07 in CMC and MoCo v1. Throws where an element is not finite.
 ///
 ///     Tensor loss = info_nce(queries, keys, 0.07);
 ///     loss.backward();
@@ -81,7 +75,7 @@ similarity::Value info_nce(const A& queries, const B& keys, double temperature, 
 /// queue: where they want a gradient, the logits are kept in memory.
 inline Tensor info_nce(const Tensor& queries, const Tensor& keys, const Tensor& negatives, double temperature) {
   detail::check_pairs("info_nce", queries, keys);
-  detail::check_temperature("info_nce", temperature);
+  check_temperature("info_nce", temperature);
   require(negatives.rank() == 2 && negatives.size(1) == queries.size(1), "[info_nce] expected negatives (K, ",
           queries.size(1), "), got ", negatives.shape());
   if (!similarity::takes(queries) || recording({&negatives}) || negatives.size(0) == 0)

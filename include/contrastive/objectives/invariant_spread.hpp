@@ -9,6 +9,33 @@
 
 namespace contrastive {
 
+namespace detail {
+
+/// The one negative of a row that may be more likely than not: 1 - P has no digits left where P is nearly 1, so that
+/// -ln(1 - P) is found from the logits, as ln(1 + e^x), x being the logit less the log-sum-exp of all others in the row.
+struct NearestNegative {
+  Tensor mask;  // (rows, rows): 1 in its column
+  Tensor loss;  // (rows): -ln(1 - P)
+
+  /// `logits` (rows, rows) of negatives with ln m added, -infinity on the diagonal; `pair`: 1 where a row's positive is.
+  NearestNegative(const Tensor& logits, const Tensor& pair, double m)
+      : mask(Tensor::zeros(logits.shape(), logits.dtype())) {
+    const std::int64_t rows = logits.size(0);
+    const Tensor at = argmax(logits.detach() - pair * 1e30, 1);  // then places in all of the logits
+    for (std::int64_t i = 0; i < rows; ++i) {
+      std::int64_t& place = at.data<std::int64_t>()[i];
+      place += i * rows;
+      mask.dtype() == DType::f64 ? (mask.data<double>()[place] = 1) : (mask.data<float>()[place] = 1);
+    }
+    const Tensor own = gather(logits.reshape({rows * rows}), at) - std::log(m);
+    // Of m e^s in the denominator, (m - 1) e^s is left.
+    const Tensor others = log_sum_exp(logits + mask * (m > 1 ? std::log((m - 1) / m) : -1e30));
+    loss = -log_sigmoid(others - own);
+  }
+};
+
+}  // namespace detail
+
 /// The batch-as-classes loss of InvaSpread (Ye et al. 2019, arXiv:1904.03436, eq. 4; mangye16/
 /// Unsupervised_Embedding_Learning, BatchAverage.py), over the 2N rows [z0; z1] with p(i) the other view of row i:
 ///
@@ -16,14 +43,13 @@ namespace contrastive {
 ///     L = - 1/2N sum_i ( ln P_ip(i) + sum_{j != i, p(i)} ln(1 - P_ij) )
 ///
 /// z0, z1: (N, D), brought to unit rows here; t = 0.1. The gradient flows through the first factor alone: through both it
-/// would be another one, not a multiple. `negative_weight` m, the code's negM, multiplies the second sum, and the
-/// negatives in the denominator.
+/// would be another one, not a multiple. `negative_weight` m, the code's negM, 1 to 10, multiplies the second sum, and
+/// the negatives in the denominator; below 1 a P_ij may exceed 1, which has no logarithm of its rest.
 inline Tensor invariant_spread(const Tensor& z0, const Tensor& z1, double temperature = 0.1,
                                double negative_weight = 1) {
   detail::check_pairs("invariant_spread", z0, z1);
-  detail::check_temperature("invariant_spread", temperature);
-  require(std::isfinite(negative_weight) && negative_weight > 0,
-          "[invariant_spread] the negatives' weight must be above 0, got ", negative_weight);
+  check_temperature("invariant_spread", temperature);
+  require_within("invariant_spread", "the negatives' weight", negative_weight, 1, 10);
   const std::int64_t N = z0.size(0);
   const Tensor z = normalize(concat({z0, z1}));  // (2N, D)
   const Tensor targets = concat({dense::range_like(z, N, N), dense::range_like(z, 0, N)});
@@ -36,9 +62,13 @@ inline Tensor invariant_spread(const Tensor& z0, const Tensor& z1, double temper
   const Tensor logits =
       mask_diagonal(matmul(z, stop_gradient(z), false, true, 1 / temperature) + others * std::log(negative_weight),
                     -std::numeric_limits<double>::infinity());
+  const Tensor pairs = mean(cross_entropy_rows(logits, targets));
+  if (N == 1) return pairs;  // no negatives
+  const detail::NearestNegative near(logits, pair, negative_weight);
   const Tensor P = softmax(logits);  // (2N, 2N), 0 on the diagonal; m P_ij beside the pair
-  const Tensor negatives = log(1 - P * others * (1 / negative_weight));  // ln 1 = 0 for the pair and the row itself
-  return mean(cross_entropy_rows(logits, targets)) - sum(negatives) * (negative_weight * 0.5 / static_cast<double>(N));
+  // ln 1 = 0 for the pair, the row itself and its nearest negative, which has a part of its own.
+  const Tensor negatives = log(1 - P * (others - near.mask) * (1 / negative_weight));
+  return pairs + (sum(near.loss) - sum(negatives)) * (negative_weight * 0.5 / static_cast<double>(N));
 }
 
 }  // namespace contrastive

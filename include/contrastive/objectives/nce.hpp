@@ -7,6 +7,7 @@
 #include <span>
 #include <vector>
 
+#include "contrastive/core/bounds.hpp"
 #include "contrastive/objectives/similarity/call.hpp"
 #include "contrastive/objectives/similarity/rows.hpp"
 #include "contrastive/objectives/similarity/sampled.hpp"
@@ -15,8 +16,8 @@
 namespace contrastive {
 
 struct NceConfig {
-  double temperature = 0.07;
-  double epsilon = 1e-7;
+  double temperature = 0.07;  // 0.003 to 1e4: exp(f . v / t) is what Z is made of
+  double epsilon = 1e-7;      // 0 to 1
 };
 
 namespace detail {
@@ -28,15 +29,20 @@ void exponentials(const C* scores, std::int64_t count, double temperature, doubl
   similarity::over_row<similarity::ExpScores, C>(scores, count, log2_e / temperature, log2_e * shift, e);
 }
 
+/// A loss summed over rows, in full, and its gradient, where wanted.
+struct SampledSum {
+  double loss = 0;
+  Tensor df;  // (N, D)
+};
+
 /// Scores of N rows against drawn rows of a bank, and a loss of them: `loss_of(scores, count, slopes, own)` is given a
 /// row's K + 1 scores, `own` first, and gives its part of the loss, with its slopes by scores / temperature. `additive`:
 /// a score's slope and its part of the loss need no other score, so `loss_of` is given some scores at a time, `own` where
 /// the first is the row's own, and each drawn row is fetched once for its score and its gradient.
 template <bool additive, class Loss>
-Tensor sampled_loss(const char* op, const Tensor& features, const Tensor& bank, const Tensor& sampled,
-                    double temperature, Loss&& loss_of) {
-  require(std::isfinite(temperature) && temperature > 0, "[", op, "] the temperature must be above 0, got ",
-          temperature);
+SampledSum sampled_sum(const char* op, const Tensor& features, const Tensor& bank, const Tensor& sampled,
+                       double temperature, bool wanted, Loss&& loss_of) {
+  check_temperature(op, temperature);
   require(features.rank() == 2 && bank.rank() == 2 && bank.size(1) == features.size(1), "[", op,
           "] expected features (N, D) and a bank (n, D), got ", features.shape(), " and ", bank.shape());
   require(sampled.rank() == 2 && sampled.dtype() == DType::i64 && sampled.size(0) == features.size(0) &&
@@ -47,7 +53,6 @@ Tensor sampled_loss(const char* op, const Tensor& features, const Tensor& bank, 
   require(stored < std::int64_t{1} << 31, "[", op, "] expected a bank below 2^31 rows, got ", stored);
   for (const std::int64_t row : sampled.span<std::int64_t>())
     require(row >= 0 && row < stored, "[", op, "] row ", row, " is outside a bank of ", stored);
-  const bool wanted = recording({&features});
   const DType dtype = features.dtype() == DType::f64 ? DType::f64 : DType::f32;
   const Tensor f = features.detach().to(dtype), table = bank.detach().to(dtype), df = Tensor::zeros({N, D}, dtype);
   std::vector<double> losses(static_cast<std::size_t>(N));
@@ -96,11 +101,20 @@ Tensor sampled_loss(const char* op, const Tensor& features, const Tensor& bank, 
     run(0.0);
   else
     run(0.f);
-  double total = 0;
-  for (const double loss : losses) total += loss;
-  const Tensor loss = Tensor::full({}, total, dtype);
+  SampledSum sum{.df = df};
+  for (const double loss : losses) sum.loss += loss;
+  return sum;
+}
+
+/// The same as an op on the tape.
+template <bool additive, class Loss>
+Tensor sampled_loss(const char* op, const Tensor& features, const Tensor& bank, const Tensor& sampled,
+                    double temperature, Loss&& loss_of) {
+  const bool wanted = recording({&features});
+  const SampledSum sum = sampled_sum<additive>(op, features, bank, sampled, temperature, wanted, loss_of);
+  const Tensor loss = Tensor::full({}, sum.loss, sum.df.dtype());
   if (!wanted) return loss;
-  return record(loss, [slot = Grad(features), df](const Tensor& dy) { slot.add(df * dy.item()); });
+  return record(loss, [slot = Grad(features), df = sum.df](const Tensor& dy) { slot.add(df * dy.item()); });
 }
 
 }  // namespace detail
@@ -113,44 +127,54 @@ Tensor sampled_loss(const char* op, const Tensor& features, const Tensor& bank, 
 ///
 /// features (N, D) of unit rows; `sampled` (N, K + 1), the first of a row its own, as `MemoryBank::draw` gives. `bank.Z`
 /// is fixed by the first batch, n times the mean of exp, and kept. No gradient flows to the bank. First step about
-/// ln(K + 1) + 1. Update the bank afterwards.
+/// ln(K + 1) + 1. Update the bank afterwards. P_k may be too small or too large for a number: its logarithm counts.
 inline Tensor nce(const Tensor& features, MemoryBank& bank, const Tensor& sampled, const NceConfig& config = {}) {
+  require_within("nce", "the temperature", config.temperature, 3e-3, 1e4);
+  require_within("nce", "epsilon", config.epsilon, 0, 1);
   double& Z = *bank.Z.data<double>();
   const double n = static_cast<double>(bank.size());
   if (Z <= 0) {
-    const NoGrad no_grad;
-    const Tensor sum_exp = detail::sampled_loss<true>("nce", features, bank.rows, sampled, config.temperature,
-                                                      [&](const auto* scores, std::int64_t count, double* e, bool) {
-                                                        detail::exponentials(scores, count, config.temperature, 0, e);
-                                                        double sum = 0;
-                                                        for (std::int64_t k = 0; k < count; ++k) sum += e[k];
-                                                        return sum;
-                                                      });
-    Z = sum_exp.item() / static_cast<double>(sampled.size(1)) * n;
+    // In full: exp(1 / t) is above what a float holds for t below 0.012.
+    const double sum_exp = detail::sampled_sum<true>("nce", features, bank.rows, sampled, config.temperature, false,
+                                                     [&](const auto* scores, std::int64_t count, double* e, bool) {
+                                                       detail::exponentials(scores, count, config.temperature, 0, e);
+                                                       double sum = 0;
+                                                       for (std::int64_t k = 0; k < count; ++k) sum += e[k];
+                                                       return sum;
+                                                     })
+                               .loss;
+    Z = sum_exp / static_cast<double>(sampled.size(1)) * n;
     require(std::isfinite(Z) && Z > 0, "[nce] the first batch gives Z = ", Z, ": are the features finite?");
   }
   const double shift = std::log(Z);
-  return detail::sampled_loss<true>("nce", features, bank.rows, sampled, config.temperature,
-                                    [&](const auto* scores, std::int64_t count, double* slopes, bool own) {
-                                      double* const P = slopes;
-                                      detail::exponentials(scores, count, config.temperature, shift, P);
-                                      const double c = static_cast<double>(sampled.size(1) - 1) / n,
-                                                   others = c + config.epsilon;
-                                      double loss = 0, product = 1;  // a logarithm for many factors
-                                      if (own) {
-                                        product = (P[0] + others) / P[0];
-                                        slopes[0] = -others / (P[0] + others);
-                                      }
-                                      for (std::int64_t k = own; k < count; ++k) {
-                                        const double all = P[k] + others;
-                                        product *= all * (1 / c);
-                                        slopes[k] = P[k] / all;
-                                        if (product < 1e100) continue;
-                                        loss += std::log(product);
-                                        product = 1;
-                                      }
-                                      return loss + std::log(product);
-                                    });
+  return detail::sampled_loss<true>(
+      "nce", features, bank.rows, sampled, config.temperature,
+      [&](const auto* scores, std::int64_t count, double* slopes, bool own) {
+        double* const P = slopes;
+        detail::exponentials(scores, count, config.temperature, shift, P);
+        const double c = static_cast<double>(sampled.size(1) - 1) / n, others = c + config.epsilon;
+        const auto log_P = [&](std::int64_t k) { return static_cast<double>(scores[k]) / config.temperature - shift; };
+        double loss = 0, product = 1;  // a logarithm for many factors
+        if (own) {
+          const double behind = std::log(others) - log_P(0);
+          loss = std::max(behind, 0.0) + std::log1p(std::exp(-std::abs(behind)));
+          slopes[0] = -std::exp(behind - loss);
+        }
+        for (std::int64_t k = own; k < count; ++k) {
+          if (P[k] > 1e150) {  // beside which nothing else counts
+            loss += log_P(k) - std::log(c);
+            slopes[k] = 1;
+            continue;
+          }
+          const double all = P[k] + others;
+          product *= all * (1 / c);
+          slopes[k] = P[k] / all;
+          if (product < 1e100) continue;
+          loss += std::log(product);
+          product = 1;
+        }
+        return loss + std::log(product);
+      });
 }
 
 /// The softmax over the same drawn rows: cross entropy with the first as target (HobbitLong/CMC, NCE/NCECriterion.py,
@@ -181,8 +205,7 @@ inline Tensor sampled_softmax(const Tensor& features, const MemoryBank& bank, co
 /// updated before `backward`; the (N, n) logits are not kept. First step about ln n.
 inline Tensor bank_softmax(const Tensor& features, const MemoryBank& bank, std::span<const std::int64_t> pictures,
                            double temperature = 0.07) {
-  require(std::isfinite(temperature) && temperature > 0, "[bank_softmax] the temperature must be above 0, got ",
-          temperature);
+  check_temperature("bank_softmax", temperature);
   const std::int64_t D = bank.rows.size(1);
   require(features.shape() == Shape{static_cast<std::int64_t>(pictures.size()), D} && features.size(0) > 0,
           "[bank_softmax] expected features (", pictures.size(), ", ", D, "), got ", features.shape());

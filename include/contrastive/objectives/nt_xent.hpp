@@ -32,7 +32,7 @@ struct NtXentCall {
 ///     L = 1/2N sum_i - log( exp(z_i . z_p(i) / t) / sum_{j != i} exp(z_i . z_j / t) )
 ///
 /// over the 2N rows [z0; z1], where p(i) is the other view of row i. z0, z1: (N, D), brought to unit rows here.
-/// `temperature` > 0: 0.1 for ImageNet at batch 4096, 0.5 for CIFAR-10. This is the paper's mean over 2N rows, as in
+/// `temperature`: 1e-4 to 1e4, 0.1 for ImageNet at batch 4096, 0.5 for CIFAR-10. This is the paper's mean over 2N rows, as in
 /// lightly; google-research/simclr adds the means of the two views, which is twice this. Throws where an element is not
 /// finite.
 ///

@@ -14,8 +14,8 @@ struct SigLipCall {
   std::int64_t tile = 0;
 
   SigLipCall(double log_scale, double b) : scale(std::exp(log_scale)), bias(b) {
-    require(std::isfinite(log_scale) && std::abs(log_scale) < 50, "[siglip_loss] a log scale of ", log_scale,
-            " is out of range");
+    check_log_scale("siglip_loss", log_scale);
+    require_within("siglip_loss", "the bias", b, -1e4, 1e4);
   }
   template <class C>
   similarity::Value operator()(similarity::Workspace& work, const similarity::Matrix& a, const similarity::Matrix& b,
@@ -30,15 +30,17 @@ struct SigLipCall {
 ///
 ///     L = - 1/N sum_ij log sigmoid( y_ij (e^log_scale a_i . b_j + bias) ),  y_ij = 1 for i = j, else -1
 ///
-/// a, b: (N, D), of unit rows as the model leaves them. `log_scale` starts at log 10, `bias` at -10; both are learned.
+/// a, b: (N, D), of unit rows as the model leaves them. `log_scale`, -10 to 10, starts at log 10, `bias`, -1e4 to 1e4, at
+/// -10; both are learned.
 ///
 ///     Tensor loss = siglip_loss(image_features, text_features, log_scale, bias);
 inline Tensor siglip_loss(const Tensor& a, const Tensor& b, const Tensor& log_scale, const Tensor& bias) {
   detail::check_pairs("siglip_loss", a, b);
   require(log_scale.count() == 1 && bias.count() == 1, "[siglip_loss] log scale and bias are one number each, got ",
           log_scale.shape(), " and ", bias.shape());
+  const detail::SigLipCall call(log_scale.item(), bias.item());
   if (!similarity::takes(a)) return dense::siglip_loss(a, b, log_scale, bias);
-  return similarity::on_tape(detail::SigLipCall(log_scale.item(), bias.item()), a, b, log_scale, bias);
+  return similarity::on_tape(call, a, b, log_scale, bias);
 }
 
 /// The same for matrices of Eigen, xtensor or a `MatrixSpan`: loss and all gradients at once.

@@ -3,16 +3,17 @@
 
 #include <cmath>
 
+#include "contrastive/core/bounds.hpp"
 #include "contrastive/dist/communicator.hpp"
 #include "contrastive/ops/elementwise.hpp"
-#include "contrastive/ops/matmul.hpp"
 #include "contrastive/ops/reduce.hpp"
+#include "contrastive/ops/softmax.hpp"
 
 namespace contrastive {
 
 struct SinkhornConfig {
-  double epsilon = 0.05;
-  int iterations = 3;
+  double epsilon = 0.05;  // 1e-4 to 1e4
+  int iterations = 3;     // 1 to 10,000
 };
 
 /// Sinkhorn's codes (Cuturi 2013; Caron et al. 2020, arXiv:2006.09882, eq. 3 to 5; facebookresearch/swav, main_swav.py,
@@ -21,33 +22,26 @@ struct SinkhornConfig {
 /// sums are exact, those of the prototypes about B / K. Over several processes B is each one's own part, and what the
 /// prototypes get is summed over all.
 ///
-/// Q = diag(v) E diag(u), E_bk = exp(s_bk / e - a_k - w_b) with a the largest of each prototype over all samples and w
-/// then the largest of each sample, so that every row and column of E holds a 1: no scores overflow or vanish. The first
-/// scaling of the prototypes takes a out again, and v starts as exp(w).
+/// In logarithms, so that no score overflows or vanishes: log Q_bk = s_bk / e + g_k, of which each row is brought to a sum
+/// of 1 (`log_softmax`); g_k takes away what the prototype then gets.
 template <Communicator C = LocalCommunicator>
 Tensor sinkhorn(const Tensor& scores, const SinkhornConfig& config = {}, const C& processes = {}) {
   require(scores.rank() == 2 && scores.count() > 0, "[sinkhorn] expected scores (B, K), got ", scores.shape());
-  require(std::isfinite(config.epsilon) && config.epsilon > 0 && config.iterations > 0,
-          "[sinkhorn] expected epsilon above 0 and at least one iteration, got ", config.epsilon, " and ",
-          config.iterations);
+  check_temperature("sinkhorn", config.epsilon, "epsilon");
+  require_within("sinkhorn", "the iterations", config.iterations, 1, 10000);
   const NoGrad no_grad;
-  const std::int64_t B = scores.size(0), K = scores.size(1);
   const Tensor logits = cast(scores, scores.dtype() == DType::f64 ? DType::f64 : DType::f32) / config.epsilon;
-  const Tensor a = max(logits, 0).values;  // (K)
-  processes.all_reduce_max(a);
-  const Tensor level = logits - a;
-  const Tensor w = max(level, 1).values.reshape({B, 1});
-  const Tensor E = exp(level - w);  // (B, K)
-  const Tensor one = Tensor::full({1, 1}, 1, E.dtype(), E.device());
-  const Tensor share = one * (static_cast<double>(B * processes.size()) / static_cast<double>(K));
-  Tensor u, v = exp(w);  // (K, 1), (B, 1)
+  const double share = static_cast<double>(scores.size(0) * processes.size()) / static_cast<double>(scores.size(1));
+  Tensor g = Tensor::zeros({scores.size(1)}, logits.dtype(), logits.device()), log_Q = logits;  // (K), (B, K)
   for (int i = 0; i < config.iterations; ++i) {
-    const Tensor given = matmul(E, v, true);  // (K, 1): what each prototype gets
+    const Tensor top = max(log_Q, 0).values;
+    processes.all_reduce_max(top);
+    const Tensor given = sum(exp(log_Q - top), 0);  // what each prototype gets, over e^top
     processes.all_reduce_sum(given);
-    u = share / given;
-    v = one / matmul(E, u);
+    g = g - (top + log(given)) + std::log(share);
+    log_Q = log_softmax(logits + g);
   }
-  return E * v * u.reshape({1, K});
+  return exp(log_Q);
 }
 
 }  // namespace contrastive

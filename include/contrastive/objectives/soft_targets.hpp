@@ -14,6 +14,7 @@ inline Tensor similarity_logsumexp(const Tensor& a, const Tensor& b, const Tenso
           "[similarity_logsumexp] expected (N, D) and (M, D), got ", a.shape(), " and ", b.shape());
   require(log_scale.count() == 1, "[similarity_logsumexp] the log scale is one number, got ", log_scale.shape());
   require(similarity::takes(a), "[similarity_logsumexp] runs on the CPU, got tensors on ", to_string(a.device()));
+  check_log_scale("similarity_logsumexp", log_scale.item());
   const double scale = std::exp(log_scale.item()), ln2 = std::log(2.0);
   const DType dtype = a.dtype() == DType::f64 ? DType::f64 : DType::f32;
   const Tensor y({a.size(0)}, dtype), reference({a.size(0)}, DType::f64);

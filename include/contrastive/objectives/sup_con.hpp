@@ -10,9 +10,18 @@
 namespace contrastive {
 
 struct SupConConfig {
-  double temperature = 0.07;
-  double base_temperature = 0.07;  // the loss is multiplied by temperature / base_temperature
+  double temperature = 0.07;       // 1e-4 to 1e4
+  double base_temperature = 0.07;  // so too; the loss is multiplied by temperature / base_temperature
 };
+
+namespace detail {
+
+inline void check(const SupConConfig& config) {
+  check_temperature("sup_con", config.temperature);
+  check_temperature("sup_con", config.base_temperature, "the base temperature");
+}
+
+}  // namespace detail
 
 /// Supervised contrastive learning (Khosla et al. 2020, arXiv:2004.11362, eq. 2, L_out; HobbitLong/SupContrast,
 /// losses.py):
@@ -25,7 +34,7 @@ struct SupConConfig {
 ///     Tensor loss = sup_con(concat({z0, z1}), labels_twice, {.temperature = 0.1});
 inline Tensor sup_con(const Tensor& z, std::span<const std::int32_t> labels, const SupConConfig& config = {}) {
   require(z.rank() == 2, "[sup_con] expected (N, D), got ", z.shape());
-  detail::check_temperature("sup_con", config.temperature);
+  detail::check(config);
   require(similarity::takes(z), "[sup_con] runs on the CPU, got a tensor on ", to_string(z.device()));
   const auto call = [&]<class C>(similarity::Workspace& work, const similarity::Matrix& rows, const similarity::Matrix&,
                                  const similarity::MutableMatrix& dz, const similarity::MutableMatrix&) {
@@ -46,7 +55,7 @@ struct RowLoss {
 /// The same for a matrix of Eigen, xtensor or a `MatrixSpan`.
 template <similarity::ForeignMatrix A>
 RowLoss<A> sup_con(const A& z, std::span<const std::int32_t> labels, const SupConConfig& config = {}) {
-  detail::check_temperature("sup_con", config.temperature);
+  detail::check(config);
   RowLoss<A> result{.dz = similarity::gradient_for(z)};
   const similarity::Matrix rows = similarity::borrow<similarity::Matrix>(z);
   const similarity::Value value = similarity::in_compute_type({rows.dtype}, [&]<class C>() {

@@ -5,6 +5,7 @@
 #include <span>
 #include <vector>
 
+#include "contrastive/core/bounds.hpp"
 #include "contrastive/core/parallel.hpp"
 #include "contrastive/kernels/cpu/simd.hpp"
 #include "contrastive/kernels/functors.hpp"
@@ -122,8 +123,7 @@ inline Tensor swapped_prediction(std::span<const Tensor> scores, std::span<const
   const std::size_t V = scores.size(), T = targets.size();
   require(V > 1 && T > 0 && T <= V, "[swapped_prediction] expected at least two views and a target for some, got ", V,
           " and ", T);
-  require(std::isfinite(temperature) && temperature > 0, "[swapped_prediction] the temperature must be above 0, got ",
-          temperature);
+  check_temperature("swapped_prediction", temperature);
   const DType dtype = scores[0].dtype();
   require(dtype == DType::f32 || dtype == DType::f64, "[swapped_prediction] expected f32 or f64, got ",
           to_string(dtype));

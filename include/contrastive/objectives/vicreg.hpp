@@ -7,8 +7,8 @@
 namespace contrastive {
 
 struct VicRegConfig {
-  double invariance = 25, variance = 25, covariance = 1;
-  double epsilon = 1e-4;
+  double invariance = 25, variance = 25, covariance = 1;  // 0 to 1e4
+  double epsilon = 1e-4;                                  // 1e-8 to 1
 };
 
 /// VICReg (Bardes et al. 2022, arXiv:2105.04906, eq. 6; facebookresearch/vicreg, main_vicreg.py):
@@ -21,6 +21,10 @@ inline Tensor vicreg(const Tensor& z0, const Tensor& z1, const VicRegConfig& con
   detail::check_pairs("vicreg", z0, z1);
   const double N = static_cast<double>(z0.size(0)), D = static_cast<double>(z0.size(1));
   require(N > 1, "[vicreg] one row has no variance");
+  require_within("vicreg", "the weight of the invariance", config.invariance, 0, 1e4);
+  require_within("vicreg", "the weight of the variance", config.variance, 0, 1e4);
+  require_within("vicreg", "the weight of the covariance", config.covariance, 0, 1e4);
+  require_within("vicreg", "epsilon", config.epsilon, 1e-8, 1);
   const auto spread = [&](const Tensor& z) {
     const Tensor x = z - mean(z, 0, true);
     const Tensor deviation = sqrt(sum(square(x), 0) * (1 / (N - 1)) + config.epsilon);  // (D)

@@ -29,6 +29,21 @@ inline Tensor log_softmax(const Tensor& x) {
   });
 }
 
+/// log sum exp(x) of each row, (N, C) -> (N); -infinity takes no part. bf16 rows give f32.
+inline Tensor log_sum_exp(const Tensor& x) {
+  require(x.rank() == 2 && x.size(1) > 0, "[log_sum_exp] expected (N, C) with C > 0, got ", x.shape());
+  const DType dtype = x.dtype() == DType::bf16 ? DType::f32 : x.dtype();
+  const std::int64_t N = x.size(0);
+  const Tensor first = Tensor::zeros({N}, DType::i64, x.device()), less({N}, dtype, x.device()),
+               y(less.shape(), dtype, x.device());
+  x.kernels().cross_entropy(x.view(), first.view(), less.view(), y.view());  // y and, unwanted, y less the first logit
+  if (!recording({&x})) return y;
+  return record(y, [dx = Grad(x), x = x.detach(), y](const Tensor& dy) {
+    const Shape column{y.size(0), 1};
+    dx.add((exp(x.to(y.dtype()) - y.detach().reshape(column)) * dy.reshape(column)).to(x.dtype()));
+  });
+}
+
 /// -log softmax(logits)[target], a row each: (N, C) and i64 (N) -> (N). bf16 logits give an f32 loss.
 inline Tensor cross_entropy_rows(const Tensor& logits, const Tensor& targets) {
   require(logits.rank() == 2 && targets.shape() == Shape{logits.size(0)} && targets.dtype() == DType::i64,

@@ -15,16 +15,19 @@ struct HardRow {
   double loss = 0, to_negatives = 0, to_positive = 0;  // dL / d log R, dL / d s_p
 };
 
-/// One side of a row with n negatives: `positive` = s_p, `negatives` = log R, natural logarithms.
+/// One side of a row with n negatives: `positive` = s_p, `negatives` = log R, natural logarithms. In units of e^s_p, to
+/// which everything that counts is a ratio: R, the debiased (R - tau_plus n) / (1 - tau_plus), and its floor.
 inline HardRow hard_row(double positive, double negatives, double n, double tau_plus, double least) {
-  // In units of e^s_p: everything that counts is a ratio to it.
-  const double R = std::exp(negatives - positive), floor = std::exp(least - positive);
-  const double debiased = (R - tau_plus * n) / (1 - tau_plus);
-  if (!(debiased > floor)) return {std::log1p(floor), 0, 1 / (1 + floor) - 1};
-  if (std::isinf(R))  // the positive is lost beside them
-    return {negatives - positive - std::log1p(-tau_plus), 1, -1};
-  return {std::log1p(debiased), R / (1 - tau_plus) / (1 + debiased),
-          (1 - tau_plus * n / (1 - tau_plus)) / (1 + debiased) - 1};
+  const double log_R = negatives - positive, log_floor = least - positive, beyond = 500;
+  const double R = std::exp(log_R), debiased = (R - tau_plus * n) / (1 - tau_plus);
+  if (log_R > beyond && log_R - std::log1p(-tau_plus) > log_floor)  // what is taken out is lost beside them
+    return {log_R - std::log1p(-tau_plus), 1, -1};
+  if (log_R > beyond || !(debiased > std::exp(log_floor))) {
+    const double loss = std::max(log_floor, 0.0) + std::log1p(std::exp(-std::abs(log_floor)));
+    return {loss, 0, -std::exp(log_floor - loss)};
+  }
+  const double slope = R / (1 - tau_plus) / (1 + debiased);
+  return {std::log1p(debiased), slope, -slope};
 }
 
 /// Hard negatives (Robinson et al. 2020, arXiv:2010.04592, eq. 4; joshr17/HCL, image/main.py, `criterion`):
@@ -38,8 +41,6 @@ template <class S>
 Value softmax_hard(Workspace& work, const char* op, const Matrix& a, const Matrix& b, const SoftmaxOptions& options,
                    const MutableMatrix& da, const MutableMatrix& db) {
   const double hardness = options.hardness, scale = options.scale, tau_plus = options.tau_plus, ln2 = std::log(2.0);
-  require(std::isfinite(hardness) && hardness >= 0 && tau_plus >= 0 && tau_plus < 1, "[", op,
-          "] expected a hardness of at least 0 and tau_plus in [0, 1), got ", hardness, " and ", tau_plus);
   require(options.ids.empty() && options.label_smoothing == 0 && !options.decoupled && options.row_scales.empty(), "[",
           op, "] hard negatives go with weights alone, not with ids, label smoothing, row scales or decoupling");
   const bool symmetric = options.sides == Sides::symmetric, both = options.sides == Sides::both;

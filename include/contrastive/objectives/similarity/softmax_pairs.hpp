@@ -3,8 +3,10 @@
 
 #include <cmath>
 #include <cstdint>
+#include <limits>
 #include <span>
 
+#include "contrastive/core/bounds.hpp"
 #include "contrastive/objectives/similarity/workspace.hpp"
 
 namespace contrastive::similarity {
@@ -12,16 +14,16 @@ namespace contrastive::similarity {
 /// What varies between the softmax losses.
 struct SoftmaxOptions {
   Sides sides = Sides::both;
-  double scale = 1;            // 1 / temperature
+  double scale = 1;            // 1 / temperature: 1e-5 to 2.5e4, also times 1 + hardness and the scale of a row
   bool unit = false;           // bring rows to unit length first
   bool decoupled = false;      // leave the positive out of the denominator (Yeh et al. 2021)
-  double von_mises_sigma = 0;  // decoupled: > 0 weighs each positive by 2 - N softmax(cos / sigma)
-  double label_smoothing = 0;
-  std::span<const double> weights = {};     // (N) one a pair; the loss is divided by N all the same
+  double von_mises_sigma = 0;  // decoupled: 1e-4 to 1e4 weighs each positive by 2 - N softmax(cos / sigma)
+  double label_smoothing = 0;  // 0 to 1
+  std::span<const double> weights = {};     // (N) one a pair, 0 to 1e6; the loss is divided by N all the same
   std::span<const std::int32_t> ids = {};   // (N) other pairs of equal ids are no negatives
   std::span<const double> row_scales = {};  // (N) a scale for each row of the first matrix, beside `scale`
-  double hardness = 0;                      // > 0 weighs negatives by e^(hardness s) (softmax_hard.hpp)
-  double tau_plus = 0;                      // takes that share of false negatives out again
+  double hardness = 0;                      // weighs negatives by e^(hardness s) (softmax_hard.hpp)
+  double tau_plus = 0;                      // 0 to 0.99; takes that share of false negatives out again
   Memory memory = Memory::automatic;
   std::int64_t tile = 0;
 };
@@ -67,6 +69,30 @@ template <class S>
 Value softmax_hard(Workspace& work, const char* op, const Matrix& a, const Matrix& b, const SoftmaxOptions& options,
                    const MutableMatrix& da, const MutableMatrix& db);
 
+/// Throws what does not go with N pairs, or with each other.
+inline void check_options(const char* op, const SoftmaxOptions& options, std::int64_t N) {
+  require(options.weights.empty() || static_cast<std::int64_t>(options.weights.size()) == N, "[", op,
+          "] expected a weight for each of ", N, " pairs, got ", options.weights.size());
+  for (const double weight : options.weights) require_within(op, "the weights", weight, 0, 1e6);
+  require(options.ids.empty() || static_cast<std::int64_t>(options.ids.size()) == N, "[", op,
+          "] expected an id for each of ", N, " pairs, got ", options.ids.size());
+  require(options.ids.empty() || options.sides != Sides::symmetric, "[", op, "] ids are for pairs of two matrices");
+  require_within(op, "the label smoothing", options.label_smoothing, 0, 1);
+  require(options.label_smoothing == 0 || (options.sides != Sides::symmetric && options.ids.empty()), "[", op,
+          "] label smoothing is for pairs of two matrices, without ids");
+  require(options.row_scales.empty() || static_cast<std::int64_t>(options.row_scales.size()) == N, "[", op,
+          "] expected a scale for each of ", N, " rows, got ", options.row_scales.size());
+  // Scales of all losses lie in here (`check_temperature`, `check_log_scale`).
+  require_within(op, "the scale", options.scale, 1e-5, 2.5e4);
+  require_within(op, "the scale times 1 + hardness", options.scale * (1 + options.hardness), 1e-5, 2.5e4);
+  if (options.hardness != 0)
+    require_within(op, "the scale times the hardness", options.scale * options.hardness, 1e-5, 2.5e4);
+  for (const double scale : options.row_scales)
+    require_within(op, "the scale of a row", options.scale * scale, 1e-5, 2.5e4);
+  if (options.von_mises_sigma != 0) check_temperature(op, options.von_mises_sigma, "sigma");
+  require_within(op, "tau_plus", options.tau_plus, 0, 0.99);
+}
+
 /// Rows i of a and b are each other's positives, everything else is negative:
 ///
 ///     L = sum_i w_i / (k N) sum over sides (log(e^s_ip + sum_j e^s_ij) - s_ip),  s = scale a . b, k sides
@@ -78,17 +104,7 @@ Value softmax_pairs(Workspace& work, const char* op, const Matrix& a, const Matr
                     const MutableMatrix& da, const MutableMatrix& db) {
   require(a.rows == b.rows && a.columns == b.columns, "[", op, "] expected two matrices of one shape, got (", a.rows,
           ", ", a.columns, ") and (", b.rows, ", ", b.columns, ")");
-  require(options.weights.empty() || static_cast<std::int64_t>(options.weights.size()) == a.rows, "[", op,
-          "] expected a weight for each of ", a.rows, " pairs, got ", options.weights.size());
-  require(options.ids.empty() || static_cast<std::int64_t>(options.ids.size()) == a.rows, "[", op,
-          "] expected an id for each of ", a.rows, " pairs, got ", options.ids.size());
-  require(options.ids.empty() || options.sides != Sides::symmetric, "[", op, "] ids are for pairs of two matrices");
-  require(options.label_smoothing == 0 || (options.sides != Sides::symmetric && options.ids.empty()), "[", op,
-          "] label smoothing is for pairs of two matrices, without ids");
-  require(options.row_scales.empty() || static_cast<std::int64_t>(options.row_scales.size()) == a.rows, "[", op,
-          "] expected a scale for each of ", a.rows, " rows, got ", options.row_scales.size());
-  for (const double scale : options.row_scales)
-    require(std::isfinite(scale) && scale > 0, "[", op, "] the scales of rows must be above 0 and finite, got ", scale);
+  check_options(op, options, a.rows);
   if (options.hardness != 0 || options.tau_plus != 0) return softmax_hard<S>(work, op, a, b, options, da, db);
   const bool symmetric = options.sides == Sides::symmetric, rows_only = options.sides == Sides::rows;
   const std::int64_t N = a.rows, rows = symmetric ? 2 * N : N, D = a.columns;
@@ -106,11 +122,13 @@ Value softmax_pairs(Workspace& work, const char* op, const Matrix& a, const Matr
                 *const pair = work.pair.zeros(rows);
   double* positive_weight = nullptr;  // constants: no gradient flows through them
   if (options.von_mises_sigma > 0) {
-    double sum = 0;
+    double sum = 0, top = -std::numeric_limits<double>::infinity();
     positive_weight = work.positives.resize(N);
-    for (std::int64_t i = 0; i < N; ++i)
-      sum += positive_weight[i] =
-          std::exp((engine.t(i, symmetric ? i + N : i) * ln2 / options.scale - 1) / options.von_mises_sigma);
+    for (std::int64_t i = 0; i < N; ++i) {
+      positive_weight[i] = engine.t(i, symmetric ? i + N : i) * ln2 / options.scale / options.von_mises_sigma;
+      top = std::max(top, positive_weight[i]);
+    }
+    for (std::int64_t i = 0; i < N; ++i) sum += positive_weight[i] = std::exp(positive_weight[i] - top);
     for (std::int64_t i = 0; i < N; ++i) positive_weight[i] = 2 - static_cast<double>(N) * positive_weight[i] / sum;
   }
   /// A side's part of row i, whose negatives sum to `others`: the sum with its positive goes to `all`.

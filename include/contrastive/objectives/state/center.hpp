@@ -3,6 +3,7 @@
 
 #include <span>
 
+#include "contrastive/core/bounds.hpp"
 #include "contrastive/dist/communicator.hpp"
 #include "contrastive/nn/module.hpp"
 #include "contrastive/ops/elementwise.hpp"
@@ -24,6 +25,7 @@ struct Center {
   void update(std::span<const Tensor> outputs, double momentum = 0.9, const C& processes = {}) {
     const NoGrad no_grad;
     require(!outputs.empty(), "[center] no outputs");
+    require_within("center", "the momentum", momentum, 0, 1);
     Tensor total;
     std::int64_t rows = 0;
     for (const Tensor& t : outputs) {

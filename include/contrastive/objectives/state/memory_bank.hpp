@@ -8,6 +8,7 @@
 #include <span>
 #include <vector>
 
+#include "contrastive/core/bounds.hpp"
 #include "contrastive/core/parallel.hpp"
 #include "contrastive/core/rng.hpp"
 #include "contrastive/nn/init.hpp"
@@ -53,6 +54,7 @@ struct MemoryBank {
   /// picture twice, the last one counts. Call it after the loss: a row that was updated first would know the answer.
   void update(std::span<const std::int64_t> pictures, const Tensor& features, double momentum = 0.5) {
     const std::int64_t D = rows.size(1);
+    require_within("memory_bank", "the momentum", momentum, 0, 1);
     require(features.shape() == Shape{static_cast<std::int64_t>(pictures.size()), D},
             "[memory_bank] expected features (", pictures.size(), ", ", D, "), got ", features.shape());
     if (rows.dtype() == DType::f64)
@@ -87,7 +89,8 @@ struct MemoryBank {
         row[d] = static_cast<T>(momentum * static_cast<double>(row[d]) + (1 - momentum) * static_cast<double>(f[d]));
         square += static_cast<double>(row[d]) * static_cast<double>(row[d]);
       }
-      for (std::int64_t d = 0; d < D; ++d) row[d] = static_cast<T>(static_cast<double>(row[d]) / std::sqrt(square));
+      const double norm = std::max(std::sqrt(square), 1e-12);  // a row may meet its opposite
+      for (std::int64_t d = 0; d < D; ++d) row[d] = static_cast<T>(static_cast<double>(row[d]) / norm);
     }
   }
 };
