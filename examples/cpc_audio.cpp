@@ -6,11 +6,11 @@
 //   cpc_audio --window 10240 --channels 128 --context 128 --lr 1e-3 --epochs 16    on voices that it makes itself
 //   cpc_audio --data folder --root LibriSpeech/train-clean-100 --epochs 300        a folder for each speaker
 #include <CLI/CLI.hpp>
-#include <cmath>
 #include <cstdio>
 #include <string>
 #include <string_view>
-#include <utility>
+#include <type_traits>
+#include <vector>
 
 #include "contrastive/augment/wave_window.hpp"
 #include "contrastive/data/sound_folder.hpp"
@@ -21,6 +21,7 @@
 #include "contrastive/train/results.hpp"
 #include "contrastive/train/run_folder.hpp"
 #include "contrastive/train/trainer.hpp"
+#include "support/flags.hpp"
 
 namespace {
 
@@ -46,16 +47,34 @@ Options recipe() {
   return options;
 }
 
-/// The settings that make the network and its task, by their flags.
-constexpr std::pair<const char*, std::int64_t Settings::*> shape_of_a_run[] = {
-    {"window", &Settings::image_size}, {"predictions", &Settings::predictions}, {"negatives", &Settings::negatives},
-    {"channels", &Settings::width},    {"context", &Settings::dimension},
+/// The settings that make the network and its task: the flags for them, and what they may be here.
+struct OwnSetting {
+  const char* flag;
+  std::int64_t Settings::*field;
+  detail::SettingBounds bounds;
 };
+constexpr OwnSetting shape_of_a_run[] = {
+    {"window", &Settings::image_size, {"image-size", 1, 1 << 24}},
+    {"predictions", &Settings::predictions, {"predictions", 1, 1000}},
+    {"negatives", &Settings::negatives, {"negatives", 0, 1 << 22}},
+    {"channels", &Settings::width, {"width", 1, 4096}},
+    {"context", &Settings::dimension, {"dimension", 1, 4096}},
+};
+constexpr double least_rate = 1e-8, most_rate = 50;
 
 void add_flags(CLI::App& cli, Options& options) {
   Settings& s = options.settings;
   const auto flag = [&](const char* name, auto& field, const char* help) {
-    cli.add_option(name, field, help)->capture_default_str()->take_last();
+    CLI::Option* const option = cli.add_option(name, field, help)->capture_default_str()->take_last();
+    using Field = std::remove_cvref_t<decltype(field)>;
+    if constexpr (std::is_integral_v<Field>) {
+      const detail::SettingBounds* bounds = detail::bounds_of(name + 2);
+      for (const OwnSetting& own : shape_of_a_run)
+        if (std::string_view(own.flag) == name + 2) bounds = &own.bounds;
+      option->transform(app::within(static_cast<Field>(bounds->least), static_cast<Field>(bounds->most)));
+    } else if constexpr (std::is_floating_point_v<Field>) {
+      option->transform(app::within(least_rate, most_rate));
+    }
   };
   flag("--data", s.data, "voices, made from a seed, or folder, of WAV, FLAC or Ogg files of 16 kHz");
   flag("--root", s.root, "the folder: one folder for each speaker, or train/ and test/ of those");
@@ -80,18 +99,13 @@ void add_flags(CLI::App& cli, Options& options) {
 void check(const Options& options) {
   const Settings& s = options.settings;
   require(s.data == "voices" || s.data == "folder", "[settings] --data must be voices or folder, got ", s.data);
-  require(std::isfinite(options.rate) && options.rate > 0, "[settings] --lr must be a number above 0, got ",
-          options.rate);
-  for (const auto& [flag, field] : shape_of_a_run) {
-    const std::int64_t least = field == &Settings::negatives ? 0 : 1, most = 1 << 24;
-    require(s.*field >= least && s.*field <= most, "[settings] --", flag, " must be ", least, " to ", most, ", got ",
-            s.*field);
-  }
   std::int64_t least = 160 * s.predictions;
   while (wave_frames(cpc_wave_layers(), least) <= s.predictions) ++least;
   require(s.image_size >= least, "[settings] --window must be at least ", least, " samples for ", s.predictions,
           " --predictions ahead, one every 160 samples, got ", s.image_size);
-  check_settings(s);
+  std::vector<detail::SettingBounds> own;
+  for (const OwnSetting& setting : shape_of_a_run) own.push_back(setting.bounds);
+  check_settings(s, own);
 }
 
 struct Sets {
@@ -160,7 +174,7 @@ void check_resume(const std::string& out, const Settings& s) {
   if (path.empty()) return;
   const Settings was = checkpoint_settings(load_safetensors(path), path).first;
   require(was.method == s.method, "[checkpoint] ", path, " is of ", was.method, ", this run is ", s.method);
-  for (const auto& [flag, field] : shape_of_a_run)
+  for (const auto& [flag, field, bounds] : shape_of_a_run)
     require(was.*field == s.*field, "[checkpoint] ", path, " was made with --", flag, " ", was.*field,
             ", this run has ", s.*field);
 }
@@ -233,7 +247,7 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "%s (--help lists the flags)\n", error.what());
     return 2;
   } catch (const std::exception& error) {
-    std::fprintf(stderr, "%s\n", error.what());
+    std::fprintf(stderr, "%s\n", app::sentence_of(error).c_str());
     return std::string_view(error.what()).starts_with("[settings]") ? 2 : 1;
   }
 }

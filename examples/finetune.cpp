@@ -80,25 +80,44 @@ int main(int argc, char** argv) {
   return app::companion_main(
       argc, argv, "Fine-tunes a run's encoder with a classifier and scores it on the test part",
       [&](CLI::App& cli, app::CompanionOptions&) {
-        cli.add_option("--share", share, "of the labels, above 0 and up to 1")->capture_default_str();
-        cli.add_option("--head-layers", head_layers, "layers of the projector that are kept")->capture_default_str();
+        cli.add_option("--share", share, "of the labels, above 0 and up to 1")
+            ->capture_default_str()
+            ->transform(app::within(1e-9, 1.0));
+        cli.add_option("--head-layers", head_layers, "layers of the projector that are kept")
+            ->capture_default_str()
+            ->transform(app::within(0, 100));
         cli.add_flag("--linear-only", fit.linear_only, "the encoder stands still");
         cli.add_flag("--from-scratch", from_scratch, "the run's encoder as it began: what the labels alone give");
-        cli.add_option("--epochs", fit.epochs, "passes over the labelled pictures")->capture_default_str();
-        cli.add_option("--warmup-epochs", fit.warmup_epochs, "of them with a rising rate")->capture_default_str();
+        cli.add_option("--epochs", fit.epochs, "passes over the labelled pictures")
+            ->capture_default_str()
+            ->transform(app::within(1, 1000000));
+        cli.add_option("--warmup-epochs", fit.warmup_epochs, "of them with a rising rate")
+            ->capture_default_str()
+            ->transform(app::within(0.0, 1e6));
         cli.add_flag("--lars", fit.lars, "SimCLR's LARS instead of SGD");
-        cli.add_option("--lr", fit.lr, "learning rate at the start")->capture_default_str();
-        cli.add_option("--batch", fit.batch, "pictures a step")->capture_default_str();
-        cli.add_option("--weight-decay", fit.weight_decay, "weight decay")->capture_default_str();
-        cli.add_option("--seed", fit.seed, "of the share, the order and the crops")->capture_default_str();
+        cli.add_option("--lr", fit.lr, "learning rate at the start")
+            ->capture_default_str()
+            ->transform(app::within(1e-12, 1e4));
+        cli.add_option("--batch", fit.batch, "pictures a step")
+            ->capture_default_str()
+            ->transform(app::within(1, 1 << 20));
+        cli.add_option("--weight-decay", fit.weight_decay, "weight decay")
+            ->capture_default_str()
+            ->transform(app::within(0.0, 1e4));
+        cli.add_option("--seed", fit.seed, "of the share, the order and the crops")
+            ->capture_default_str()
+            ->transform(app::within(std::int64_t{0}, INT64_MAX));
         cli.add_option("--student", student, "encoder that then learns the network's answers on all pictures");
-        cli.add_option("--student-epochs", student_epochs, "its passes over them")->capture_default_str();
+        cli.add_option("--student-epochs", student_epochs, "its passes over them")
+            ->capture_default_str()
+            ->transform(app::within(1, 1000000));
       },
       [&](const app::Trained& trained, const app::CompanionOptions&) {
+        require(fit.warmup_epochs <= fit.epochs, "[settings] --warmup-epochs must be between 0 and --epochs, got ",
+                fit.warmup_epochs);
         const app::Sets sets = app::open_sets(trained.settings);
         require(sets.test.defined() && sets.test.has_labels() && sets.train.has_labels(), "[finetune] ",
                 sets.train.name(), ": fine-tuning needs labels (a folder for each class, and a test part)");
-        require(fit.batch > 0, "[finetune] --batch must be above 0");
         const AnyDataset few = labelled_share(sets.train, share, fit.seed);
         const auto classes = static_cast<std::int64_t>(sets.train.class_names().size());
         const Tensor like = load_all(take(few, 1), trained.view()).images;

@@ -27,10 +27,10 @@ int main(int argc, char** argv) {
   return app::companion_main(
       argc, argv, "Weighted kNN accuracy on the features of an encoder",
       [](CLI::App& cli, app::CompanionOptions& options) {
-        cli.add_option("--k", options.k, "neighbours")->capture_default_str()->check(CLI::Range(1, 1000000));
+        cli.add_option("--k", options.k, "neighbours")->capture_default_str()->transform(app::within(1, 1000000));
         cli.add_option("--temperature", options.temperature, "of the votes")
             ->capture_default_str()
-            ->check(CLI::Range(1e-6, 1e6));
+            ->transform(app::within(1e-4, 1e4));
         cli.add_flag("--bank", options.bank,
                      "the rows of the run's memory bank against embeddings of the test part (InstDisc)")
             ->excludes("--data");  // its rows are of the run's own pictures

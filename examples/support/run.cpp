@@ -5,6 +5,7 @@
 #include "contrastive/train/results.hpp"
 #include "contrastive/train/run_folder.hpp"
 #include "contrastive/train/trainer.hpp"
+#include "support/flags.hpp"
 #include "support/sets.hpp"
 
 namespace app {
@@ -36,10 +37,16 @@ void add_flags(CLI::App& cli, RunOptions& options, const std::string& own) {
   contrastive::detail::each_setting(options.settings, [&](const char* name, auto& field, const char* help) {
     if (std::string(name) == "method" || (names(of_some_methods, name) && !names(own, name))) return;
     const std::string flag = std::string("--") + name;
-    if constexpr (std::is_same_v<std::remove_cvref_t<decltype(field)>, bool>)
+    using Field = std::remove_cvref_t<decltype(field)>;
+    if constexpr (std::is_same_v<Field, bool>) {
       cli.add_flag(flag, field, help);
-    else
-      cli.add_option(flag, field, help)->capture_default_str()->take_last();
+    } else {
+      CLI::Option* const option = cli.add_option(flag, field, help)->capture_default_str()->take_last();
+      if constexpr (std::is_arithmetic_v<Field>) {
+        const auto& bounds = *contrastive::detail::bounds_of(name);
+        option->transform(within(static_cast<Field>(bounds.least), static_cast<Field>(bounds.most)));
+      }
+    }
   });
   cli.add_option("--out", options.out, "folder of the run")->capture_default_str()->take_last();
   cli.add_option("--config", options.config, "settings as JSON, such as the config.json of a run; flags override it");
@@ -321,7 +328,7 @@ int run_program(int argc, char** argv, const Program& program) {
     if (!parse(argc, argv, options, program, status)) return status;
     return train_and_report(options, program);
   } catch (const std::exception& error) {
-    std::fprintf(stderr, "%s\n", error.what());
+    std::fprintf(stderr, "%s\n", sentence_of(error).c_str());
     const std::string_view text = error.what();
     const bool usage =
         dynamic_cast<const WrongUsage*>(&error) || text.starts_with("[settings]") || text.starts_with("[config]");

@@ -6,10 +6,12 @@
 #include <CLI/CLI.hpp>
 #include <functional>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "contrastive/train/evaluate.hpp"
 #include "contrastive/train/run_state.hpp"
+#include "support/flags.hpp"
 #include "support/methods.hpp"
 #include "support/sets.hpp"
 
@@ -55,7 +57,7 @@ int companion_main(int argc, char** argv, const std::string& description, AddFla
   cli.add_option("run", options.run, "run folder or checkpoint file")->required();
   cli.add_option("--data", options.data, "data set; default: the run's");
   cli.add_option("--root", options.root, "folder of the data set; default: the run's");
-  cli.add_option("--threads", options.threads, "threads; 0: all");
+  cli.add_option("--threads", options.threads, "threads; 0: all")->transform(within(0, 1024));
   add_flags(cli, options);
   try {
     cli.parse(argc, argv);
@@ -71,8 +73,8 @@ int companion_main(int argc, char** argv, const std::string& description, AddFla
     if (!options.data.empty() || !options.root.empty()) trained.settings.root = options.root;
     return f(trained, options);
   } catch (const std::exception& error) {
-    std::fprintf(stderr, "%s\n", error.what());
-    return 1;
+    std::fprintf(stderr, "%s\n", sentence_of(error).c_str());
+    return std::string_view(error.what()).starts_with("[settings]") ? 2 : 1;
   }
 }
 

@@ -184,3 +184,48 @@ TEST_CASE("a method without its type has the method's tensors, groups and losses
   const Tensor mean_of = mean(AnyMethod::refer(centred).embed(views)[0], 0);
   for (const float m : mean_of.span<float>()) CHECK(std::abs(m) < 1e-5);
 }
+
+TEST_CASE("schedules are right at both ends of what the settings take", "[train]") {
+  for (const std::int64_t epochs : {std::int64_t{1}, std::int64_t{100}, std::int64_t{1000000}})
+    for (const double lr : {1e-12, 1e4})
+      for (const double share : {0.0, 1e-9, 0.5, 1.0})
+        for (const double end : {0.0, 1e4}) {
+          Settings s = run_of(epochs, lr, share * static_cast<double>(epochs), end);
+          s.warmup_lr = end;
+          s.batch = 1 << 20;
+          const std::int64_t per_epoch = 7, steps = epochs * per_epoch;
+          INFO(epochs << " epochs, rate " << lr << ", warm-up " << s.warmup_epochs << ", ends " << end);
+          for (const std::int64_t step : {std::int64_t{0}, steps / 3, steps - 1}) {
+            const long double peak = static_cast<long double>(lr) * s.batch / 256,
+                              at = static_cast<long double>(step) / per_epoch;
+            const long double warmup = s.warmup_epochs, done = (at - warmup) / (epochs - warmup);
+            const long double cosine = end + (peak - end) * 0.5L * (1 + std::cos(3.14159265358979323846264L * done));
+            const long double want = at < warmup ? end + (peak - end) * at / warmup : cosine;
+            CHECK(std::abs(learning_rate(s, {step, steps, per_epoch}) - want) <=
+                  1e-12 * std::max<long double>(peak, end));
+          }
+          s.schedule = "step";
+          s.warmup_epochs = 0;
+          s.decay = end;
+          s.milestones = "0.5,1e6";
+          const double peak = linear_scaling(lr, s.batch);
+          CHECK(learning_rate(s, {0, steps, per_epoch}) == peak);
+          CHECK(learning_rate(s, {per_epoch, steps, per_epoch}) == peak * end);
+        }
+  // The averages of targets and the decay of weights, at the first, the middle and the last step.
+  for (const double from : {0.0, 0.99, 1.0}) {
+    CHECK(cosine(from, 1, 0) == Approx(from).margin(1e-15));
+    CHECK(cosine(from, 1, 0.5) == Approx((1 + from) / 2));
+    CHECK(cosine(from, 1, 1) == 1);
+  }
+  Settings s = run_of(10, 0.1);
+  s.weight_decay = 1e4;
+  for (const double end : {-1.0, 0.0, 1e4}) {
+    s.weight_decay_end = end;
+    CHECK(weight_decay(s, {0, 100, 10}) == 1e4);
+    CHECK(weight_decay(s, {100, 100, 10}) == Approx(end < 0 ? 1e4 : end).margin(1e-9));
+  }
+  const double nan = std::nan("");
+  for (const WarmupCosine& bad : {WarmupCosine{1, 0, 0}, {1, nan, 0}, {1, 10, nan}, {1, 10, 11}, {1, 10, -1}})
+    CHECK_THROWS_WITH(warmup_cosine(0, bad), Contains("[warmup_cosine] expected 0 <= warmup <= steps"));
+}

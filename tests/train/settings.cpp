@@ -2,8 +2,13 @@
 #include "contrastive/train/settings.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
+#include <iterator>
+#include <limits>
 #include <string>
+#include <type_traits>
+#include <vector>
 
 #include "contrastive/io/file.hpp"
 #include "support/catch.hpp"
@@ -114,6 +119,61 @@ TEST_CASE("a value of the wrong kind is refused with its file, its setting and w
   CHECK(refusal(R"({"lr": 1})").empty());  // a whole number is a number
 }
 
+TEST_CASE("every setting that is a number has bounds, takes both of them and refuses what lies beyond", "[train]") {
+  Settings s;
+  std::size_t numbers = 0;
+  detail::each_setting(s, [&](const char* name, auto& field, const char*) {
+    using Field = std::remove_cvref_t<decltype(field)>;
+    if constexpr (std::is_arithmetic_v<Field> && !std::is_same_v<Field, bool>) {
+      INFO(name);
+      ++numbers;
+      const detail::SettingBounds* const bounds = detail::bounds_of(name);
+      REQUIRE(bounds != nullptr);
+      const Field usual = field, least = static_cast<Field>(bounds->least), most = static_cast<Field>(bounds->most);
+      const auto refused = [&](Field value) {
+        field = value;
+        CHECK_THROWS_WITH(detail::check_bounds(s, {}), Contains(join("[settings] --", name, " must be ")) &&
+                                                           Contains(join(", got ", detail::in_full(value))));
+      };
+      for (const Field value : {least, most, usual}) {
+        field = value;
+        CHECK_NOTHROW(detail::check_bounds(s, {}));
+      }
+      if constexpr (std::is_floating_point_v<Field>) {
+        refused(std::nextafter(least, -INFINITY));
+        refused(std::nextafter(most, INFINITY));
+        for (const double value : {std::nan(""), -HUGE_VAL, HUGE_VAL}) refused(value);
+      } else {
+        if (least > 0 || std::is_signed_v<Field>) refused(least - 1);
+        refused(most + 1);
+        refused(std::numeric_limits<Field>::max());
+        if (std::is_signed_v<Field>) refused(std::numeric_limits<Field>::min());
+      }
+      field = usual;
+    }
+  });
+  CHECK(numbers == std::size(detail::setting_bounds));  // none of what is not there
+  s.image_size = 20480;
+  const std::vector<detail::SettingBounds> own{{"image-size", 1, 1 << 24}};
+  CHECK_NOTHROW(check_settings(s, own));
+  CHECK_THROWS_WITH(check_settings(s), "[settings] --image-size must be 1 to 4096, got 20480");
+}
+
+TEST_CASE("milestones and the rates of single methods have bounds too", "[train]") {
+  Settings s;
+  for (const char* milestones : {"0", "-3", "nan", "inf", "1e7", "3:nan", "3:inf", "3:-1", "3:1e5", "3:", "3,,4"}) {
+    INFO(milestones);
+    s.milestones = milestones;
+    CHECK_THROWS_WITH(check_settings(s), Contains("[settings] --milestones must be epochs such as"));
+  }
+  s.milestones = "0.5,120:0,160:10000,1e6";
+  CHECK_NOTHROW(check_settings(s));
+  s.method = "instdisc", s.loss = "nce", s.temperature = 0.0029;
+  CHECK_THROWS_WITH(check_settings(s), "[settings] --temperature must be 0.003 to 10000 with --loss nce, got 0.0029");
+  s.loss = "softmax";
+  CHECK_NOTHROW(check_settings(s));
+}
+
 TEST_CASE("a seed that a file cannot hold is refused", "[train]") {
   Settings s;
   s.seed = INT64_MAX;
@@ -122,8 +182,7 @@ TEST_CASE("a seed that a file cannot hold is refused", "[train]") {
   settings_from_json(Json::parse(settings_to_json(s).dump(), "config.json"), read, "config.json");
   CHECK(read.seed == s.seed);
   ++s.seed;
-  CHECK_THROWS_WITH(check_settings(s),
-                    "[settings] --seed must be at most 9223372036854775807, got 9223372036854775808");
+  CHECK_THROWS_WITH(check_settings(s), "[settings] --seed must be 0 to 9223372036854775807, got 9223372036854775808");
 }
 
 TEST_CASE("InstDisc's older files, which name no loss or draw no negatives, say what they said", "[train]") {

@@ -2,14 +2,16 @@
 #pragma once
 
 #include <algorithm>
-#include <cmath>
 #include <cstdint>
 #include <cstdlib>
 #include <initializer_list>
+#include <span>
 #include <string>
+#include <string_view>
 #include <type_traits>
 #include <vector>
 
+#include "contrastive/core/bounds.hpp"
 #include "contrastive/core/device.hpp"
 #include "contrastive/io/json.hpp"
 #include "contrastive/optim/schedule.hpp"
@@ -136,6 +138,81 @@ void each_setting(S& s, F&& f) {
   f("eval-limit", s.eval_limit, "training pictures in the kNN check; 0: 10,000");
 }
 
+/// What a setting that is a number may be. Between these ends a run is right, or says what else does not fit.
+struct SettingBounds {
+  const char* name;
+  long double least, most;
+};
+inline constexpr SettingBounds setting_bounds[] = {
+    {"image-size", 1, 4096},
+    {"width", 1, 16},
+    {"patch", 0, 4096},
+    {"heads", 0, 1024},
+    {"drop-path", 0, 0.99},
+    {"epochs", 1, 1e6},
+    {"batch", 2, 1 << 20},
+    {"accumulate", 1, 1 << 19},
+    {"lr", 1e-12, 1e4},
+    {"lr-end", 0, 1e4},
+    {"decay", 0, 1e4},
+    {"warmup-epochs", 0, 1e6},
+    {"warmup-lr", 0, 1e4},
+    {"weight-decay", 0, 1e4},
+    {"weight-decay-end", -1, 1e4},
+    {"momentum", 0, 0.9999},
+    {"beta2", 0, 0.9999},
+    {"clip", 0, 1e6},
+    {"clip-each", 0, 1e6},
+    {"temperature", 1e-4, 1e4},
+    {"queue", 0, 1 << 22},
+    {"negatives", 0, 1 << 22},
+    {"prototypes", 1, 1 << 17},
+    {"target-momentum", 0, 1},
+    {"channel-groups", 0, 1 << 14},
+    {"bank-momentum", 0, 1},
+    {"groups", 1, 1 << 19},
+    {"head-layers", 1, 3},
+    {"hidden", 1, 1 << 14},
+    {"dimension", 1, 1 << 14},
+    {"epsilon", 1e-4, 1e4},
+    {"queue-start", 0, 1e6},
+    {"freeze-epochs", 0, 1e6},
+    {"teacher-temperature", 1e-4, 1e4},
+    {"teacher-temperature-end", 1e-4, 1e4},
+    {"teacher-warmup-epochs", 0, 1e6},
+    {"locals", 0, 60},
+    {"local-size", 0, 4096},
+    {"mask-ratio", 1e-6, 0.999999},
+    {"decoder-width", 1, 4096},
+    {"decoder-depth", 1, 64},
+    {"predictions", 1, 1000},
+    {"threads", 0, 1024},
+    {"seed", 0, INT64_MAX},  // files hold whole numbers as int64
+    {"save-every", 0, 1e9},
+    {"knn-every", 0, 1e6},
+    {"eval-limit", 0, 1e9},
+};
+
+/// Null for what is no number.
+constexpr const SettingBounds* bounds_of(std::string_view name, std::span<const SettingBounds> list = setting_bounds) {
+  for (const SettingBounds& bounds : list)
+    if (name == bounds.name) return &bounds;
+  return nullptr;
+}
+
+/// Throws unless each number lies within its bounds: those of `own`, where a program uses a setting in another sense.
+inline void check_bounds(const Settings& s, std::span<const SettingBounds> own) {
+  each_setting(s, [&](const char* name, const auto& field, const char*) {
+    using Field = std::remove_cvref_t<decltype(field)>;
+    if constexpr (std::is_arithmetic_v<Field> && !std::is_same_v<Field, bool>) {
+      const SettingBounds* bounds = bounds_of(name, own);
+      if (!bounds) bounds = bounds_of(name);
+      require_within("settings", join("--", name).c_str(), field, static_cast<Field>(bounds->least),
+                     static_cast<Field>(bounds->most));
+    }
+  });
+}
+
 }  // namespace detail
 
 inline Json settings_to_json(const Settings& settings) {
@@ -198,7 +275,7 @@ inline std::vector<Milestone> milestones_of(const Settings& s) {
     char* end = nullptr;
     Milestone next(std::strtod(item.c_str(), &end), s.decay);
     if (*end == ':' && end[1]) next.factor = std::strtod(end + 1, &end);
-    require(!item.empty() && *end == 0 && next.at > 0 && std::isfinite(next.factor) && next.factor >= 0,
+    require(!item.empty() && *end == 0 && next.at > 0 && next.at <= 1e6 && next.factor >= 0 && next.factor <= 1e4,
             "[settings] --milestones must be epochs such as 120,160 or 120:0.1,160:0.5, got ", s.milestones);
     milestones.push_back(next);
     at = comma + 1;
@@ -206,17 +283,9 @@ inline std::vector<Milestone> milestones_of(const Settings& s) {
   return milestones;
 }
 
-/// Throws one sentence naming the flag that cannot be.
-inline void check_settings(const Settings& s) {
-  const auto positive = [](const char* flag, auto value) {
-    require(value > 0, "[settings] --", flag, " must be above 0, got ", value);
-  };
-  const auto not_negative = [](const char* flag, double value) {
-    require(std::isfinite(value) && value >= 0, "[settings] --", flag, " must be 0 or more, got ", value);
-  };
-  const auto share = [](const char* flag, double value) {
-    require(value >= 0 && value <= 1, "[settings] --", flag, " must be in [0, 1], got ", value);
-  };
+/// Throws one sentence naming the flag that cannot be. `own` bounds stand in for those of `detail::setting_bounds`.
+inline void check_settings(const Settings& s, std::span<const detail::SettingBounds> own = {}) {
+  detail::check_bounds(s, own);
   const auto one_of = [](const char* flag, const std::string& value, std::initializer_list<const char*> names) {
     std::string known;
     for (const char* name : names) {
@@ -225,52 +294,8 @@ inline void check_settings(const Settings& s) {
     }
     fail("[settings] --", flag, " must be one of ", known, ", got ", value);
   };
-  positive("image-size", s.image_size);
-  positive("width", s.width);
-  positive("epochs", s.epochs);
-  positive("accumulate", s.accumulate);
-  positive("temperature", s.temperature);
-  positive("dimension", s.dimension);
-  positive("hidden", s.hidden);
-  positive("groups", s.groups);
-  positive("prototypes", s.prototypes);
-  positive("epsilon", s.epsilon);
-  positive("teacher-temperature", s.teacher_temperature);
-  positive("teacher-temperature-end", s.teacher_temperature_end);
-  positive("decoder-width", s.decoder_width);
-  positive("decoder-depth", s.decoder_depth);
-  positive("predictions", s.predictions);
-  require(s.batch >= 2, "[settings] --batch must be at least 2 (batch norm and negatives need company), got ", s.batch);
-  // Files hold whole numbers as int64.
-  require(s.seed <= INT64_MAX, "[settings] --seed must be at most ", INT64_MAX, ", got ", s.seed);
-  require(std::isfinite(s.lr) && s.lr > 0, "[settings] --lr must be a number above 0, got ", s.lr);
-  require(std::isfinite(s.temperature), "[settings] --temperature must be finite, got ", s.temperature);
-  require(std::isfinite(s.weight_decay_end), "[settings] --weight-decay-end must be finite, got ", s.weight_decay_end);
-  not_negative("decay", s.decay);
-  not_negative("queue-start", s.queue_start);
-  not_negative("teacher-warmup-epochs", s.teacher_warmup_epochs);
-  not_negative("weight-decay", s.weight_decay);
-  not_negative("lr-end", s.lr_end);
-  not_negative("warmup-lr", s.warmup_lr);
-  not_negative("clip", s.clip);
-  not_negative("clip-each", s.clip_each);
-  not_negative("freeze-epochs", s.freeze_epochs);
-  not_negative("patch", static_cast<double>(s.patch));
-  not_negative("heads", static_cast<double>(s.heads));
-  not_negative("channel-groups", static_cast<double>(s.channel_groups));
-  not_negative("queue", static_cast<double>(s.queue));
-  not_negative("negatives", static_cast<double>(s.negatives));
-  require(s.locals >= 0 && s.locals <= 60, "[settings] --locals must be 0 to 60, got ", s.locals);
-  require(s.local_size >= 0, "[settings] --local-size must be 0 or more, got ", s.local_size);
-  require(s.momentum >= 0 && s.momentum < 1, "[settings] --momentum must be in [0, 1), got ", s.momentum);
-  require(s.beta2 >= 0 && s.beta2 < 1, "[settings] --beta2 must be in [0, 1), got ", s.beta2);
-  require(s.drop_path >= 0 && s.drop_path < 1, "[settings] --drop-path must be in [0, 1), got ", s.drop_path);
-  require(s.mask_ratio > 0 && s.mask_ratio < 1, "[settings] --mask-ratio must be between 0 and 1, got ", s.mask_ratio);
-  share("target-momentum", s.target_momentum);
-  share("bank-momentum", s.bank_momentum);
-  require(s.warmup_epochs >= 0 && s.warmup_epochs <= static_cast<double>(s.epochs),
+  require(s.warmup_epochs <= static_cast<double>(s.epochs),
           "[settings] --warmup-epochs must be between 0 and --epochs, got ", s.warmup_epochs);
-  require(s.head_layers >= 1 && s.head_layers <= 3, "[settings] --head-layers must be 1 to 3, got ", s.head_layers);
   one_of("optimizer", s.optimizer, {"sgd", "lars", "lars-moco", "lars-solo", "larc", "adamw", "adam"});
   one_of("schedule", s.schedule, {"cosine", "step", "constant"});
   one_of("precision", s.precision, {"f32", "bf16"});
@@ -283,6 +308,8 @@ inline void check_settings(const Settings& s) {
   const auto is = [&s](auto... names) { return ((s.method == names) || ...); };
   require(!is("moco_v1", "moco_v2") || s.batch / s.accumulate % s.groups == 0,
           "[settings] --groups must divide --batch, got ", s.groups);
+  require(!is("instdisc", "cmc") || s.loss != "nce" || s.temperature >= 0.003,
+          "[settings] --temperature must be 0.003 to 10000 with --loss nce, got ", s.temperature);
   if (is("moco_v1", "moco_v2", "nnclr") || (is("swav") && s.queue > 0)) {
     const bool both = is("moco_v2") && s.symmetric;  // views enter the queue
     const std::int64_t rows = both ? 2 * s.batch : s.batch;
