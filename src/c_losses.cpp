@@ -83,7 +83,7 @@ int contrastive_info_nce(const float* queries, const float* keys, int64_t N, int
 int contrastive_info_nce_queue(const float* queries, const float* keys, const float* negatives, int64_t N, int64_t K,
                                int64_t D, double temperature, double* loss, float* dqueries, float* dkeys) {
   return guarded("info_nce", {queries, keys, negatives}, N, D, [&](Workspace& work) {
-    detail::check_temperature("info_nce", temperature);
+    check_temperature("info_nce", temperature);
     require(K > 0, "[info_nce] expected K > 0, got ", K);
     give(loss, similarity::softmax_queue<float>(work, "info_nce", rows(queries, N, D), rows(keys, N, D),
                                                 rows(negatives, K, D), 1 / temperature, rows(dqueries, N, D),
@@ -124,8 +124,7 @@ int contrastive_siglip_loss(const float* a, const float* b, int64_t N, int64_t D
 int contrastive_sup_con(const float* z, const int32_t* labels, int64_t N, int64_t D, double temperature,
                         double base_temperature, double* loss, float* dz) {
   return guarded("sup_con", {z, labels}, N, D, [&](Workspace& work) {
-    detail::check_temperature("sup_con", temperature);
-    detail::check_temperature("sup_con", base_temperature);
+    detail::check({.temperature = temperature, .base_temperature = base_temperature});
     give(loss, similarity::softmax_classes<float>(work, "sup_con", rows(z, N, D), {labels, static_cast<std::size_t>(N)},
                                                   1 / temperature, temperature / base_temperature, true, rows(dz, N, D))
                    .loss);
