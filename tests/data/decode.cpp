@@ -163,6 +163,29 @@ TEST_CASE("all eight orientations stand upright", "[decode]") {
   }
 }
 
+TEST_CASE("the orientation is read in either byte order and as any whole number", "[decode]") {
+  const bool little = GENERATE(true, false);
+  const auto [type, bytes] = GENERATE(table<int, int>({{1, 1}, {3, 2}, {4, 4}}));  // BYTE, SHORT, LONG
+  const auto tiff = [&](std::uint32_t orientation, int kind) {
+    std::vector<std::uint8_t> block(26, 0xEE);  // what follows a short value is not looked at
+    const auto put = [&](std::size_t at, std::uint32_t value, int count) {
+      for (int i = 0; i < count; ++i)
+        block[at + static_cast<std::size_t>(i)] = static_cast<std::uint8_t>(value >> 8 * (little ? i : count - 1 - i));
+    };
+    block[0] = block[1] = little ? 'I' : 'M';
+    put(2, 42, 2), put(4, 8, 4), put(8, 1, 2);
+    put(10, 0x0112, 2), put(12, static_cast<std::uint32_t>(kind), 2), put(14, 1, 4), put(18, orientation, bytes);
+    return block;
+  };
+  INFO((little ? "little" : "big") << "-endian, type " << type);
+  for (std::uint32_t orientation = 1; orientation <= 8; ++orientation)
+    CHECK(detail::tiff_orientation(tiff(orientation, type)) == static_cast<int>(orientation));
+  CHECK(detail::tiff_orientation(tiff(0, type)) == 1);
+  CHECK(detail::tiff_orientation(tiff(9, type)) == 1);
+  CHECK(detail::tiff_orientation(tiff(6, 2)) == 1);   // a text
+  CHECK(detail::tiff_orientation(tiff(6, 12)) == 1);  // a double, which lies elsewhere
+}
+
 #if defined(CONTRASTIVE_WITH_JPEG)
 TEST_CASE("a region of a JPEG has the bits of the whole picture", "[decode]") {
   const std::string name = GENERATE("progressive_420_big.jpg", "restart.jpg", "q90_444.jpg", "q50_422.jpg", "cmyk.jpg",

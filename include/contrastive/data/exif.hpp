@@ -41,7 +41,8 @@ inline int tiff_orientation(Bytes tiff) {
     const std::size_t entry = directory + 2 + 12 * i;
     if (entry + 12 > tiff.size()) return 1;
     if (number(entry, 2) != 0x0112) continue;
-    const std::uint32_t value = number(entry + 8, 2);
+    const std::size_t kind = number(entry + 2, 2), bytes = kind == 1 ? 1 : kind == 3 ? 2 : kind == 4 ? 4 : 0;
+    const std::uint32_t value = number(entry + 8, static_cast<int>(bytes));  // BYTE, SHORT or LONG, left-aligned
     return value >= 1 && value <= 8 ? static_cast<int>(value) : 1;
   }
   return 1;
