@@ -64,3 +64,11 @@ TEST_CASE("what is not strict JSON is refused", "[io]") {
   CHECK_THROWS_WITH(Json(1).as_string(), Contains("expected a string, got a whole number"));
   CHECK_THROWS_WITH(Json::object().at("x"), Contains("no member \"x\""));
 }
+
+TEST_CASE("what is written is UTF-8, whatever it quotes", "[io]") {
+  CHECK(Json("caf\xe9").dump() == "\"caf\xc3\xa9\"");  // Latin-1
+  CHECK(Json("caf\xc3\xa9 \xf0\x9f\x98\x80").dump() == "\"caf\xc3\xa9 \xf0\x9f\x98\x80\"");
+  Json object;
+  object["th\xe9"] = "\xff\"";
+  CHECK(object.dump() == "{\"th\xc3\xa9\":\"\xc3\xbf\\\"\"}");
+}

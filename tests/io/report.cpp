@@ -54,6 +54,21 @@ TEST_CASE("the page is rebuilt from the run's folder alone", "[io]") {
   CHECK(render_report(load_report_data(run.str())) == page);
 }
 
+TEST_CASE("the page and its data are UTF-8 where classes are named in Latin-1", "[io]") {
+  const Scratch run;
+  fill(run);
+  ReportData data = example();
+  data.map.classes = {"caf\xe9", "th\xe9"};
+  data.galleries[0].rows[0].caption = data.neighbours[0].label = data.neighbours[0].hits[0].label = "caf\xe9";
+  save_report_data(run.str(), data);
+  const std::string page = read_text(report_from_run(run.str())),
+                    pictures = read_text(run / "report_data/pictures.json");
+  for (const std::string& text : {page, pictures}) {
+    CHECK(detail::as_utf8(text) == text);
+    CHECK_THAT(text, Contains("caf\xc3\xa9") && Contains("th\xc3\xa9"));
+  }
+}
+
 TEST_CASE("runs that differ in the seed alone are one row of a comparison, mean and deviation", "[io]") {
   const Scratch runs;
   std::vector<std::string> folders;

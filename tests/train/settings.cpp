@@ -197,3 +197,15 @@ TEST_CASE("InstDisc's older files, which name no loss or draw no negatives, say 
   CHECK(loss(R"({"method": "instdisc", "loss": "softmax", "negatives": 512})") == "softmax");
   CHECK(loss(R"({"method": "cpc", "negatives": 0})").empty());
 }
+
+TEST_CASE("a path of any bytes comes back from the settings, which are UTF-8", "[train]") {
+  for (const std::string root : {"/data/plain", "/data/caf\xc3\xa9", "/data/caf\xe9", "\xff\x80/\xed\xa0\x80",
+                                 "private \xee\xbe\xa9 \xee\xbf\xbf"}) {
+    Settings s, back;
+    s.root = root;
+    const std::string text = settings_to_json(s).dump();
+    CHECK(detail::as_utf8(text) == text);
+    settings_from_json(Json::parse(text), back, "config.json");
+    CHECK(back.root == root);
+  }
+}

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "contrastive/core/error.hpp"
+#include "contrastive/io/utf8.hpp"
 
 namespace contrastive {
 
@@ -161,9 +162,10 @@ inline void Json::push_back(Json value) {
 
 namespace detail {
 
+/// Bytes that are not UTF-8 are taken for Latin-1: a JSON text is UTF-8 whatever it quotes.
 inline void write_json_string(std::string& out, std::string_view text) {
   out += '"';
-  for (char c : text) {
+  for (char c : as_utf8(text)) {
     if (c == '"' || c == '\\') {
       out += '\\';
       out += c;

@@ -135,7 +135,8 @@ void each_setting(S& s, F&& f) {
   f("strict", s.strict, "stop at a picture that cannot be read instead of skipping it");
   f("save-every", s.save_every, "steps between checkpoints; 0: once an epoch");
   f("knn-every", s.knn_every, "epochs between kNN checks; 0: none");
-  f("eval-limit", s.eval_limit, "training pictures in the kNN check; 0: 10,000");
+  f("eval-limit", s.eval_limit,
+    "training pictures in the kNN check, drawn by --seed, and a fifth as many test pictures; 0: 10,000");
 }
 
 /// What a setting that is a number may be. Between these ends a run is right, or says what else does not fit.
@@ -218,7 +219,10 @@ inline void check_bounds(const Settings& s, std::span<const SettingBounds> own) 
 inline Json settings_to_json(const Settings& settings) {
   Json::Object object;
   detail::each_setting(settings, [&](const char* name, const auto& field, const char*) {
-    object.push_back({name, Json(field)});
+    if constexpr (std::is_same_v<std::remove_cvref_t<decltype(field)>, std::string>)
+      object.push_back({name, Json(detail::path_as_utf8(field))});  // --root is a path, of any bytes
+    else
+      object.push_back({name, Json(field)});
   });
   return object;
 }
@@ -240,7 +244,7 @@ inline void settings_from_json(const Json& json, Settings& settings, const std::
       using Field = std::remove_cvref_t<decltype(field)>;
       if constexpr (std::is_same_v<Field, std::string>) {
         expect(value.is_string(), "a string");
-        field = value.as_string();
+        field = detail::path_from_utf8(value.as_string());
       } else if constexpr (std::is_same_v<Field, bool>) {
         expect(value.is_bool(), "true or false");
         field = value.as_bool();

@@ -179,7 +179,7 @@ inline int append_settings(std::string& html, const Json& value, const std::stri
     return count;
   }
   html += "<div><dt>" + escape_html(name) + "</dt><dd>" +
-          escape_html(value.is_string() ? value.as_string() : value.dump(1)) + "</dd></div>";
+          escape_html(value.is_string() ? path_from_utf8(value.as_string()) : value.dump(1)) + "</dd></div>";
   return 1;
 }
 

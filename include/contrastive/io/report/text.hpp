@@ -7,12 +7,15 @@
 #include <string>
 #include <string_view>
 
+#include "contrastive/io/utf8.hpp"
+
 /// Words and numbers of the page.
 namespace contrastive::detail {
 
+/// For text and attributes, in UTF-8 whatever the text is.
 inline std::string escape_html(std::string_view text) {
   std::string out;
-  for (char c : text) switch (c) {
+  for (char c : as_utf8(text)) switch (c) {
       case '&': out += "&amp;"; break;
       case '<': out += "&lt;"; break;
       case '>': out += "&gt;"; break;
