@@ -14,6 +14,7 @@
 
 #include "contrastive/augment/wave_window.hpp"
 #include "contrastive/data/sound_folder.hpp"
+#include "contrastive/data/split_folders.hpp"
 #include "contrastive/data/voices.hpp"
 #include "contrastive/encoders/wave_encoder.hpp"
 #include "contrastive/kernels/cuda.hpp"
@@ -110,17 +111,33 @@ void check(const Options& options) {
 
 struct Sets {
   AnyDataset train, test;
+  std::string no_scores;  // why evaluation is left out; empty: both parts have labels, of the same speakers
 };
 
 /// A folder without train and test inside is split: every fifth recording tests.
-Sets open_sets(const Settings& s) {
-  if (s.data == "voices") return {Voices(1024, 16), Voices(256, 16, 0, "test")};
-  const std::string train = detail::folder_part(s.root, "train");
+Sets open_parts(const Settings& s) {
+  if (s.data == "voices") return {Voices(1024, 16), Voices(256, 16, 0, "test"), {}};
+  const std::string train = detail::folder_part(s.root, "train", detail::sound_files());
   const AnyDataset all = SoundFolder(train);
-  if (train != s.root) return {all, SoundFolder(detail::folder_part(s.root, "test"))};
+  if (train != s.root) return {all, SoundFolder(detail::folder_part(s.root, "test", detail::sound_files())), {}};
   Subset parts[2] = {{all, {}}, {all, {}}};
   for (std::size_t i = 0; i < all.size(); ++i) parts[i % 5 == 4].indices.push_back(i);
-  return {parts[0], parts[1]};
+  return {parts[0], parts[1], {}};
+}
+
+/// Both parts, with the speakers of the training part.
+Sets open_sets(const Settings& s) {
+  Sets sets = open_parts(s);
+  if (!sets.train.has_labels() || !sets.test.has_labels()) {
+    sets.no_scores = "evaluation needs a test part with labels (a folder for each speaker)";
+    return sets;
+  }
+  try {
+    sets.test = match_classes(sets.train, sets.test).test;
+  } catch (const Error& error) {
+    sets.no_scores = join("the test part cannot be used: ", error.what());
+  }
+  return sets;
 }
 
 auto compose(const Settings& s) {
@@ -146,8 +163,8 @@ void evaluate(Json& summary, const Settings& s, const Sets& sets, const Cpc& tra
       return mean(both.reshape({both.size(0), both.size(1), both.size(3)}), 1);
     };
     const auto batch = static_cast<std::size_t>(s.batch);
-    const FeatureSet train = encode_set(sets.train, middle, encode, 0, batch);
-    FeatureSet test = encode_set(sets.test, middle, encode, 0, batch);
+    const FeatureSet train = encode_set(sets.train, middle, encode, batch);
+    const FeatureSet test = encode_set(sets.test, middle, encode, batch);
     const auto part = [&](const char* what, const std::string& key, std::int64_t begin, std::int64_t end) {
       const auto columns = [&](const FeatureSet& set) {
         return FeatureSet{narrow(set.features, 1, begin, end), set.labels, set.samples};
@@ -188,15 +205,13 @@ int run(const Options& options) {
   const Sets sets = open_sets(s);
   require(static_cast<std::size_t>(s.batch) <= sets.train.size(), "[settings] --batch ", s.batch, " is larger than ",
           sets.train.name(), " with its ", sets.train.size(), " recordings");
-  const bool labelled = sets.train.has_labels() && sets.test.has_labels();
-  require(options.no_evaluation || !labelled || sets.train.class_names() == sets.test.class_names(), "[evaluate] ",
-          sets.train.name(), " and ", sets.test.name(), " have other speakers: --no-evaluation trains all the same");
   const RunFolder folder(options.out, options.resume);
   StopSignals stop;
   Cpc method = compose(s);
   std::printf("cpc_audio on %s: %zu recordings, %lld frames a window, %d threads, %s\n", sets.train.name().c_str(),
               sets.train.size(), static_cast<long long>(wave_frames(cpc_wave_layers(), s.image_size)), threads(),
               simd::isa_name());
+  if (!sets.no_scores.empty()) std::printf("no scores: %s\n", sets.no_scores.c_str());
   std::fflush(stdout);
   const WaveWindow middle{static_cast<int>(s.image_size), false};
   Trainer trainer(method, s, sets.train, sets.test, middle, options.out);
@@ -208,7 +223,7 @@ int run(const Options& options) {
   Json summary = run_summary(s, result, file);
   ReportData report;
   int status = 0;
-  if (labelled) {
+  if (sets.no_scores.empty()) {
     try {
       evaluate(summary, s, sets, method, stop, report);
     } catch (const std::exception& error) {
@@ -219,8 +234,6 @@ int run(const Options& options) {
                    signal_name(interrupted.signal));
       return 128 + interrupted.signal;
     }
-  } else {
-    std::printf("no scores: evaluation needs a test part with labels (a folder for each speaker)\n");
   }
   write_file(file, summary.dump(2) + "\n");
   save_report_data(options.out, report);

@@ -1,13 +1,42 @@
 // SPDX-License-Identifier: MIT
 //
-// Images to features: one row an image, as a NumPy array.
+// Images to features: one row an image, as a NumPy array, and a list of what the rows are next to it (features.rows.csv).
 //
 //   embed runs/quickstart --out features.npy                 the run's own test set
 //   embed runs/quickstart --data folder --root pictures/ --split train --out features.npy
 
+#include "contrastive/io/atomic_file.hpp"
 #include "contrastive/io/npy.hpp"
 
 #include "support/trained.hpp"
+
+namespace {
+
+using namespace contrastive;
+
+/// A field of CSV (RFC 4180), quoted where it has to be. Its bytes stay as they are: they name files.
+std::string csv_field(const std::string& text) {
+  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
+  std::string quoted = "\"";
+  for (const char c : text) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
+  return quoted + '"';
+}
+
+/// A line for each row of the features: which picture it is, its class by name (numbers depend on which classes a part
+/// holds) and its file.
+std::string list_of_rows(const AnyDataset& set, const FeatureSet& features) {
+  const std::vector<std::string> classes = set.class_names();
+  std::string list = "row,picture,class,file\n";
+  for (std::size_t row = 0; row < features.samples.size(); ++row) {
+    const std::int64_t label = features.labels[row];
+    const auto picture = static_cast<std::size_t>(features.samples[row]);
+    list += join(row, ",", picture, ",", csv_field(label < 0 ? "" : classes.at(static_cast<std::size_t>(label))), ",",
+                 csv_field(set.describe(picture)), "\n");
+  }
+  return list;
+}
+
+}  // namespace
 
 int main(int argc, char** argv) {
   return app::companion_main(
@@ -18,14 +47,18 @@ int main(int argc, char** argv) {
         cli.add_option("--split", options.split, "train or test")->capture_default_str();
       },
       [](const app::Trained& trained, const app::CompanionOptions& options) {
-        using namespace contrastive;
         const Settings& s = trained.settings;
         const AnyDataset set = open_dataset(s.data, s.root, options.split,
                                             {.label = s.label, .image_size = static_cast<int>(s.image_size)});
         const FeatureSet result = encode_set(set, trained.view(), trained);
+        const std::string name =
+            options.out.ends_with(".npy") ? options.out.substr(0, options.out.size() - 4) : options.out;
+        const std::string rows = name + ".rows.csv";
         save_npy(options.out, result.features);
-        std::printf("%s: %lld features of %lld images\n", options.out.c_str(),
-                    static_cast<long long>(result.features.size(1)), static_cast<long long>(result.features.size(0)));
+        write_file(rows, list_of_rows(set, result));
+        std::printf("%s: %lld features of %lld images; %s says which\n", options.out.c_str(),
+                    static_cast<long long>(result.features.size(1)), static_cast<long long>(result.features.size(0)),
+                    rows.c_str());
         if (set.unreadable() > 0)
           std::fprintf(stderr, "%zu pictures could not be read and were skipped\n", set.unreadable());
         return 0;

@@ -115,12 +115,10 @@ int main(int argc, char** argv) {
       [&](const app::Trained& trained, const app::CompanionOptions&) {
         require(fit.warmup_epochs <= fit.epochs, "[settings] --warmup-epochs must be between 0 and --epochs, got ",
                 fit.warmup_epochs);
-        const app::Sets sets = app::open_sets(trained.settings);
-        require(sets.test.defined() && sets.test.has_labels() && sets.train.has_labels(), "[finetune] ",
-                sets.train.name(), ": fine-tuning needs labels (a folder for each class, and a test part)");
-        const AnyDataset few = labelled_share(sets.train, share, fit.seed);
-        const auto classes = static_cast<std::int64_t>(sets.train.class_names().size());
-        const Tensor like = load_all(take(few, 1), trained.view()).images;
+        const app::Sets sets = app::labelled_sets(trained);
+        const AnyDataset few = labelled_share(sets.bank, share, fit.seed);
+        const auto classes = static_cast<std::int64_t>(sets.bank.class_names().size());
+        const Tensor like = Tensor::zeros(trained.view().views().at(0).shape(1));
         const AnyMethod method = from_scratch ? trained.untrained().method : trained.composition.method;
         auto network = classifier_on(Body(method, head_layers), Identity{}, classes, like);
         const CropAndFlip crops{trained.view()};

@@ -15,8 +15,8 @@ using namespace contrastive;
 
 KnnResult bank_score(const app::Trained& trained, const KnnOptions& votes) {
   const app::Sets sets = app::labelled_sets(trained);
-  std::vector<std::int64_t> labels(sets.train.size());
-  for (std::size_t i = 0; i < labels.size(); ++i) labels[i] = sets.train.label(i);
+  std::vector<std::int64_t> labels(sets.bank.size());
+  for (std::size_t i = 0; i < labels.size(); ++i) labels[i] = sets.bank.label(i);
   const FeatureSet test = encode_set(sets.test, trained.view(), trained.composition.embed);
   return bank_knn(*trained.composition.bank, labels, test.features, test.labels, votes);
 }

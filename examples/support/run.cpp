@@ -64,8 +64,8 @@ void evaluate(Json& summary, const Settings& s, const Sets& sets, const Composit
       stop.check();
       return encode(x);
     };
-    const FeatureSet train = encode_set(sets.bank, view, watched, 0, 256, s.strict);
-    const FeatureSet test = encode_set(sets.test, view, watched, 0, 256, s.strict);
+    const FeatureSet train = encode_set(sets.bank, view, watched, 256, s.strict);
+    const FeatureSet test = encode_set(sets.test, view, watched, 256, s.strict);
     const Scores scores = score(train, test, s.seed);
     add_scores(summary, scores, suffix);
     std::printf("  %-18s %8.1f %% %8.1f %% %8.1f %%\n", name, 100 * scores.knn_top1, 100 * scores.linear_top1,
@@ -165,16 +165,14 @@ void announce(const Settings& s, const Sets& sets, const AnyMethod& method) {
   std::fflush(stdout);
 }
 
-/// Training views of the first pictures that evaluation has, for the pictures of a method.
+/// Training views of a few pictures that evaluation has, for the pictures of a method.
 Views shown_views(const Sets& sets, const AnyAugment& augment, const Settings& s, std::size_t count = 8) {
   const AnyDataset& set = sets.test.defined() ? sets.test : sets.train;
   std::vector<Image> images;
   std::vector<std::int64_t> samples;
-  for (std::size_t i = 0; i < set.size() && images.size() < count; ++i) {
-    if (auto image = set.image_or_report(i)) {
-      images.push_back(std::move(*image));
-      samples.push_back(static_cast<std::int64_t>(i));
-    }
+  for (auto& [sample, image] : random_pictures(set, count, Rng(0) / "shown")) {
+    images.push_back(std::move(image));
+    samples.push_back(static_cast<std::int64_t>(sample));
   }
   Views views = make_views(augment, std::span<const Image>(images), samples, Rng(s.seed) / "shown");
   for (Tensor& view : views.view) view = view.to(device_of(s));
@@ -298,20 +296,38 @@ Normalize normalization_of(const Settings& s) {
   return s.image_size < 96 ? cifar10_statistics : imagenet_statistics;
 }
 
+namespace {
+
+/// A folder may well have no test part.
+bool has_test_folder(const std::string& root) {
+  const auto parts = contrastive::detail::split_folders(root, contrastive::detail::picture_files());
+  return !parts.test.empty() || !parts.val.empty();
+}
+
+}  // namespace
+
 Sets open_sets(const Settings& s, bool to_learn) {
   DatasetOptions options{.label = s.label, .image_size = static_cast<int>(s.image_size)};
   Sets sets;
   sets.bank = open_dataset(s.data, s.root, "train", options);
   sets.train = to_learn && s.data == "stl10" ? open_dataset(s.data, s.root, "unlabeled", options) : sets.bank;
   try {
-    sets.test = open_dataset(s.data, s.root, "test", options);
-  } catch (const Error&) {
-    if (s.data != "folder") throw;  // a folder may well have no test part
+    if (s.data != "folder" || has_test_folder(s.root)) sets.test = open_dataset(s.data, s.root, "test", options);
+    if (sets.no_scores().empty()) {
+      MatchedParts matched = match_classes(sets.bank, sets.test);
+      sets.bank = std::move(matched.train);
+      sets.test = std::move(matched.test);
+    }
+  } catch (const Error& error) {  // an empty folder, or other classes: no reason not to train
+    if (s.data != "folder") throw;
+    sets.unusable = error.what();
+    sets.test = {};
   }
   return sets;
 }
 
 std::string Sets::no_scores() const {
+  if (!unusable.empty()) return join("the test part cannot be used: ", unusable);
   if (!test.defined())
     return join("evaluation needs a test part with labels (a folder for each class): ", train.name(), " has none");
   for (const AnyDataset* part : {&bank, &test})

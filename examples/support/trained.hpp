@@ -78,17 +78,17 @@ int companion_main(int argc, char** argv, const std::string& description, AddFla
   }
 }
 
-/// The training and the test part; throws when there are no labels to score with.
+/// The sets of the run, or those that --data names instead; throws when there are no labels to score with.
 inline Sets labelled_sets(const Trained& trained) {
   Sets sets = open_sets(trained.settings);
   require(sets.no_scores().empty(), "[evaluate] ", sets.no_scores());
   return sets;
 }
 
-/// Features of both.
+/// Features of the bank and of the test part.
 inline std::pair<FeatureSet, FeatureSet> labelled_features(const Trained& trained) {
   const Sets sets = labelled_sets(trained);
-  return {encode_set(sets.train, trained.view(), trained), encode_set(sets.test, trained.view(), trained)};
+  return {encode_set(sets.bank, trained.view(), trained), encode_set(sets.test, trained.view(), trained)};
 }
 
 }  // namespace app

@@ -170,60 +170,6 @@ TEST_CASE("IDX files packed with gzip", "[data]") {
 }
 #endif
 
-TEST_CASE("image folders", "[data]") {
-  TemporaryFolder folder;
-  CHECK_THROWS_WITH(open_dataset("folder", folder.path("none"), "train"),
-                    Contains(folder.path("none")) && Contains("no such folder"));
-  CHECK_THROWS_WITH(open_dataset("folder", folder.path(), "train"), Contains("the folder is empty"));
-  CHECK_THROWS_WITH(open_dataset("folder", "", "train"), Contains("--root is missing"));
-  folder.write("notes.txt", "no picture");
-  CHECK_THROWS_WITH(open_dataset("folder", folder.path(), "train"),
-                    Contains(folder.path()) && Contains("none of the 1 files"));
-  CHECK_THROWS_WITH(open_dataset("folder", folder.path("notes.txt"), "train"), Contains("is a file"));
-
-  SECTION("with classes, nested and sorted") {
-    folder.write("b/2.bmp", bmp_file(2, 3, 1, 2, 3));
-    folder.write("b/deep/er/1.BMP", bmp_file(1, 1, 4, 5, 6));
-    folder.write("a/x.bmp", bmp_file(1, 1, 7, 8, 9));
-    folder.write("a/.hidden.bmp", "");
-    folder.write("c/readme.md", "no picture: no class");
-    const AnyDataset set = open_dataset("folder", folder.path(), "train");
-    REQUIRE(set.size() == 3);
-    CHECK(set.class_names() == std::vector<std::string>{"a", "b"});
-    CHECK(set.label(0) == 0);
-    CHECK(set.label(2) == 1);
-    CHECK(set.describe(2) == folder.path("b/deep/er/1.BMP"));
-    CHECK(set.image(1).width == 3);
-    CHECK(set.image(0).pixels == std::vector<std::uint8_t>{7, 8, 9});
-    CHECK_THROWS_WITH(open_dataset("folder", folder.path(), "test"), Contains("test or val"));
-    CHECK(take(set, 2).size() == 2);
-  }
-  SECTION("without classes") {
-    folder.write("2.bmp", bmp_file(1, 1, 0, 0, 0));
-    folder.write("1.bmp", bmp_file(1, 1, 0, 0, 0));
-    const AnyDataset set = open_dataset("folder", folder.path(), "train");
-    CHECK(set.size() == 2);
-    CHECK(set.label(0) == -1);
-    CHECK_FALSE(set.has_labels());
-    CHECK(set.describe(0) == folder.path("1.bmp"));
-  }
-  SECTION("with splits") {
-    folder.write("train/a/1.bmp", bmp_file(1, 1, 0, 0, 0));
-    folder.write("val/a/1.bmp", bmp_file(1, 1, 0, 0, 0));
-    folder.write("val/a/2.bmp", bmp_file(1, 1, 0, 0, 0));
-    CHECK(open_dataset("folder", folder.path(), "train").size() == 1);
-    CHECK(open_dataset("folder", folder.path(), "test").size() == 2);
-  }
-  SECTION("a corrupt picture is named when it is read") {
-    folder.write("a/1.jpg", "this is text");
-    const AnyDataset set = open_dataset("folder", folder.path(), "train");
-    CHECK_THROWS_WITH(set.image(0), Contains(folder.path("a/1.jpg")));
-    CHECK_FALSE(set.image_or_report(0).has_value());
-    CHECK_FALSE(set.image_or_report(0).has_value());
-    CHECK(set.unreadable() == 1);
-  }
-}
-
 TEST_CASE("pictures of odd sizes", "[data]") {
   TemporaryFolder folder;
   folder.write("1.bmp", bmp_file(1, 1, 9, 8, 7));

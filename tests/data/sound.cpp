@@ -154,7 +154,7 @@ TEST_CASE("a folder of recordings has its speakers as classes", "[sound]") {
   CHECK_THROWS_WITH(SoundFolder(folder.path("none")), Contains("no such folder"));
   folder.write("19/198/19-198.trans.txt", "what was said");
   CHECK_THROWS_WITH(SoundFolder(folder.path()),
-                    Contains("none of the 1 files here is a .wav, .flac or .ogg recording (--root)"));
+                    Contains("none of the 1 files here is a .wav, .flac or .ogg recording, but 1 .txt (--root)"));
   folder.write("19/198/19-198-0001.wav", wav_file({1}));
   folder.write("19/227/19-227-0000.WAV", wav_file({2}));
   folder.write("103/1240/103-1240-0000.wav", wav_file({3}, 8000));

@@ -114,7 +114,20 @@ TEST_CASE("cpc_audio trains on a folder of recordings") {
   INFO(parts.text);
   CHECK(parts.status == 0);
   CHECK_THAT(parts.text, Contains("40 recordings") && Contains("untrained context"));
+
   fs::rename(folder.path / "parts/test/speaker 1", folder.path / "parts/test/speaker 7");
-  check_refused(tiny_audio(folder / "other", flags + (folder / "parts")), 1, "have other speakers");
+  const Outcome one = run(tiny_audio(folder / "one", flags + (folder / "parts")));
+  INFO(one.text);
+  CHECK(one.status == 0);
+  CHECK_THAT(one.text, Contains("has none of their classes (speaker 7)") && Contains("trained context"));
+  fs::rename(folder.path / "parts/test/speaker 0", folder.path / "parts/test/speaker 8");
+  const Outcome none = run(tiny_audio(folder / "none", flags + (folder / "parts")));
+  INFO(none.text);
+  CHECK(none.status == 0);
+  CHECK_THAT(none.text, Contains("no scores: the test part cannot be used: [classes]") &&
+                            Contains("speaker 7, speaker 8 against speaker 0, speaker 1"));
+  fs::rename(folder.path / "parts/train", folder.path / "parts/speaker 5");
+  check_refused(tiny_audio(folder / "mixed", flags + (folder / "parts")), 1,
+                "parts: test beside other folders with recordings, speaker 5; expected");
 }
 #endif

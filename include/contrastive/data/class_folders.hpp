@@ -2,11 +2,10 @@
 #pragma once
 
 #include <algorithm>
-#include <cctype>
 #include <cstddef>
 #include <cstdio>
+#include <map>
 #include <string>
-#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -15,9 +14,40 @@
 
 namespace contrastive::detail {
 
-/// The files of one kind in a folder. Each folder directly below `root` that holds some, at any depth, is a class; a
-/// folder without such folders has no labels. Names are sorted, so the order does not depend on the disk; hidden files
-/// and other suffixes are passed over. A `Dataset` but for `image`, which reads `path(i)`.
+/// Files that are not read, by their suffixes.
+class PassedOver {
+ public:
+  void add(const fs::path& file) {
+    ++counts_[lower(file.extension().string())];
+    ++total_;
+  }
+  std::size_t total() const { return total_; }
+
+  /// "30 .webp, 10 .jfif, 2 without a suffix", the most frequent first.
+  std::string list(std::size_t most = 6) const {
+    std::vector<std::pair<std::size_t, std::string>> kinds;
+    for (const auto& [suffix, count] : counts_) kinds.emplace_back(count, suffix);
+    std::stable_sort(kinds.begin(), kinds.end(), [](const auto& a, const auto& b) { return a.first > b.first; });
+    std::vector<std::string> words;
+    std::size_t rest = total_;
+    for (std::size_t i = 0; i < std::min(most, kinds.size()); ++i) {
+      words.push_back(join(kinds[i].first, " ", kinds[i].second.empty() ? "without a suffix" : kinds[i].second));
+      rest -= kinds[i].first;
+    }
+    if (rest > 0) words.push_back(join(rest, " of ", kinds.size() - most, " other kinds"));
+    return name_list(words, words.size());
+  }
+
+ private:
+  std::map<std::string, std::size_t> counts_;
+  std::size_t total_ = 0;
+};
+
+/// The files of one kind in a folder. Each folder directly below `root` is a class, with the files that it holds at any
+/// depth; where none of those folders holds a file, the files of `root` itself are the set, without labels. Names are
+/// sorted, so the order does not depend on the disk; hidden files are passed over in silence. Files of other kinds,
+/// classes without a file and files beside the class folders are counted in one line on stderr. A `Dataset` but for
+/// `image`, which reads `path(i)`.
 class ClassFolders {
  public:
   std::size_t size() const { return files_.size(); }
@@ -27,35 +57,39 @@ class ClassFolders {
   const std::string& describe(std::size_t i) const { return path(i); }
 
  protected:
-  /// `kind` is for messages ("picture"), `suffixes` are in lower case with their dots. Throws `Error` naming the folder
-  /// when it is missing, cannot be read, or holds no such file.
-  ClassFolders(const std::string& root, std::string title, const char* kind, std::vector<std::string> suffixes)
-      : title_(title.empty() ? "folder " + root : std::move(title)), suffixes_(std::move(suffixes)) {
+  /// Throws `Error` naming the folder when it is missing, cannot be read, or holds no such file.
+  ClassFolders(const std::string& root, std::string title, const FileKind& kind)
+      : title_(title.empty() ? "folder " + root : std::move(title)) {
     require_folder("folder", root);
-    std::size_t others = 0;
+    PassedOver others;
     std::vector<File> flat;
-    for (const fs::path& entry : sorted(root)) {
+    std::vector<std::string> empty;
+    for (const fs::path& entry : entries_of(root)) {
       if (is_folder(entry)) {
         const std::size_t before = files_.size();
-        collect(entry, static_cast<int>(classes_.size()), 0, others);
-        if (files_.size() > before) classes_.push_back(entry.filename().string());
-      } else if (wanted(entry)) {
+        collect(entry, kind, 1, others);
+        classes_.push_back(entry.filename().string());
+        if (files_.size() == before) empty.push_back(classes_.back());
+      } else if (kind.matches(entry)) {
         flat.push_back({entry.string(), -1});
       } else {
-        ++others;
+        others.add(entry);
       }
     }
-    if (classes_.empty())
+    std::string note;
+    const auto say = [&note](const auto&... parts) { note += (note.empty() ? "" : "; ") + join(parts...); };
+    if (others.total() > 0) say(others.list(), " not read");
+    if (files_.empty()) {
+      classes_.clear();
       files_ = std::move(flat);
-    else if (!flat.empty())
-      std::fprintf(stderr, "[folder] %s: %zu %ss beside the class folders are not used\n", root.c_str(), flat.size(),
-                   kind);
-    if (!files_.empty()) return;
-    if (others == 0) fail("[folder] ", root, ": the folder is empty (--root)");
-    std::string known;
-    for (std::size_t i = 0; i < suffixes_.size(); ++i)
-      known += (i == 0 ? "" : i + 1 == suffixes_.size() ? " or " : ", ") + suffixes_[i];
-    fail("[folder] ", root, ": none of the ", others, " files here is a ", known, " ", kind, " (--root)");
+    } else {
+      if (!empty.empty()) say("no ", kind.name, " in the classes ", name_list(empty));
+      if (!flat.empty()) say(flat.size(), " ", kind.name, "s beside the class folders are not used");
+    }
+    require(!files_.empty() || others.total() > 0, "[folder] ", root, ": the folder is empty (--root)");
+    require(!files_.empty(), "[folder] ", root, ": none of the ", others.total(), " files here is a ", kind.known(),
+            " ", kind.name, ", but ", others.list(), " (--root)");
+    if (!note.empty()) std::fprintf(stderr, "[folder] %s: %s\n", root.c_str(), note.c_str());
   }
 
   const std::string& path(std::size_t i) const { return files_.at(i).path; }
@@ -66,54 +100,20 @@ class ClassFolders {
     int label;  // -1: none
   };
 
-  bool wanted(const fs::path& path) const {
-    std::string suffix = path.extension().string();
-    std::transform(suffix.begin(), suffix.end(), suffix.begin(), [](unsigned char c) { return std::tolower(c); });
-    return std::find(suffixes_.begin(), suffixes_.end(), suffix) != suffixes_.end();
-  }
-
-  static std::vector<fs::path> sorted(const fs::path& folder) {
-    std::error_code error;
-    std::vector<fs::path> entries;
-    fs::directory_iterator it(folder, error), end;
-    require(!error, "[folder] ", folder.string(), ": ", error.message());
-    for (; it != end; it.increment(error)) {
-      require(!error, "[folder] ", folder.string(), ": ", error.message());
-      if (it->path().filename().string().front() != '.') entries.push_back(it->path());
-    }
-    std::sort(entries.begin(), entries.end(), [](const auto& a, const auto& b) { return a.native() < b.native(); });
-    return entries;
-  }
-
-  void collect(const fs::path& folder, int label, int depth, std::size_t& others) {
-    require(depth < 32, "[folder] ", folder.string(), ": more than 32 folders deep (a link in a circle?)");
-    for (const fs::path& entry : sorted(folder)) {
+  void collect(const fs::path& folder, const FileKind& kind, int depth, PassedOver& others) {
+    for (const fs::path& entry : entries_of(folder, depth)) {
       if (is_folder(entry))
-        collect(entry, label, depth + 1, others);
-      else if (wanted(entry))
-        files_.push_back({entry.string(), label});
+        collect(entry, kind, depth + 1, others);
+      else if (kind.matches(entry))
+        files_.push_back({entry.string(), static_cast<int>(classes_.size())});
       else
-        ++others;
+        others.add(entry);
     }
   }
 
   std::string title_;
-  std::vector<std::string> suffixes_;
   std::vector<File> files_;
   std::vector<std::string> classes_;
 };
-
-/// Where a split of a folder lies: its folder train, or test or val, where there is one; else the folder itself, which is
-/// then all training part. Throws `Error` naming the folder when it is missing or has no such part.
-inline std::string folder_part(const std::string& root, const std::string& split) {
-  require_folder("folder", root);
-  const std::vector<std::string> names =
-      split == "test" ? std::vector<std::string>{"test", "val"} : std::vector<std::string>{split};
-  for (const std::string& name : names)
-    if (is_folder(fs::path(root) / name)) return (fs::path(root) / name).string();
-  require(split == "train", "[folder] ", root, ": has no folder ", split == "test" ? "test or val" : split.c_str(),
-          " inside (--root)");
-  return root;
-}
 
 }  // namespace contrastive::detail

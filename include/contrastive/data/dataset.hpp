@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <algorithm>
 #include <concepts>
 #include <cstddef>
 #include <cstdio>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <numeric>
 #include <optional>
 #include <string>
 #include <type_traits>
@@ -14,6 +16,7 @@
 #include <vector>
 
 #include "contrastive/core/error.hpp"
+#include "contrastive/core/rng.hpp"
 #include "contrastive/data/crop_plan.hpp"
 #include "contrastive/data/image.hpp"
 
@@ -163,12 +166,23 @@ struct Subset {
   std::size_t unreadable() const { return set.unreadable(); }
 };
 
-/// The first `count` pictures, or all where there are fewer.
-inline AnyDataset take(const AnyDataset& set, std::size_t count) {
+/// `count` of the numbers below `n`, drawn by `rng` without replacement, in rising order; all of them when there are no
+/// more.
+inline std::vector<std::size_t> random_indices(std::size_t n, std::size_t count, Rng rng) {
+  std::vector<std::size_t> indices(n);
+  std::iota(indices.begin(), indices.end(), std::size_t{0});
+  if (count >= n) return indices;
+  Stream(rng).shuffle(indices);
+  indices.resize(count);
+  std::sort(indices.begin(), indices.end());
+  return indices;
+}
+
+/// `count` pictures drawn by `rng`, each as likely as any other: a score on them estimates the score on the whole set.
+/// The set itself when it has no more.
+inline AnyDataset random_subset(const AnyDataset& set, std::size_t count, Rng rng) {
   if (count >= set.size()) return set;
-  std::vector<std::size_t> indices(count);
-  for (std::size_t i = 0; i < count; ++i) indices[i] = i;
-  return Subset{set, std::move(indices)};
+  return Subset{set, random_indices(set.size(), count, rng)};
 }
 
 }  // namespace contrastive

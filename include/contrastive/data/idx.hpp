@@ -111,7 +111,7 @@ inline ArrayDataset read_fashion(std::string root, const std::string& split) {
   ArrayDataset set = read_idx_folder(root, split, "fashion");
   const std::vector<std::string> names = {"T-shirt", "trouser", "pullover", "dress", "coat",
                                           "sandal",  "shirt",   "sneaker",  "bag",   "ankle boot"};
-  if (set.classes.size() == names.size()) set.classes = names;
+  if (!set.classes.empty() && set.classes.size() <= names.size()) set.classes = names;
   return set;
 }
 

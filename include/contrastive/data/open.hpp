@@ -11,6 +11,7 @@
 #include "contrastive/data/idx.hpp"
 #include "contrastive/data/image_folder.hpp"
 #include "contrastive/data/shapes.hpp"
+#include "contrastive/data/split_folders.hpp"
 #include "contrastive/data/stl10.hpp"
 
 namespace contrastive {
@@ -32,8 +33,8 @@ inline const std::vector<std::string>& dataset_names() {
 }
 
 /// Opens a set by the name that `--data` takes. `root` is its folder; fashion, emoji and shapes need none. `split` is
-/// "train", "test", or "unlabeled" (stl10). A folder is taken as it is unless it has a folder train, and test or val,
-/// inside. Throws `Error` naming the folder, file or flag.
+/// "train", "test", or "unlabeled" (stl10); a folder is taken as it is unless it has folders for the parts inside, see
+/// `detail::split_folders`. Throws `Error` naming the folder, file or flag.
 inline AnyDataset open_dataset(const std::string& name, const std::string& root, const std::string& split,
                                const DatasetOptions& options = {}) {
   if (name == "fashion") return read_fashion(root, split);
@@ -54,7 +55,7 @@ inline AnyDataset open_dataset(const std::string& name, const std::string& root,
     if (!options.label.empty()) emoji.label = options.label;
     return read_emoji(split, emoji);
   }
-  if (name == "folder") return ImageFolder(detail::folder_part(root, split));
+  if (name == "folder") return ImageFolder(detail::folder_part(root, split, detail::picture_files()));
   std::string known;
   for (const std::string& one : dataset_names()) known += (known.empty() ? "" : ", ") + one;
   fail("[data] unknown data set ", name, " (--data): expected one of ", known);

@@ -60,6 +60,15 @@ inline Image read_sound(const std::string& path, int rate) {
 #endif
 }
 
+namespace detail {
+
+inline const FileKind& sound_files() {
+  static const FileKind kind{"recording", {".wav", ".flac", ".ogg"}};
+  return kind;
+}
+
+}  // namespace detail
+
 /// A folder of WAV, FLAC and Ogg files, in classes as `ImageFolder` has them: LibriSpeech's SPEAKER/CHAPTER/*.flac is
 /// labelled by speaker. Recordings are (T, 1, 2), see `recording`; files are opened when they are asked for.
 class SoundFolder : public detail::ClassFolders {
@@ -67,7 +76,7 @@ class SoundFolder : public detail::ClassFolders {
   /// Throws `Error` naming the folder when it is missing, cannot be read, or holds no sound files, and when the library
   /// was built without libsndfile.
   explicit SoundFolder(const std::string& root, int rate = 16000)
-      : ClassFolders(root, {}, "recording", {".wav", ".flac", ".ogg"}), rate_(rate) {
+      : ClassFolders(root, {}, detail::sound_files()), rate_(rate) {
 #if !defined(CONTRASTIVE_WITH_SNDFILE)
     fail("[sound] ", root, ": sound files cannot be read, built without libsndfile");
 #endif

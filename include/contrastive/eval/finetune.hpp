@@ -10,6 +10,7 @@
 
 #include "contrastive/data/batches.hpp"
 #include "contrastive/data/loader.hpp"
+#include "contrastive/data/match_classes.hpp"
 #include "contrastive/nn/mlp.hpp"
 #include "contrastive/objectives/distillation.hpp"
 #include "contrastive/optim/optimizer.hpp"
@@ -20,8 +21,8 @@
 /// (SimCLR v2's second and third step; Chen et al. 2020, arXiv:2006.10029).
 namespace contrastive {
 
-/// The same number of labelled pictures of every class, together `share` of the set, at least one each. Which ones
-/// depends on `seed` alone. (The published 1 % and 10 % of ImageNet are lists of files.)
+/// The same number of labelled pictures of every class that has some, together `share` of the set, at least one each.
+/// Which ones depends on `seed` alone. (The published 1 % and 10 % of ImageNet are lists of files.)
 inline AnyDataset labelled_share(const AnyDataset& set, double share, std::uint64_t seed = 0) {
   require_within("labelled_share", "the share", share, 1e-9, 1);
   std::vector<std::vector<std::size_t>> members(set.class_names().size());
@@ -33,7 +34,9 @@ inline AnyDataset labelled_share(const AnyDataset& set, double share, std::uint6
       ++labelled;
     }
   require(labelled > 0, "[labelled_share] ", set.name(), " has no labels");
-  const double each = share * static_cast<double>(labelled) / static_cast<double>(members.size());
+  const auto empty = std::count_if(members.begin(), members.end(), [](const auto& some) { return some.empty(); });
+  const double each =
+      share * static_cast<double>(labelled) / (static_cast<double>(members.size()) - static_cast<double>(empty));
   const auto count = std::max<std::size_t>(1, static_cast<std::size_t>(std::llround(each)));
   std::vector<std::size_t> chosen;
   for (std::size_t c = 0; c < members.size(); ++c) {
@@ -71,7 +74,7 @@ struct Classifier {
   }
 };
 
-/// On an encoder and a head as they are; `like` is a batch of at least one picture.
+/// On an encoder and a head as they are; `like` has the shape of a batch, of which the values do not count.
 template <class Encoder, class Head>
 Classifier<Encoder, Head> classifier_on(Encoder encoder, Head head, std::int64_t classes, const Tensor& like) {
   require(classes > 0, "[classifier] expected at least one class");
@@ -209,20 +212,22 @@ Tensor logits_for_training(const Network& network, const Tensor& images, bool li
 ///     auto network = make_classifier(method.encoder(), first_layers(method.online.projector), 10, one_picture);
 ///     double top1 = fine_tune(network, labelled_share(train, 0.01), crops, test, centre).top1;
 ///
-/// Pictures without a label do not count.
+/// Pictures without a label do not count. The classes of `test` are matched to those of `train` by name
+/// (`match_classes`).
 template <class Network, Augment Augmentation, Augment View>
 TrainedScore fine_tune(Network& network, const AnyDataset& train, const Augmentation& augment, const AnyDataset& test,
                        const View& view, const FineTuneOptions& options = {}) {
   const std::int64_t classes = network.linear.weight.size(0);
   require(train.has_labels() && static_cast<std::int64_t>(train.class_names().size()) <= classes, "[finetune] ",
           train.name(), " has ", train.class_names().size(), " classes, the classifier ", classes);
+  const AnyDataset matched = match_classes(train, test).test;  // before hours of training
   TrainedScore score;
   score.losses = detail::fit(network, train, augment, options,
                              [&](const Network& now, const Tensor& images, std::span<const std::int64_t> labels) {
                                return labelled_cross_entropy(
                                    detail::logits_for_training(now, images, options.linear_only), labels);
                              });
-  score.top1 = top1_of(network, test, view);
+  score.top1 = top1_of(network, matched, view);
   return score;
 }
 
@@ -233,7 +238,8 @@ struct DistilOptions {
 };
 
 /// Trains `student` in place to answer as `teacher` does on the pictures of `train`, and scores it on `test`. Both see the
-/// same augmented picture; the teacher acts as for evaluation.
+/// same augmented picture; the teacher acts as for evaluation. Classes are numbered as the teacher's outputs are, in `test`
+/// and, with a `share` below 1, in `train`: `match_classes` with the set that the teacher was trained on.
 template <class Teacher, class Student, Augment Augmentation, Augment View>
 TrainedScore distil(const Teacher& teacher, Student& student, const AnyDataset& train, const Augmentation& augment,
                     const AnyDataset& test, const View& view, const DistilOptions& options = {}) {

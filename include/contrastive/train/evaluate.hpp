@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "contrastive/data/batches.hpp"
+#include "contrastive/data/match_classes.hpp"
 #include "contrastive/eval/few_labels.hpp"
 #include "contrastive/eval/knn.hpp"
 #include "contrastive/eval/linear_probe.hpp"
@@ -15,28 +16,28 @@
 
 namespace contrastive {
 
-/// Features of a set with their labels (-1 where there is none) and places in the set.
+/// Features of a set with their labels (-1 where there is none) and places in the set that was encoded. Labels of two sets
+/// mean the same only after `match_classes`.
 struct FeatureSet {
   Tensor features;  // (N, D) f32
   std::vector<std::int64_t> labels, samples;
 };
 
-/// Encodes the first `limit` pictures of a set (0: all) in evaluation mode. `encode` maps (N, H, W, C) on the CPU to
+/// Encodes the pictures of a set in evaluation mode; `random_subset` takes fewer. `encode` maps (N, H, W, C) on the CPU to
 /// (N, D) on any device; the features come back to the CPU.
 template <Augment A, class Encode>
-FeatureSet encode_set(const AnyDataset& set, const A& transform, Encode&& encode, std::size_t limit = 0,
-                      std::size_t batch = 256, bool strict = false) {
+FeatureSet encode_set(const AnyDataset& set, const A& transform, Encode&& encode, std::size_t batch = 256,
+                      bool strict = false) {
   const NoGrad no_grad;
   const Eval eval;
-  const AnyDataset chosen = limit && limit < set.size() ? take(set, limit) : set;
   FeatureSet result;
   std::int64_t filled = 0;
   for_each_batch(
-      chosen, transform, batch,
+      set, transform, batch,
       [&](const Tensor& images, std::span<const std::int64_t> labels, std::span<const std::int64_t> samples) {
         const Tensor features = Tensor(encode(images)).detach().to(DType::f32).to(Device::cpu);
         if (!result.features.defined())
-          result.features = Tensor({static_cast<std::int64_t>(chosen.size()), features.size(1)});
+          result.features = Tensor({static_cast<std::int64_t>(set.size()), features.size(1)});
         result.features.slice(filled, filled + features.size(0)).copy_from(features);
         filled += features.size(0);
         result.labels.insert(result.labels.end(), labels.begin(), labels.end());
@@ -56,6 +57,7 @@ struct Scores {
   double few_label_std = 0;
 };
 
+/// Of a training and a test part after `match_classes`. `seed` draws the few labels.
 inline Scores score(const FeatureSet& train, const FeatureSet& test, std::uint64_t seed) {
   Scores scores;
   scores.knn_top1 = knn(train.features, train.labels, test.features, test.labels, {.k = 20, .temperature = 0.1}).top1;

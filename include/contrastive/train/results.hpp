@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <numeric>
 #include <optional>
 #include <span>
 #include <string>
@@ -40,9 +41,30 @@ inline std::string class_of(const AnyDataset& set, std::int64_t sample) {
   return label >= 0 ? set.class_names().at(static_cast<std::size_t>(label)) : std::string();
 }
 
+/// Rows of M that a page shows, drawn without replacement: the same for every run with these test pictures, so that pages
+/// of runs can be laid side by side.
+inline Tensor shown_rows(const char* what, std::int64_t M, std::int64_t count) {
+  const std::vector<std::size_t> rows =
+      random_indices(static_cast<std::size_t>(M), static_cast<std::size_t>(count), Rng(0) / what);
+  return Tensor::from<std::int64_t>(std::vector<std::int64_t>(rows.begin(), rows.end()),
+                                    {static_cast<std::int64_t>(rows.size())});
+}
+
 }  // namespace detail
 
-/// Pictures beside the views that the method made of them.
+/// Readable pictures of a set with their places in it, drawn at random; fewer than `count` only where the set has no more.
+inline std::vector<std::pair<std::size_t, Image>> random_pictures(const AnyDataset& set, std::size_t count, Rng rng) {
+  std::vector<std::size_t> order(set.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  Stream(rng).shuffle(order);
+  std::vector<std::pair<std::size_t, Image>> pictures;
+  for (std::size_t i = 0; i < order.size() && pictures.size() < count; ++i)
+    if (std::optional<Image> image = set.image_or_report(order[i])) pictures.emplace_back(order[i], std::move(*image));
+  std::sort(pictures.begin(), pictures.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  return pictures;
+}
+
+/// Pictures drawn from the set, beside the views that the method made of them.
 template <Augment A>
 Gallery view_gallery(const AnyDataset& set, const A& augment, std::uint64_t seed, std::size_t count = 8) {
   Gallery gallery{
@@ -52,11 +74,8 @@ Gallery view_gallery(const AnyDataset& set, const A& augment, std::uint64_t seed
       std::count_if(specs.begin(), specs.end(), [](const ViewSpec& spec) { return spec.picture; }));
   const std::size_t repeats = shown <= 2 ? 3 : 1;
   for (std::size_t v = 0; v < shown * repeats; ++v) gallery.columns.push_back(join("view ", v % shown + 1));
-  for (std::size_t i = 0; i < std::min(count, set.size()); ++i) {
-    const std::size_t sample = i * (set.size() / std::min(count, set.size()));
-    const std::optional<Image> image = set.image_or_report(sample);
-    if (!image) continue;
-    Gallery::Row row{detail::class_of(set, static_cast<std::int64_t>(sample)), {Picture(*image)}};
+  for (const auto& [sample, image] : random_pictures(set, count, Rng(0) / "view gallery")) {
+    Gallery::Row row{detail::class_of(set, static_cast<std::int64_t>(sample)), {Picture(image)}};
     for (std::size_t repeat = 0; repeat < repeats; ++repeat) {
       std::vector<Tensor> views;
       std::vector<float*> out;
@@ -65,7 +84,7 @@ Gallery view_gallery(const AnyDataset& set, const A& augment, std::uint64_t seed
         views.emplace_back(Shape{shape[1], shape[2], shape[3]});
         out.push_back(views.back().template data<float>());
       }
-      augment(*image, Rng(seed) / "augment" / repeat / sample, std::span<float* const>(out), {});
+      augment(image, Rng(seed) / "augment" / repeat / sample, std::span<float* const>(out), {});
       for (std::size_t v = 0; v < views.size(); ++v)
         if (specs[v].picture) row.pictures.push_back(Picture(detail::picture_of(views[v])));
     }
@@ -88,16 +107,12 @@ inline Gallery picture_gallery(const PictureRows& rows) {
   return gallery;
 }
 
-/// A few test pictures with the training pictures that lie nearest to them.
+/// A few test pictures, drawn at random, with the training pictures that lie nearest to them.
 inline std::vector<NeighbourRow> neighbour_rows(const AnyDataset& train_set, const FeatureSet& train,
                                                 const AnyDataset& test_set, const FeatureSet& test,
                                                 std::int64_t queries = 10, std::int64_t k = 8) {
-  const std::int64_t M = test.features.size(0);
-  queries = std::min(queries, M);
-  std::vector<std::int64_t> rows;
-  // One further each time: a set in which the classes take turns would show one class alone.
-  for (std::int64_t q = 0; q < queries; ++q) rows.push_back(std::min(q * (M / queries) + q, M - 1));
-  const Tensor chosen = gather(test.features, Tensor::from<std::int64_t>(rows, {queries}));
+  const Tensor rows = detail::shown_rows("neighbours", test.features.size(0), queries);
+  const Tensor chosen = gather(test.features, rows);
   const Neighbours near = nearest_neighbours(chosen, train.features, k);
   const auto picture = [](const AnyDataset& set, std::int64_t sample) {
     const std::optional<Image> image = set.image_or_report(static_cast<std::size_t>(sample));
@@ -105,8 +120,8 @@ inline std::vector<NeighbourRow> neighbour_rows(const AnyDataset& train_set, con
   };
   std::vector<NeighbourRow> result;
   const Tensor similarity = near.similarities.to(DType::f64);
-  for (std::int64_t q = 0; q < queries; ++q) {
-    const std::int64_t sample = test.samples[static_cast<std::size_t>(rows[static_cast<std::size_t>(q)])];
+  for (std::int64_t q = 0; q < rows.count(); ++q) {
+    const std::int64_t sample = test.samples[static_cast<std::size_t>(rows.data<std::int64_t>()[q])];
     NeighbourRow row{picture(test_set, sample), detail::class_of(test_set, sample), {}};
     for (std::int64_t j = 0; j < near.indices.size(1); ++j) {
       const std::int64_t at = q * near.indices.size(1) + j;
@@ -118,21 +133,21 @@ inline std::vector<NeighbourRow> neighbour_rows(const AnyDataset& train_set, con
   return result;
 }
 
-/// The first test embeddings in two dimensions.
+/// Test embeddings, drawn at random, in two dimensions.
 inline EmbeddingMap embedding_map(const AnyDataset& set, const FeatureSet& test, std::int64_t points = 1500) {
   EmbeddingMap map;
   map.method = "t-SNE";
   map.classes = set.class_names();
-  const std::int64_t N = std::min(points, test.features.size(0));
-  const Tensor place = tsne(normalize(test.features.slice(0, N))).to(DType::f64);
+  const Tensor rows = detail::shown_rows("map", test.features.size(0), points);
+  const std::int64_t N = rows.count();
+  const Tensor place = tsne(normalize(gather(test.features, rows))).to(DType::f64);
   std::vector<Image> pictures;
   for (std::int64_t i = 0; i < N; ++i) {
-    const auto row = static_cast<std::size_t>(i);
+    const auto row = static_cast<std::size_t>(rows.data<std::int64_t>()[i]);
     map.points.push_back(
         {place.data<double>()[2 * i], place.data<double>()[2 * i + 1], static_cast<int>(test.labels[row])});
-    if (const auto image = set.image_or_report(static_cast<std::size_t>(test.samples[row]));
-        image && image->channels != 2)
-      pictures.push_back(*image);  // of sound there is nothing to see
+    if (auto image = set.image_or_report(static_cast<std::size_t>(test.samples[row])); image && image->channels != 2)
+      pictures.push_back(std::move(*image));  // of sound there is nothing to see
   }
   if (static_cast<std::int64_t>(pictures.size()) == N) map.thumbnails = PictureSheet(pictures, 40);
   return map;

@@ -43,8 +43,8 @@ struct TrainResult {
 /// training: the checkpoint is saved before a check begins, and a check that fails is reported and left out.
 class Trainer {
  public:
-  /// `transform` is the evaluation view. The kNN check compares `test` with `bank`, which is `train` where none is given;
-  /// there is none unless both have labels. The method is moved to the device of the settings: handles on its parameters
+  /// `transform` is the evaluation view. The kNN check compares pictures drawn from `test` with pictures drawn from `bank`,
+  /// which is `train` where none is given, by the names of their classes; there is none unless both have labels. The method is moved to the device of the settings: handles on its parameters
   /// taken earlier stay behind.
   template <class M>
   requires(!std::same_as<M, AnyMethod>) Trainer(M& method, const Settings& settings, AnyDataset train, AnyDataset test,
@@ -70,6 +70,7 @@ class Trainer {
     state_.samples = static_cast<std::int64_t>(loader_.dataset().size());
     state_.run = run_name(settings_, state_.samples);
     method_.set_precision(settings.precision == "bf16" ? DType::bf16 : DType::f32);
+    draw_check_parts();
   }
 
   /// Continues from the last checkpoint of the folder, where there is one. Returns whether there was.
@@ -239,19 +240,31 @@ class Trainer {
     row.push_back({"uniformity", uniformity(unit).item()});
   }
 
+  /// What the kNN checks look at, the same pictures in every epoch.
+  void draw_check_parts() {
+    if (!test_.defined() || !test_.has_labels() || !bank_.has_labels() || settings_.knn_every <= 0) test_ = {};
+    if (!test_.defined()) return;
+    try {
+      MatchedParts parts = match_classes(bank_, test_);
+      const std::size_t limit = settings_.eval_limit > 0 ? static_cast<std::size_t>(settings_.eval_limit) : 10000;
+      const Rng draw = Rng(settings_.seed) / "eval limit";
+      bank_ = random_subset(parts.train, limit, draw / "train");
+      test_ = random_subset(parts.test, std::max<std::size_t>(1, limit / 5), draw / "test");
+    } catch (const Error& error) {
+      std::fprintf(stderr, "no kNN checks: %s\n", error.what());
+      test_ = {};
+    }
+  }
+
   /// What kNN on the features finds, every few epochs.
   void knn_check(StopSignals& stop, Scalars& row, ProgressBar& bar) {
     const std::int64_t epoch = state_.step / state_.steps_per_epoch;
-    if (!test_.defined() || !test_.has_labels() || !bank_.has_labels() || settings_.knn_every <= 0 ||
-        epoch % settings_.knn_every != 0)
-      return;
+    if (!test_.defined() || epoch % settings_.knn_every != 0) return;
     const auto encode = [&](const Tensor& x) {
       stop.check();
       return method_.encode(x.to(device_));
     };
-    const std::size_t limit = settings_.eval_limit > 0 ? static_cast<std::size_t>(settings_.eval_limit) : 10000;
-    const FeatureSet train = encode_set(bank_, transform_, encode, limit);
-    const FeatureSet test = encode_set(test_, transform_, encode, std::max<std::size_t>(1, limit / 5));
+    const FeatureSet train = encode_set(bank_, transform_, encode), test = encode_set(test_, transform_, encode);
     const double top1 = knn(train.features, train.labels, test.features, test.labels, {.k = 20}).top1;
     row.push_back({"knn_top1", top1});
     bar.set_knn(top1);
@@ -274,7 +287,7 @@ class Trainer {
 
   AnyMethod method_;
   Settings settings_;
-  AnyDataset bank_, test_;
+  AnyDataset bank_, test_;  // of the kNN checks; no test part: there are none
   AnyAugment transform_;
   std::string out_;
   Device device_;
