@@ -162,15 +162,20 @@ void loss(benchmark::State& state, Loss which, std::int64_t N, std::int64_t D, s
       const auto with = [&]<class S>() {
         switch (which) {
           case Loss::clip:
-            return similarity::softmax_pairs<S>(work, "clip", x, y, {.scale = 10, .memory = memory}, dx, dy);
+            return similarity::softmax_pairs<S>(work, "clip", x, y,
+                                                {.scale = 10, .length = RowLength::unit, .memory = memory}, dx, dy);
           case Loss::nt_xent:
             return similarity::softmax_pairs<S>(
                 work, "nt_xent", x, y,
-                {.sides = similarity::Sides::symmetric, .scale = 10, .unit = true, .memory = memory}, dx, dy);
-          case Loss::siglip: return similarity::sigmoid_pairs<S>(work, "siglip", x, y, 10, -10, dx, dy);
+                {.sides = similarity::Sides::symmetric, .scale = 10, .length = RowLength::normalize, .memory = memory},
+                dx, dy);
+          case Loss::siglip:
+            return similarity::sigmoid_pairs<S>(work, "siglip", x, y, 10, -10, RowLength::unit, dx, dy);
           case Loss::info_nce_queue:
-            return similarity::softmax_queue<S>(work, "queue", x, y, similarity::borrow_rows(queue), 10, dx, {});
-          default: return similarity::softmax_classes<S>(work, "sup_con", x, labels, 10, 1, true, dx, memory);
+            return similarity::softmax_queue<S>(work, "queue", x, y, similarity::borrow_rows(queue), 10,
+                                                RowLength::normalize, dx, {});
+          default:
+            return similarity::softmax_classes<S>(work, "sup_con", x, labels, 10, 1, RowLength::normalize, dx, memory);
         }
       };
       return similarity::in_compute_type({a.dtype()}, with).loss;

@@ -86,8 +86,8 @@ int contrastive_info_nce_queue(const float* queries, const float* keys, const fl
     check_temperature("info_nce", temperature);
     require(K > 0, "[info_nce] expected K > 0, got ", K);
     give(loss, similarity::softmax_queue<float>(work, "info_nce", rows(queries, N, D), rows(keys, N, D),
-                                                rows(negatives, K, D), 1 / temperature, rows(dqueries, N, D),
-                                                rows(dkeys, N, D))
+                                                rows(negatives, K, D), 1 / temperature, RowLength::normalize,
+                                                rows(dqueries, N, D), rows(dkeys, N, D))
                    .loss);
   });
 }
@@ -118,15 +118,17 @@ int contrastive_clip_loss(const float* a, const float* b, int64_t N, int64_t D, 
 int contrastive_siglip_loss(const float* a, const float* b, int64_t N, int64_t D, double log_scale, double bias,
                             double* loss, float* da, float* db, double* dlog_scale, double* dbias) {
   return pairs(
-      "siglip_loss", [&] { return detail::SigLipCall(log_scale, bias); }, a, b, N, D, loss, da, db, dlog_scale, dbias);
+      "siglip_loss", [&] { return detail::SigLipCall(log_scale, bias, RowLength::unit); }, a, b, N, D, loss, da, db,
+      dlog_scale, dbias);
 }
 
 int contrastive_sup_con(const float* z, const int32_t* labels, int64_t N, int64_t D, double temperature,
                         double base_temperature, double* loss, float* dz) {
   return guarded("sup_con", {z, labels}, N, D, [&](Workspace& work) {
     detail::check({.temperature = temperature, .base_temperature = base_temperature});
-    give(loss, similarity::softmax_classes<float>(work, "sup_con", rows(z, N, D), {labels, static_cast<std::size_t>(N)},
-                                                  1 / temperature, temperature / base_temperature, true, rows(dz, N, D))
+    const std::span<const std::int32_t> classes(labels, static_cast<std::size_t>(N));
+    give(loss, similarity::softmax_classes<float>(work, "sup_con", rows(z, N, D), classes, 1 / temperature,
+                                                  temperature / base_temperature, RowLength::normalize, rows(dz, N, D))
                    .loss);
   });
 }

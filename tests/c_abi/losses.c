@@ -43,6 +43,16 @@ int main(void) {
     a[i] = (float)sin(1 + i);
     b[i] = (float)cos(2 + 3 * i);
   }
+  double of_any = 0, of_unit = 0;
+  float long_a[N * D];
+  for (int i = 0; i < N; ++i) {
+    const double norm_a = sqrt(dot(a + i * D, a + i * D)), norm_b = sqrt(dot(b + i * D, b + i * D));
+    for (int d = 0; d < D; ++d) {
+      long_a[i * D + d] = a[i * D + d];
+      a[i * D + d] = (float)(a[i * D + d] / norm_a);
+      b[i * D + d] = (float)(b[i * D + d] / norm_b);
+    }
+  }
   double loss = 0, dlog_scale = 0, dbias = 0;
   check(contrastive_clip_loss(a, b, N, D, 0.5, &loss, da, db, &dlog_scale) == 0, "clip_loss");
   check(fabs(loss - clip(a, b, 0.5)) < 1e-6, "the value of clip_loss");
@@ -70,6 +80,17 @@ int main(void) {
 
   check(contrastive_nt_xent(a, b, N, D, -1, &loss, da, db) == 1, "a temperature of -1");
   check(strstr(contrastive_last_error(), "[nt_xent] the temperature must be 0.0001 to 10000, got -1") != NULL, "its sentence");
+  check(contrastive_clip_loss(b, long_a, N, D, 0, &loss, NULL, NULL, NULL) == 1, "rows that are not of unit length");
+  check(strstr(contrastive_last_error(), "[clip_loss] expected rows of unit length, row 0 of the second input") != NULL,
+        "its sentence");
+  check(contrastive_siglip_loss(long_a, b, N, D, 1, -1, &loss, NULL, NULL, NULL, NULL) == 1, "the same for siglip_loss");
+  check(contrastive_info_nce_queue(long_a, b, long_a, N, N, D, 1.0, &of_any, NULL, NULL) == 0 &&
+            contrastive_info_nce_queue(a, b, a, N, N, D, 1.0, &of_unit, NULL, NULL) == 0 &&
+            fabs(of_any - of_unit) < 1e-6,
+        "info_nce_queue normalises all three");
+  check(contrastive_info_nce(long_a, b, N, D, 0.2, &of_any, NULL, NULL) == 0 &&
+            contrastive_info_nce(a, b, N, D, 0.2, &of_unit, NULL, NULL) == 0 && fabs(of_any - of_unit) < 1e-6,
+        "info_nce normalises");
   check(contrastive_clip_loss(NULL, b, N, D, 0, &loss, NULL, NULL, NULL) == 1, "a NULL input");
   check(contrastive_clip_loss(a, b, 0, D, 0, &loss, NULL, NULL, NULL) == 1, "N = 0");
   a[4] = NAN;

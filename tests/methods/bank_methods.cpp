@@ -71,6 +71,7 @@ Embeddings embeddings(std::vector<Tensor> online, std::vector<std::int64_t> pict
   Embeddings z;
   z.online = std::move(online);
   z.sample = std::move(pictures);
+  z.progress.step = 0;
   return z;
 }
 Embeddings one_view(const Tensor& z, std::vector<std::int64_t> pictures) {

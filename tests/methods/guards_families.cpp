@@ -49,7 +49,11 @@ struct StaleQueueInfoNce : QueueInfoNce {
   std::int64_t filling;
   Tensor operator()(const Embeddings& z) {
     if (z.progress.step < filling) return QueueInfoNce::operator()(z);
-    return info_nce(normalize(z.online[0]), normalize(z.target.at(1)), queue.snapshot(), temperature);
+    return info_nce(z.online[0], z.target.at(1), queue.snapshot(), temperature);
+  }
+  template <class F>
+  void members(F&& f) {
+    QueueInfoNce::members(f);
   }
 };
 

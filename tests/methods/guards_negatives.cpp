@@ -56,6 +56,10 @@ struct BankAttraction {
     bank.update(z.sample, f.detach(), 0.5);
     return loss;
   }
+  template <class F>
+  void members(F&& f) {
+    f("bank", bank);
+  }
 };
 
 /// The same for a neighbour of the support set.
@@ -65,6 +69,10 @@ struct NeighbourAttraction {
     const Tensor loss = mean(sum(nearest_neighbours(z.target[0], support.keys) * normalize(z.online[1]), 1)) * -1.0;
     support.enqueue(normalize(z.target[1]));
     return loss;
+  }
+  template <class F>
+  void members(F&& f) {
+    f("support", support);
   }
 };
 
@@ -87,6 +95,10 @@ struct FutureAttraction {
     const Tensor context = narrow(narrow(grid, 3, D, D + C), 1, 0, R - ahead).reshape({rows, C});
     const Tensor future = narrow(narrow(grid, 3, 0, D), 1, ahead, R).reshape({rows, D});
     return mean(sum(normalize(matmul(context, prediction.W[0])) * normalize(future), 1)) * -1.0;
+  }
+  template <class F>
+  void members(F&& f) {
+    f("prediction", prediction);
   }
 };
 

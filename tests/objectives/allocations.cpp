@@ -73,9 +73,10 @@ TEST_CASE("nothing is allocated the second time") {
             case 3:
               return similarity::softmax_pairs<S>(work, "symmetric", x, y, {.sides = Sides::symmetric, .scale = 900},
                                                   dx, dy);
-            case 4: return similarity::softmax_classes<S>(work, "classes", x, labels, 10, 1, true, dx);
-            case 5: return similarity::softmax_queue<S>(work, "queue", x, y, negatives, 10, dx, dy);
-            case 6: return similarity::sigmoid_pairs<S>(work, "sigmoid", x, y, 10, -10, dx, dy);
+            case 4: return similarity::softmax_classes<S>(work, "classes", x, labels, 10, 1, RowLength::normalize, dx);
+            case 5:
+              return similarity::softmax_queue<S>(work, "queue", x, y, negatives, 10, RowLength::normalize, dx, dy);
+            case 6: return similarity::sigmoid_pairs<S>(work, "sigmoid", x, y, 10, -10, RowLength::unit, dx, dy);
             default: return similarity::softmax_pairs<S>(work, "hard", x, y, {.hardness = 1}, dx, dy);
           }
         };

@@ -20,7 +20,8 @@ similarity::Value margin_loss(similarity::Engine<C>& engine, const similarity::M
                               const similarity::MutableMatrix& dy) {
   using namespace similarity;
   const std::int64_t N = x.rows;
-  engine.open("margin_loss", x, y, scale, Sides::rows, true, {.count = 1});  // offset 0: without the pairs
+  engine.open("margin_loss", x, y, scale, Sides::rows, RowLength::normalize,
+              {.count = 1});  // offset 0: without the pairs
   engine.sums();
   std::vector<double> weight(N, 1.0 / static_cast<double>(N)), all(N), pair(N);
   Value value;
@@ -51,7 +52,7 @@ TEST_CASE("the losses alone, as in the README") {
   const double before = r.loss;
   a -= 5 * r.da;
   b -= 5 * r.db;
-  CHECK(contrastive::clip_loss(a, b, std::log(10.0)).loss < before);
+  CHECK(contrastive::clip_loss(a.rowwise().normalized(), b.rowwise().normalized(), std::log(10.0)).loss < before);
 }
 
 TEST_CASE("a loss of one's own on the engine, as in the guide") {

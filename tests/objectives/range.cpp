@@ -66,8 +66,9 @@ TEST_CASE("softmax losses are right at every temperature that they take") {
           [=](const Tensors& x) { return info_nce(x[0], x[1], x[2].detach(), t); },
           [=](const Tensors& x) { return dense::info_nce(x[0], x[1], x[2].detach(), t); },
           [=](const std::vector<Rows>& x) {
-            Rows s = dual::products(x[0], dual::still(x[2]), inverse(t));
-            const Rows own = dual::products(x[0], x[1], inverse(t));
+            const Rows queries = dual::unit(x[0]);
+            Rows s = dual::products(queries, dual::still(x[2]), inverse(t));
+            const Rows own = dual::products(queries, dual::unit(x[1]), inverse(t));
             for (std::size_t i = 0; i < s.size(); ++i) s[i].insert(s[i].begin(), own[i][i]);
             return dual::cross_entropy(
                 s, [](std::size_t) { return std::size_t{0}; }, everything);

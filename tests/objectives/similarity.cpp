@@ -133,8 +133,9 @@ TEST_CASE("temperatures from 0.001 to 100 in float32 follow float64") {
   // Rows that lie far below the largest logit: their sums are still theirs.
   Tensor rows = Tensor::zeros({4, 2}, DType::f32), columns = Tensor::zeros({4, 2}, DType::f32);
   for (int i = 0; i < 4; ++i) rows.data<float>()[2 * i] = i < 2 ? 20.f : -20.f, columns.data<float>()[2 * i] = 20.f;
-  const double loss = clip_loss(rows, columns, scalar(0, DType::f32)).item();
-  CHECK(loss == Approx(dense::clip_loss(rows.to(DType::f64), columns.to(DType::f64), scalar(0)).item()).epsilon(1e-6));
+  const double loss = clip_loss(rows, columns, scalar(0, DType::f32), RowLength::any).item();
+  const Tensor dense = dense::clip_loss(rows.to(DType::f64), columns.to(DType::f64), scalar(0), RowLength::any);
+  CHECK(loss == Approx(dense.item()).epsilon(1e-6));
 }
 
 TEST_CASE("weights, ids, label smoothing: against loops") {
@@ -165,13 +166,15 @@ TEST_CASE("weights, ids, label smoothing: against loops") {
        {std::tuple(true, false, 0.0), {false, true, 0.0}, {true, true, 0.0}, {false, false, 0.1}, {true, false, 0.3}}) {
     const bool weighted = std::get<0>(policy), masked = std::get<1>(policy);
     const double smoothing = std::get<2>(policy);
-    SoftmaxOptions options{.label_smoothing = smoothing};
+    SoftmaxOptions options{.length = RowLength::any, .label_smoothing = smoothing};
     if (weighted) options.weights = weights;
     if (masked) options.ids = ids;
+    SoftmaxOptions on_cosines = options;
+    on_cosines.length = {};
     const auto clip = clip_loss(matrix64(a), matrix64(b), log_scale, options);
     CHECK(clip.loss == Approx(loop(a, b, weighted, masked, smoothing, true)).epsilon(1e-12));
     const Tensor u = normalize(a), v = normalize(b);
-    const auto rows = info_nce(matrix64(a), matrix64(b), 1 / scale, options);
+    const auto rows = info_nce(matrix64(a), matrix64(b), 1 / scale, on_cosines);
     CHECK(rows.loss == Approx(loop(u, v, weighted, masked, smoothing, false)).epsilon(1e-12));
     // Gradients against differences of the loop.
     const double step = 1e-6;
@@ -202,8 +205,9 @@ TEST_CASE("gradients of the scalars, and of classes, equal differences") {
     INFO(result.message);
     CHECK(result.ok);
   };
-  check([](Inputs x) { return clip_loss(x[0], x[1], x[2]); }, {random(6, 4, 1), random(6, 4, 2), scalar(0.5)});
-  check([](Inputs x) { return siglip_loss(x[0], x[1], x[2], x[3]); },
+  check([](Inputs x) { return clip_loss(x[0], x[1], x[2], RowLength::any); },
+        {random(6, 4, 1), random(6, 4, 2), scalar(0.5)});
+  check([](Inputs x) { return siglip_loss(x[0], x[1], x[2], x[3], RowLength::any); },
         {random(6, 4, 1), random(6, 4, 2), scalar(0.5), scalar(-1)});
   check([](Inputs x) { return decoupled_info_nce(x[0], x[1], 0.5); }, {random(6, 4, 1), random(6, 4, 2)});
   const std::vector<std::int32_t> labels{3, 3, 8, 1, 3, 1};
@@ -280,7 +284,7 @@ TEST_CASE("matrices of Eigen, of either order, of xtensor and spans give one res
 }
 
 TEST_CASE("a value that is not finite is named, and so is what does not fit") {
-  Tensor a = random(50, 4, 1, DType::f32), b = random(50, 4, 2, DType::f32);
+  Tensor a = normalize(random(50, 4, 1, DType::f32)), b = normalize(random(50, 4, 2, DType::f32));
   b.data<float>()[4 * 47 + 1] = std::nanf("");
   CHECK_THROWS_WITH(clip_loss(a, b, scalar(0)), Contains("[clip_loss] rows ") && Contains("of the second input"));
   CHECK_THROWS_WITH(nt_xent(a, b, 0.1), Contains("[nt_xent] rows "));
@@ -292,7 +296,7 @@ TEST_CASE("a value that is not finite is named, and so is what does not fit") {
   CHECK_THROWS_WITH(sup_con(a, labels), Contains("[sup_con] expected a label for each of 50 rows, got 3"));
   CHECK_THROWS_WITH(decoupled_info_nce(a.slice(0, 1), a.slice(0, 1), 1), Contains("no negatives"));
   const std::vector<double> weights(2);
-  const Tensor c = random(50, 4, 3, DType::f32);
+  const Tensor c = normalize(random(50, 4, 3, DType::f32));
   CHECK_THROWS_WITH(clip_loss(matrix(c), matrix(c), 0, {.weights = weights}),
                     Contains("a weight for each of 50 pairs"));
 }

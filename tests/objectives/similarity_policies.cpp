@@ -84,13 +84,13 @@ double row_loss(const std::vector<double>& s, std::size_t p, const std::vector<b
 }
 
 Result loop(const Rows& a, const Rows& b, const SoftmaxOptions& o) {
-  const bool symmetric = o.sides == Sides::symmetric;
+  const bool symmetric = o.sides == Sides::symmetric, unit = o.length == RowLength::normalize;
   const std::size_t N = a.size(), D = a[0].size(), n = symmetric ? 2 * N : N;
   Rows x = a, y = b;
   if (symmetric) x.insert(x.end(), b.begin(), b.end()), y = x;
   std::vector<double> x_norm(n, 1), y_norm(n, 1);
   const auto bring_to_unit = [&](Rows& rows, std::vector<double>& norms) {
-    for (std::size_t i = 0; i < n && o.unit; ++i) {
+    for (std::size_t i = 0; i < n && unit; ++i) {
       norms[i] = std::max(std::sqrt(dot(rows[i], rows[i])), 1e-12);
       for (double& v : rows[i]) v /= norms[i];
     }
@@ -135,7 +135,7 @@ Result loop(const Rows& a, const Rows& b, const SoftmaxOptions& o) {
         reach[i] += rounded[row][column] * by * length;
         for (std::size_t k = 0; k < D; ++k) d[i][k] += g * other[j][k];
       }
-      const double along = o.unit && norm[i] > 1e-12 ? dot(d[i], mine[i]) : 0;
+      const double along = unit && norm[i] > 1e-12 ? dot(d[i], mine[i]) : 0;
       for (std::size_t k = 0; k < D; ++k) d[i][k] -= along * mine[i][k];
     }
     return std::tuple(d, reach, whole);
@@ -238,7 +238,7 @@ void against_loop_everywhere(std::int64_t N, std::int64_t D, DType dtype) {
           const double spread = unit ? 1 : static_cast<double>(D);
           SoftmaxOptions o{.sides = sides,
                            .scale = 5 / spread,
-                           .unit = unit,
+                           .length = unit ? RowLength::normalize : RowLength::any,
                            .decoupled = p.decoupled,
                            .label_smoothing = p.smoothing,
                            .memory = memory};
@@ -280,7 +280,8 @@ TEST_CASE("products of bf16 pairs are as exact as they say") {
   for (const Sides sides : {Sides::rows, Sides::both, Sides::symmetric})
     for (const double t : {0.001, 0.01, 0.1, 100.0}) {
       INFO("sides " << static_cast<int>(sides) << " temperature " << t);
-      against_loop<bf16>(a.to(DType::bf16), b.to(DType::bf16), {.sides = sides, .scale = 1 / t, .unit = true}, 1 / t);
+      against_loop<bf16>(a.to(DType::bf16), b.to(DType::bf16),
+                         {.sides = sides, .scale = 1 / t, .length = RowLength::normalize}, 1 / t);
     }
 }
 
@@ -297,10 +298,10 @@ TEST_CASE("products of bf16 pairs give the same bits for any number of threads")
         set_threads(count);
         const Tensor da(a.shape(), DType::f32), db(b.shape(), DType::f32);
         similarity::Workspace work;
-        const auto value =
-            similarity::softmax_pairs<bf16>(work, "bits", similarity::borrow_rows(a), similarity::borrow_rows(b),
-                                            {.sides = sides, .scale = 10, .unit = true, .memory = memory, .tile = 32},
-                                            similarity::borrow_rows_to_write(da), similarity::borrow_rows_to_write(db));
+        const auto value = similarity::softmax_pairs<bf16>(
+            work, "bits", similarity::borrow_rows(a), similarity::borrow_rows(b),
+            {.sides = sides, .scale = 10, .length = RowLength::normalize, .memory = memory, .tile = 32},
+            similarity::borrow_rows_to_write(da), similarity::borrow_rows_to_write(db));
         std::vector<float> all(da.span<float>().begin(), da.span<float>().end());
         all.insert(all.end(), db.span<float>().begin(), db.span<float>().end());
         all.push_back(static_cast<float>(value.loss));

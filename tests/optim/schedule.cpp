@@ -82,4 +82,5 @@ TEST_CASE("a schedule's corners", "[optim]") {
   CHECK(warmup_cosine(100, {.peak = 2, .steps = 5, .end = 0.5}) == 0.5);
   CHECK(warmup_cosine(1, {.peak = 2, .steps = 8, .warmup = 4, .start = 1}) == 1.25);
   CHECK_THROWS_WITH(warmup_cosine(0, {.peak = 1, .steps = 5, .warmup = 6}), Contains("[warmup_cosine]"));
+  CHECK_THROWS_WITH(warmup_cosine(3, {.peak = 1}), Contains("[warmup_cosine] expected the number of steps of the run"));
 }

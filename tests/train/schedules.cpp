@@ -227,5 +227,5 @@ TEST_CASE("schedules are right at both ends of what the settings take", "[train]
   }
   const double nan = std::nan("");
   for (const WarmupCosine& bad : {WarmupCosine{1, 0, 0}, {1, nan, 0}, {1, 10, nan}, {1, 10, 11}, {1, 10, -1}})
-    CHECK_THROWS_WITH(warmup_cosine(0, bad), Contains("[warmup_cosine] expected 0 <= warmup <= steps"));
+    CHECK_THROWS_WITH(warmup_cosine(0, bad), Contains("[warmup_cosine] expected"));
 }

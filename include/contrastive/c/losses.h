@@ -21,33 +21,36 @@
 extern "C" {
 #endif
 
-/* InfoNCE of pairs, rows brought to unit length: queries, keys (N, D). */
+/* Rows of any length are normalised, except those of CLIP's and SigLIP's losses, which must be of unit length, to within
+ * 2 % (or zeros). */
+
+/* InfoNCE of pairs: queries, keys (N, D). */
 CONTRASTIVE_API int contrastive_info_nce(const float* queries, const float* keys, int64_t N, int64_t D,
                                          double temperature, double* loss, float* dqueries, float* dkeys);
 
-/* InfoNCE with a queue: queries, keys (N, D) and negatives (K, D), all of unit rows. */
+/* InfoNCE with a queue: queries, keys (N, D) and negatives (K, D). */
 CONTRASTIVE_API int contrastive_info_nce_queue(const float* queries, const float* keys, const float* negatives,
                                                int64_t N, int64_t K, int64_t D, double temperature, double* loss,
                                                float* dqueries, float* dkeys);
 
-/* SimCLR's loss, rows brought to unit length: z0, z1 (N, D). */
+/* SimCLR's loss: z0, z1 (N, D). */
 CONTRASTIVE_API int contrastive_nt_xent(const float* z0, const float* z1, int64_t N, int64_t D, double temperature,
                                         double* loss, float* dz0, float* dz1);
 
-/* Decoupled contrastive loss, rows brought to unit length: z0, z1 (N, D). */
+/* Decoupled contrastive loss: z0, z1 (N, D). */
 CONTRASTIVE_API int contrastive_decoupled_info_nce(const float* z0, const float* z1, int64_t N, int64_t D,
                                                    double temperature, double* loss, float* dz0, float* dz1);
 
-/* CLIP's loss: a, b (N, D), as they are; the scale is exp(log_scale). */
+/* CLIP's loss: a, b (N, D) of unit rows; the scale is exp(log_scale). */
 CONTRASTIVE_API int contrastive_clip_loss(const float* a, const float* b, int64_t N, int64_t D, double log_scale,
                                           double* loss, float* da, float* db, double* dlog_scale);
 
-/* SigLIP's loss: a, b (N, D), as they are. */
+/* SigLIP's loss: a, b (N, D) of unit rows. */
 CONTRASTIVE_API int contrastive_siglip_loss(const float* a, const float* b, int64_t N, int64_t D, double log_scale,
                                             double bias, double* loss, float* da, float* db, double* dlog_scale,
                                             double* dbias);
 
-/* Supervised contrastive loss, rows brought to unit length: z (N, D), labels (N). */
+/* Supervised contrastive loss: z (N, D), labels (N). */
 CONTRASTIVE_API int contrastive_sup_con(const float* z, const int32_t* labels, int64_t N, int64_t D, double temperature,
                                         double base_temperature, double* loss, float* dz);
 

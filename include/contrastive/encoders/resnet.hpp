@@ -122,7 +122,7 @@ class ResNet {
       }
       if (config.zero_init_residual) {
         const Parameter& gain = config.bottleneck ? bn3.weight : bn2.weight;
-        gain.kernels().fill(gain.view(), 0);
+        gain.kernels().fill(gain.view_to_write(), 0);
       }
     }
 

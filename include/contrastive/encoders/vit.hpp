@@ -174,7 +174,7 @@ class ViT {
       else
         w = init::xavier_uniform(shape, stream);
       layer.weight.copy_from(w);
-      layer.bias.kernels().fill(layer.bias.view(), 0);
+      layer.bias.kernels().fill(layer.bias.view_to_write(), 0);
     };
     for (std::size_t i = 0; i < blocks.size(); ++i) {
       linear(blocks[i].attn.qkv, rng / i / "qkv", true);

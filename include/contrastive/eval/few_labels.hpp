@@ -7,6 +7,7 @@
 #include <span>
 #include <vector>
 
+#include "contrastive/core/labels.hpp"
 #include "contrastive/core/rng.hpp"
 #include "contrastive/eval/linear_probe.hpp"
 #include "contrastive/ops/index.hpp"
@@ -29,16 +30,16 @@ struct FewLabelResult {
 /// Accuracy when only a few rows of each class have labels: logistic regression on them, scored on the test rows, over
 /// several seeded draws. The features are standardised by all training rows, which needs no labels. A class with fewer
 /// rows gives all it has.
-inline FewLabelResult few_labels(const Tensor& train_features, std::span<const std::int64_t> train_labels,
-                                 const Tensor& test_features, std::span<const std::int64_t> test_labels,
-                                 const FewLabelOptions& options = {}) {
+inline FewLabelResult few_labels(const Tensor& train_features, const Labels& train_labels, const Tensor& test_features,
+                                 const Labels& test_labels, const FewLabelOptions& options = {}) {
   const NoGrad no_grad;
   require_within("few_labels", "labels_per_class", options.labels_per_class, 1, 1000000000);
   require_within("few_labels", "draws", options.draws, 1, 10000);
   detail::check_logistic("few_labels", options.logistic);
   const Tensor x = detail::checked_features("few_labels", train_features);
-  const detail::Classes classes = detail::checked_classes("few_labels", train_labels, x.size(0));
-  const std::vector<std::int64_t> class_of = classes.places(train_labels), truth = classes.places(test_labels);
+  const std::vector<std::int64_t> train = train_labels.wide(), test = test_labels.wide();
+  const detail::Classes classes = detail::checked_classes("few_labels", train, x.size(0));
+  const std::vector<std::int64_t> class_of = classes.places(train), truth = classes.places(test);
   const std::int64_t C = classes.count();
   require(x.size(0) > 0, "[few_labels] no rows to fit");
   const detail::Standardiser standardiser(x);

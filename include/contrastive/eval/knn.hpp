@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "contrastive/core/bounds.hpp"
+#include "contrastive/core/labels.hpp"
 #include "contrastive/eval/neighbours.hpp"
 
 namespace contrastive {
@@ -29,15 +30,15 @@ struct KnnResult {
 /// Weighted k-nearest-neighbour classification by cosine (Wu et al. 2018, arXiv 1805.01978, section 3.4;
 /// lemniscate.pytorch, test.py). Features (N, D) and (M, D) need not be normalised; k is cut to N. Neighbours at the
 /// same distance are taken by index; between classes with the same score the smaller label wins.
-inline KnnResult knn(const Tensor& train_features, std::span<const std::int64_t> train_labels,
-                     const Tensor& test_features, std::span<const std::int64_t> test_labels,
-                     const KnnOptions& options = {}) {
+inline KnnResult knn(const Tensor& train_features, const Labels& train_labels, const Tensor& test_features,
+                     const Labels& test_labels, const KnnOptions& options = {}) {
   check_temperature("knn", options.temperature);
   const Neighbours near = nearest_neighbours(test_features, train_features, options.k);
   const std::int64_t M = near.indices.size(0), k = near.indices.size(1);
-  const detail::Classes classes = detail::checked_classes("knn", train_labels, train_features.size(0));
-  const std::vector<std::int64_t> class_of = classes.places(train_labels), truth = classes.places(test_labels);
-  detail::check_labels("knn", test_labels, M);
+  const std::vector<std::int64_t> train = train_labels.wide(), test = test_labels.wide();
+  const detail::Classes classes = detail::checked_classes("knn", train, train_features.size(0));
+  const std::vector<std::int64_t> class_of = classes.places(train), truth = classes.places(test);
+  detail::check_labels("knn", test, M);
   const std::int64_t C = classes.count();
 
   KnnResult result;

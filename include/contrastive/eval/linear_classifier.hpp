@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include "contrastive/core/labels.hpp"
 #include "contrastive/core/parallel.hpp"
 #include "contrastive/eval/features.hpp"
 
@@ -42,7 +43,7 @@ struct LinearClassifier {
 };
 
 /// Share of `predictions` that are right, 0 to 1; 0 for none.
-inline double accuracy(std::span<const std::int64_t> predictions, std::span<const std::int64_t> labels) {
+inline double accuracy(const Labels& predictions, const Labels& labels) {
   require(predictions.size() == labels.size(), "[accuracy] ", predictions.size(), " predictions for ", labels.size(),
           " labels");
   std::size_t right = 0;

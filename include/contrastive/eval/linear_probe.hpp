@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "contrastive/core/bounds.hpp"
+#include "contrastive/core/labels.hpp"
 #include "contrastive/eval/lbfgs.hpp"
 #include "contrastive/eval/linear_classifier.hpp"
 #include "contrastive/eval/softmax_regression.hpp"
@@ -64,9 +65,10 @@ inline LogisticFit fit_standardised(const Tensor& x, std::span<const std::int64_
 
 /// Multinomial logistic regression on standardised features (N, D), run to convergence. `classes` beyond those in
 /// `labels` get a column that is never right; 0 takes them from the labels.
-inline LogisticFit fit_logistic(const Tensor& features, std::span<const std::int64_t> labels,
-                                const LogisticOptions& options = {}, std::int64_t classes = 0) {
+inline LogisticFit fit_logistic(const Tensor& features, const Labels& some_labels, const LogisticOptions& options = {},
+                                std::int64_t classes = 0) {
   const Tensor x = detail::checked_features("fit_logistic", features);
+  const std::vector<std::int64_t> labels = some_labels.wide();
   classes = std::max(classes, detail::checked_labels("fit_logistic", labels, x.size(0), x.size(1)));
   require(x.size(0) > 0, "[fit_logistic] no rows to fit");
   detail::check_logistic("fit_logistic", options);
@@ -82,11 +84,12 @@ struct LinearProbeResult {
 /// How much of the labels a linear classifier reads from frozen features: fitted on the training rows, scored on the
 /// test rows. The convex problem has one answer, which does not depend on a learning rate or an order. The classifier has
 /// a row for each class of the training rows.
-inline LinearProbeResult linear_probe(const Tensor& train_features, std::span<const std::int64_t> train_labels,
-                                      const Tensor& test_features, std::span<const std::int64_t> test_labels,
+inline LinearProbeResult linear_probe(const Tensor& train_features, const Labels& train_labels,
+                                      const Tensor& test_features, const Labels& test_labels,
                                       const LogisticOptions& options = {}) {
-  const detail::Classes classes = detail::checked_classes("linear_probe", train_labels, train_features.size(0));
-  LinearProbeResult result{.fit = fit_logistic(train_features, classes.places(train_labels), options)};
+  const std::vector<std::int64_t> train = train_labels.wide();
+  const detail::Classes classes = detail::checked_classes("linear_probe", train, train_features.size(0));
+  LinearProbeResult result{.fit = fit_logistic(train_features, classes.places(train), options)};
   result.fit.classifier.classes = classes.labels;
   result.top1 = accuracy(result.fit.classifier.predict(test_features), test_labels);
   result.train_top1 = accuracy(result.fit.classifier.predict(train_features), train_labels);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "contrastive/core/bounds.hpp"
+#include "contrastive/core/labels.hpp"
 #include "contrastive/core/rng.hpp"
 #include "contrastive/eval/linear_classifier.hpp"
 #include "contrastive/ops/elementwise.hpp"
@@ -42,11 +43,10 @@ struct SgdProbeResult {
 };
 
 /// The linear probe as papers train it: cross-entropy by SGD with momentum on frozen features.
-inline SgdProbeResult sgd_probe(const Tensor& features, std::span<const std::int64_t> labels,
-                                const SgdProbeOptions& options = {}) {
+inline SgdProbeResult sgd_probe(const Tensor& features, const Labels& labels, const SgdProbeOptions& options = {}) {
   const Tensor x = detail::checked_features("sgd_probe", features);
   const std::int64_t N = x.size(0), D = x.size(1), batch = options.batch > 0 ? std::min(options.batch, N) : N;
-  std::int64_t C = detail::checked_labels("sgd_probe", labels, N, D);
+  std::int64_t C = detail::checked_labels("sgd_probe", labels.wide(), N, D);
   require(N > 0, "[sgd_probe] no rows to fit");
   require_within("sgd_probe", "the learning rate", options.lr, 0, 1e4);
   require_within("sgd_probe", "the momentum", options.momentum, 0, 0.9999);

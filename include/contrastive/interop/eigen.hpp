@@ -14,8 +14,8 @@ template <class T>
 using RowMajorMatrix = Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 
 /// A CPU tensor's memory as an Eigen matrix, without a copy: (N, D) as it is, a vector as one row, higher ranks with
-/// all but the last axis joined. Writing through it writes the tensor, which must outlive the map. Throws when T is
-/// not the dtype.
+/// all but the last axis joined. Writing through it writes the tensor, which must outlive the map; call `mark_written`
+/// then where an op has kept the tensor. Throws when T is not the dtype.
 template <class T>
 Eigen::Map<RowMajorMatrix<T>> as_eigen(const Tensor& tensor) {
   T* data = tensor.data<T>();

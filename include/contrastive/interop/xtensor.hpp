@@ -17,7 +17,7 @@
 namespace contrastive {
 
 /// A CPU tensor's memory as an xtensor array of the same shape, without a copy. Writing through it writes the tensor,
-/// which must outlive the array. Throws when T is not the dtype.
+/// which must outlive the array; call `mark_written` then where an op has kept the tensor. Throws when T is not the dtype.
 template <class T>
 auto as_xtensor(const Tensor& tensor) {
   T* data = tensor.data<T>();

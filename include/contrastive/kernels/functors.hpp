@@ -2,13 +2,14 @@
 #pragma once
 
 #include <cmath>
+#include <concepts>
 #include <cstddef>
 #include <type_traits>
 
 #include "contrastive/core/host_device.hpp"
 #include "contrastive/core/lanes.hpp"
 
-/// Elementwise maths, written once for every backend: `f` and, for unary functors, its derivative beside it: `df` of x,
+/// Elementwise maths, written once for every backend: `f` and, for unary functors, their name and derivative: `df` of x,
 /// or `df_at_y` where y = f(x) says it better (`from_y`); only that one of the two is kept for the gradient. T is float,
 /// double, or on the CPU a vector of floats (unless the functor is `OneByOne`); `a` is the functor's one parameter where
 /// it has one. To add a functor, write it here and name it in a list below; every backend then instantiates it.
@@ -101,38 +102,50 @@ concept from_y = requires(float y) { F::df_at_y(y, y); };
 
 /// Functors of functions that vectors do not have: the CPU takes them a number at a time.
 struct OneByOne {};
+/// Functors whose derivative is the same everywhere: x is not kept.
+struct Linear {};
+template <class F>
+concept linear = std::derived_from<F, Linear>;
 
-struct Scale {
+struct Scale : Linear {
+  static constexpr const char* name = "scale";
   template <class T> CONTRASTIVE_HD_INLINE static T f(const T& x, const T& a) { return x * a; }
   template <class T> CONTRASTIVE_HD_INLINE static T df(const T&, const T& a) { return a; }
 };
-struct Shift {
+struct Shift : Linear {
+  static constexpr const char* name = "shift";
   template <class T> CONTRASTIVE_HD_INLINE static T f(const T& x, const T& a) { return x + a; }
   template <class T> CONTRASTIVE_HD_INLINE static T df(const T&, const T&) { return splat<T>(1); }
 };
 struct Relu {
+  static constexpr const char* name = "relu";
   template <class T> CONTRASTIVE_HD_INLINE static T f(const T& x, const T&) { return larger(x, T{}); }
   template <class T> CONTRASTIVE_HD_INLINE static T df_at_y(const T& y, const T&) {
     return y > T{} ? splat<T>(1) : T{};
   }
 };
 struct Exp {
+  static constexpr const char* name = "exp";
   template <class T> CONTRASTIVE_HD_INLINE static T f(const T& x, const T&) { return exp_plain(x); }
   template <class T> CONTRASTIVE_HD_INLINE static T df_at_y(const T& y, const T&) { return y; }
 };
 struct Log : OneByOne {
+  static constexpr const char* name = "log";
   template <class T> CONTRASTIVE_HD_INLINE static T f(const T& x, const T&) { return std::log(x); }
   template <class T> CONTRASTIVE_HD_INLINE static T df(const T& x, const T&) { return T(1) / x; }
 };
 struct Sqrt : OneByOne {
+  static constexpr const char* name = "sqrt";
   template <class T> CONTRASTIVE_HD_INLINE static T f(const T& x, const T&) { return std::sqrt(x); }
   template <class T> CONTRASTIVE_HD_INLINE static T df_at_y(const T& y, const T&) { return T(0.5) / y; }
 };
 struct Square {
+  static constexpr const char* name = "square";
   template <class T> CONTRASTIVE_HD_INLINE static T f(const T& x, const T&) { return x * x; }
   template <class T> CONTRASTIVE_HD_INLINE static T df(const T& x, const T&) { return x + x; }
 };
 struct Abs {
+  static constexpr const char* name = "abs";
   template <class T> CONTRASTIVE_HD_INLINE static T f(const T& x, const T&) { return magnitude(x); }
   template <class T> CONTRASTIVE_HD_INLINE static T df(const T& x, const T&) {
     const T below = x < T{} ? splat<T>(-1) : T{};
@@ -140,10 +153,12 @@ struct Abs {
   }
 };
 struct Pow : OneByOne {  // x^a
+  static constexpr const char* name = "pow";
   template <class T> CONTRASTIVE_HD_INLINE static T f(const T& x, const T& a) { return std::pow(x, a); }
   template <class T> CONTRASTIVE_HD_INLINE static T df(const T& x, const T& a) { return a * std::pow(x, a - T(1)); }
 };
 struct Tanh {
+  static constexpr const char* name = "tanh";
   template <class T> CONTRASTIVE_HD_INLINE static T f(const T& x, const T&) {
 #if !defined(__CUDA_ARCH__)
     if constexpr (std::is_same_v<element_t<T>, float>) {
@@ -163,18 +178,21 @@ struct Tanh {
   template <class T> CONTRASTIVE_HD_INLINE static T df_at_y(const T& y, const T&) { return splat<T>(1) - y * y; }
 };
 struct Sigmoid {
+  static constexpr const char* name = "sigmoid";
   template <class T> CONTRASTIVE_HD_INLINE static T f(const T& x, const T&) {
     return splat<T>(1) / (splat<T>(1) + exp_plain(-x));
   }
   template <class T> CONTRASTIVE_HD_INLINE static T df_at_y(const T& y, const T&) { return y * (splat<T>(1) - y); }
 };
 struct LogSigmoid : OneByOne {  // min(x, 0) - log(1 + exp(-|x|)): no overflow on either side
+  static constexpr const char* name = "log_sigmoid";
   template <class T> CONTRASTIVE_HD_INLINE static T f(const T& x, const T&) {
     return smaller(x, T(0)) - std::log1p(std::exp(-magnitude(x)));
   }
   template <class T> CONTRASTIVE_HD_INLINE static T df_at_y(const T& y, const T&) { return T(1) - std::exp(y); }
 };
 struct Gelu {  // exact: x Phi(x)
+  static constexpr const char* name = "gelu";
   template <class T> CONTRASTIVE_HD_INLINE static T f(const T& x, const T&) {
     const T below = normal_tail(x).mass, above = splat<T>(1) - below;
     return x * (x < T{} ? below : above);
@@ -186,6 +204,7 @@ struct Gelu {  // exact: x Phi(x)
   }
 };
 struct QuickGelu {  // x sigmoid(1.702 x)
+  static constexpr const char* name = "quick_gelu";
   template <class T> CONTRASTIVE_HD_INLINE static T f(const T& x, const T&) {
     return x / (splat<T>(1) + exp_plain(splat<T>(-1.702) * x));
   }
@@ -195,6 +214,7 @@ struct QuickGelu {  // x sigmoid(1.702 x)
   }
 };
 struct ClampMin {
+  static constexpr const char* name = "clamp_min";
   template <class T> CONTRASTIVE_HD_INLINE static T f(const T& x, const T& a) { return larger(x, a); }
   template <class T> CONTRASTIVE_HD_INLINE static T df(const T& x, const T& a) { return x >= a ? splat<T>(1) : T{}; }
 };

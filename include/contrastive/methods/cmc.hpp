@@ -52,7 +52,7 @@ struct CrossViewNce {
               banks[0].size(), ": they hold one for each picture of the training set");
     std::vector<Tensor> f;
     for (std::int64_t v = 0; v < V; ++v) f.push_back(normalize(narrow(all, 1, v * D, (v + 1) * D)));
-    const Tensor sampled = banks[0].draw(z.sample, negatives, rng / static_cast<std::uint64_t>(z.progress.step));
+    const Tensor sampled = banks[0].draw(z.sample, negatives, rng / z.progress.draw());
     Tensor loss;
     const auto list = pairs();
     for (std::size_t p = 0; p < list.size(); ++p) {

@@ -49,10 +49,10 @@ struct ContextPrediction {
     const std::int64_t R = positions / S, K = static_cast<std::int64_t>(W.size());
     const Tensor grid = all.reshape({N, R, S, D + C});
     std::vector<Tensor> drawn;
-    const Rng step = rng / static_cast<std::uint64_t>(z.progress.step);
     if (negatives > 0 && R > K + skip)
       for (std::int64_t k = 1; k <= K; ++k)
-        drawn.push_back(draw_positions((R - k - skip) * S * N, negatives, step / static_cast<std::uint64_t>(k)));
+        drawn.push_back(
+            draw_positions((R - k - skip) * S * N, negatives, rng / z.progress.draw() / static_cast<std::uint64_t>(k)));
     const std::vector<Tensor> weights(W.begin(), W.end());
     return cpc_loss(narrow(grid, 3, 0, D), narrow(grid, 3, D, D + C), weights, skip, drawn, epsilon);
   }

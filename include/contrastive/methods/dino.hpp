@@ -48,7 +48,7 @@ struct DinoHead {
     for (std::size_t i = 0; i < mlp.layers.size(); ++i) {
       Linear& linear = mlp.layers[i].linear;
       linear.weight.copy_from(init::normal(linear.weight.shape(), 0.02, rng / "mlp" / i / "normal"));
-      linear.bias.kernels().fill(linear.bias.view(), 0);
+      linear.bias.kernels().fill(linear.bias.view_to_write(), 0);
     }
   }
 
@@ -56,7 +56,7 @@ struct DinoHead {
 
   /// No gradient rather than a zero one, so that the optimiser does not decay the layer either.
   void before_update(Progress progress) {
-    if (progress.epoch() < freeze_last_layer) clear_gradients(last_layer);
+    if (freeze_last_layer > 0 && progress.epoch() < freeze_last_layer) clear_gradients(last_layer);
   }
 
   template <class F>
@@ -77,7 +77,7 @@ struct DinoDistillation {
   Center center;
 
   Tensor operator()(const Embeddings& z) {
-    const double temperature = teacher_temperature.at(z.progress.epoch());
+    const double temperature = teacher_temperature.at(teacher_temperature.warmup > 0 ? z.progress.epoch() : 0);
     const Tensor loss = dino_loss(z.online, z.target, center, temperature, student_temperature);
     center.update(z.target, center_momentum);
     return loss;

@@ -26,10 +26,9 @@ struct InstanceDiscrimination {
     for (const std::int64_t picture : z.sample)
       require(picture >= 0 && picture < bank.size(), "[instdisc] picture ", picture, " has no row in a bank of ",
               bank.size(), ": the bank holds one for each picture of the training set");
-    const auto step = static_cast<std::uint64_t>(z.progress.step);
-    const Tensor loss = negatives == 0
-                            ? bank_softmax(f, bank, z.sample, temperature)
-                            : nce(f, bank, bank.draw(z.sample, negatives, rng / step), {.temperature = temperature});
+    const Tensor loss = negatives == 0 ? bank_softmax(f, bank, z.sample, temperature)
+                                       : nce(f, bank, bank.draw(z.sample, negatives, rng / z.progress.draw()),
+                                             {.temperature = temperature});
     bank.update(z.sample, f.detach(), momentum);
     return loss;
   }

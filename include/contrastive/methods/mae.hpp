@@ -101,7 +101,7 @@ class MaeDecoder {
     std::uint64_t layer = 0;
     each_module<Linear>(*this, [&](Linear& linear) {
       linear.weight.copy_from(init::xavier_uniform(linear.weight.shape(), rng / "start" / layer++));
-      linear.bias.kernels().fill(linear.bias.view(), 0);
+      linear.bias.kernels().fill(linear.bias.view_to_write(), 0);
     });
   }
 

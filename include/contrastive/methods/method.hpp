@@ -4,7 +4,10 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <set>
 #include <span>
+#include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -29,8 +32,9 @@ inline Embeddings rows_of(const Views& views, Progress progress) {
   return {{}, {}, views.view, views.sample, views.label, progress};
 }
 
-/// A loss over embeddings: `Tensor operator()(const Embeddings&)`, a scalar. It may hold state (a queue), listed by
-/// `members`, and may say which views it wants: `static bool wants_online(std::size_t view)`, `wants_target(view)`.
+/// A loss over embeddings: `Tensor operator()(const Embeddings&)`, a scalar. It may say which views it wants: `static bool
+/// wants_online(std::size_t view)`, `wants_target(view)`. One that holds more than plain numbers names its parameters,
+/// buffers and modules in `members` (nn/module.hpp), which is empty where there are none.
 template <class O>
 concept Objective = requires(O& objective, const Embeddings& z) {
   { objective(z) } -> std::convertible_to<Tensor>;
@@ -110,8 +114,18 @@ class Method {
                 "`members` (docs/guides/add-an-encoder.md)");
   static_assert(Objective<ObjectiveType>,
                 "Method: an objective is `Tensor operator()(const Embeddings&)` (docs/guides/add-an-objective.md)");
+  static_assert(detail::HasMembers<ObjectiveType> || std::is_trivially_copyable_v<ObjectiveType>,
+                "Method: an objective that holds parameters, buffers or tensors names them in `members`, or they are "
+                "never trained, moved or saved (docs/guides/add-an-objective.md)");
+  static_assert(detail::names_what_it_adds<Encoder>() && detail::names_what_it_adds<Projector>() &&
+                    detail::names_what_it_adds<Predictor>() && detail::names_what_it_adds<ObjectiveType>(),
+                "Method: a part that inherits `members` and adds members of its own needs its own `members`, which "
+                "calls the base's (docs/guides/add-an-encoder.md)");
   static_assert(Augment<Augmentation>,
                 "Method: an augmentation makes views of an image (docs/guides/add-an-augmentation.md)");
+  static_assert(!detail::HasMembers<Augmentation>,
+                "Method: an augmentation has no `members`: nothing of it is trained, moved or saved "
+                "(docs/guides/add-an-augmentation.md)");
 
  public:
   using Online = Tower<Encoder, Projector>;
@@ -135,6 +149,8 @@ class Method {
   ObjectiveType objective;
   Augmentation augment;
   using Branch = typename Target::template Branch<Online>;
+  static_assert(detail::HasMembers<Branch> && detail::names_what_it_adds<Branch>(),
+                "Method: a target's Branch names its tensors in a `members` of its own (methods/target.hpp)");
   Branch target;
   /// Views of equal size in one pass, so that batch norm sees them together (SimCLR, SwAV, DINO), or one after the other.
   bool views_together = false;
@@ -172,10 +188,16 @@ class Method {
     return z;
   }
 
-  /// The loss of a batch, ready for `backward`.
+  /// The loss of a batch, ready for `backward`. A method with a schedule or with random numbers of its own throws unless
+  /// `progress` says where the run stands. Throws the first time if a tensor that wants a gradient takes part, but is
+  /// neither a view nor named by any `members`.
   Tensor loss(const Views& views, Progress progress = {}) {
     before_step(progress);
-    return objective(embed(views, progress));
+    if (all_named_) return objective(embed(views, progress));
+    const detail::LeafLog read;
+    const Tensor loss = objective(embed(views, progress));
+    check_named(read.leaves, views);
+    return loss;
   }
 
   /// To be called between `backward` and the optimiser's step: parts with `before_update(progress)` may take gradients
@@ -202,6 +224,21 @@ class Method {
   }
 
  private:
+  void check_named(const std::vector<Tensor>& read, const Views& views) {
+    std::set<const detail::GradSlot*> known;
+    each_parameter(*this, [&](const std::string&, Parameter& p) { known.insert(p.grad_slot().get()); });
+    for (const Tensor& view : views.view) known.insert(view.grad_slot().get());
+    for (const Tensor& leaf : read) {
+      if (known.contains(leaf.grad_slot().get())) continue;
+      clear_tape();
+      fail("[method] a tensor of shape ", leaf.shape(),
+           " wants a gradient of this loss, but no `members` names it: it ",
+           "would not be trained, moved or saved with the method (docs/guides/add-an-encoder.md)");
+    }
+    all_named_ = !read.empty();
+  }
+  bool all_named_ = false;
+
   static Tensor widened(const Tensor& z) { return z.dtype() == DType::bf16 ? cast(z, DType::f32) : z; }
   static bool wants_online(std::size_t view) {
     if constexpr (requires { ObjectiveType::wants_online(view); }) return ObjectiveType::wants_online(view);

@@ -23,7 +23,7 @@ struct QueueInfoNce {
 
   Tensor operator()(const Embeddings& z) {
     const Tensor keys = normalize(z.target.at(1));
-    const Tensor loss = info_nce(normalize(z.online[0]), keys, queue.snapshot(), temperature);
+    const Tensor loss = info_nce(z.online[0], keys, queue.snapshot(), temperature);
     queue.enqueue(keys);
     return loss;
   }
@@ -46,8 +46,8 @@ struct SymmetricQueueInfoNce {
 
   Tensor operator()(const Embeddings& z) {
     const Tensor k0 = normalize(z.target.at(0)), k1 = normalize(z.target.at(1)), negatives = queue.snapshot();
-    const Tensor loss = info_nce(normalize(z.online.at(0)), k1, negatives, temperature) +
-                        info_nce(normalize(z.online.at(1)), k0, negatives, temperature);
+    const Tensor loss =
+        info_nce(z.online.at(0), k1, negatives, temperature) + info_nce(z.online.at(1), k0, negatives, temperature);
     queue.enqueue(concat({k0, k1}));
     return loss;
   }

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <limits>
 #include <utility>
 #include <vector>
 
@@ -21,13 +20,10 @@ struct SupervisedContrast {
   Tensor operator()(const Embeddings& z) const {
     require(!z.online.empty() && z.label.size() == static_cast<std::size_t>(z.online[0].size(0)),
             "[sup_con] expected a label for each picture, got ", z.label.size());
-    std::vector<std::int32_t> labels;
+    std::vector<std::int64_t> labels;
     for (std::size_t v = 0; v < z.online.size(); ++v)
-      for (std::size_t i = 0; i < z.label.size(); ++i) {
-        require(z.label[i] <= std::numeric_limits<std::int32_t>::max(), "[sup_con] label ", z.label[i],
-                " is out of range");
-        labels.push_back(z.label[i] < 0 ? -1 - static_cast<std::int32_t>(i) : static_cast<std::int32_t>(z.label[i]));
-      }
+      for (std::size_t i = 0; i < z.label.size(); ++i)
+        labels.push_back(z.label[i] < 0 ? -1 - static_cast<std::int64_t>(i) : z.label[i]);
     return sup_con(concat(z.online), labels, config);
   }
 };

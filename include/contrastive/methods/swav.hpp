@@ -39,12 +39,12 @@ struct SwavAssignment {
     prototypes.normalize();
     std::vector<Tensor> unit;
     for (const Tensor& rows : z.online) unit.push_back(normalize(rows));
-    const bool keep = queue.size() > 0 && z.progress.epoch() >= config.queue_from;
+    const bool keep = queue.size() > 0 && (config.queue_from <= 0 || z.progress.epoch() >= config.queue_from);
     return swav_loss(unit, config.assigned, prototypes, keep ? &queue : nullptr, config.temperature, config.sinkhorn);
   }
 
   void before_update(Progress progress) {
-    if (progress.epoch() < config.freeze_epochs) prototypes.weight.clear_grad();
+    if (config.freeze_epochs > 0 && progress.epoch() < config.freeze_epochs) prototypes.weight.clear_grad();
   }
 
   template <class F>

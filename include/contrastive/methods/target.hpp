@@ -17,15 +17,33 @@
 /// The other branch of a method: what the online embedding is compared with.
 namespace contrastive {
 
-/// Where a run stands.
+/// Where a run stands. What is left out is not known, and a method that needs it says so: `Progress{.step = 5, .steps =
+/// 1000, .steps_per_epoch = 100}` has all.
 struct Progress {
-  std::int64_t step = 0;
-  std::int64_t steps = 1;
-  std::int64_t steps_per_epoch = 1;
-  double fraction() const { return static_cast<double>(step) / static_cast<double>(steps > 0 ? steps : 1); }
+  std::int64_t step = -1;  // steps done before this one
+  std::int64_t steps = 0;  // of the whole run
+  std::int64_t steps_per_epoch = 0;
+
+  /// The share of the run that is done, for schedules over the whole of it.
+  double fraction() const {
+    if (step < 0 || steps <= 0) lacks("this method follows a schedule over the whole run", "steps");
+    return static_cast<double>(step) / static_cast<double>(steps);
+  }
   /// Epochs done, with the fraction of the one in progress.
   double epoch() const {
-    return static_cast<double>(step) / static_cast<double>(steps_per_epoch > 0 ? steps_per_epoch : 1);
+    if (step < 0 || steps_per_epoch <= 0) lacks("this method follows a schedule by epochs", "steps_per_epoch");
+    return static_cast<double>(step) / static_cast<double>(steps_per_epoch);
+  }
+  /// The step as the name of its random numbers.
+  std::uint64_t draw() const {
+    require(step >= 0, "[progress] this method draws anew in each step: pass Progress{.step = ...}");
+    return static_cast<std::uint64_t>(step);
+  }
+
+ private:
+  [[noreturn]] void lacks(const char* why, const char* field) const {
+    fail("[progress] ", why, ": expected Progress{.step = ..., .", field, " = ...}, got step ", step, ", steps ", steps,
+         " and steps_per_epoch ", steps_per_epoch);
   }
 };
 
@@ -39,7 +57,7 @@ void momentum_update(M& target, M& online, double keep) {
   each_parameter(target, [&](const std::string&, Parameter& p) {
     const Tensor weight = Tensor::full({1}, keep, p.dtype(), p.device()), &source = sources[i++];
     check_devices("momentum_update", {&p, &source});
-    p.kernels().lerp(p.view(), source.view(), weight.view());
+    p.kernels().lerp(p.view_to_write(), source.view(), weight.view());
   });
 }
 
@@ -123,7 +141,7 @@ class MomentumBranch {
       const Tensor order({N}, DType::i64);
       auto rows = order.span<std::int64_t>();
       std::iota(rows.begin(), rows.end(), std::int64_t{0});
-      Stream(rule_.rng / static_cast<std::uint64_t>(step_) / v).shuffle(rows);
+      Stream(rule_.rng / progress_.draw() / v).shuffle(rows);
       back[v] = Tensor({N}, DType::i64);
       for (std::int64_t i = 0; i < N; ++i) back[v].data<std::int64_t>()[rows[static_cast<std::size_t>(i)]] = i;
       other.view[v] = gather(views.view[v], order.to(views.view[v].device()));
@@ -135,7 +153,7 @@ class MomentumBranch {
   }
   const Tower& tower() const { return tower_; }
   void before_keys(Tower& online, Progress progress) {
-    step_ = progress.step;
+    progress_ = progress;
     follow(online, progress, MomentumUpdate::before_keys);
   }
   void after_step(Tower& online, Progress progress) { follow(online, progress, MomentumUpdate::after_step); }
@@ -151,7 +169,7 @@ class MomentumBranch {
   }
   Momentum rule_;
   Tower tower_;
-  std::int64_t step_ = 0;
+  Progress progress_;
 };
 
 }  // namespace contrastive

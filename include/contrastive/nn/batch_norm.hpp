@@ -91,7 +91,7 @@ struct BatchNorm {
     const Tensor mean({1, running.size(0)}, running.dtype(), running.device());
     statistic.kernels().sum_to(statistic.view(), scale / static_cast<double>(statistic.size(0)), mean.view());
     const Tensor keep = Tensor::full({1}, 1 - options.momentum, running.dtype(), running.device());
-    running.kernels().lerp(running.view(), mean.view(), keep.view());
+    running.kernels().lerp(running.view_to_write(), mean.view(), keep.view());
   }
 };
 

@@ -15,7 +15,8 @@
 ///     template <class F> void members(F&& f) { f("weight", weight); f("conv1", conv1); }
 ///
 /// which names its parameters, buffers and submodules (single ones or ranges, whose elements are named 0, 1, ...).
-/// Everything else here follows from that. Copies of a module share their tensors; `clone` gives it its own.
+/// Everything else here follows from that: what is not named is not trained, saved, moved or copied. Copies of a module
+/// share their tensors; `clone` gives it its own.
 namespace contrastive {
 
 /// A trained tensor.
@@ -42,6 +43,20 @@ concept HasMembers = requires(M& m, NameVisitor v) {
   m.members(v);
 };
 
+/// The class that defines a member function.
+template <class C, class R, class... A>
+std::type_identity<C> definer_of(R (C::*)(A...));
+
+/// False for a class that inherits `members` and adds something which that cannot name.
+template <class M>
+constexpr bool names_what_it_adds() {
+  if constexpr (requires { definer_of(&M::template members<NameVisitor&>); }) {
+    using Definer = typename decltype(definer_of(&M::template members<NameVisitor&>))::type;
+    return sizeof(M) == sizeof(Definer) || std::is_trivially_copyable_v<M>;
+  }
+  return true;
+}
+
 template <class T>
 inline constexpr bool is_leaf = std::derived_from<T, Parameter> || std::derived_from<T, Buffer>;
 
@@ -50,6 +65,9 @@ void walk(T& node, const std::string& path, F&& f) {
   if constexpr (is_leaf<T>) {
     if (node.defined()) f(path, node);
   } else if constexpr (HasMembers<T>) {
+    static_assert(names_what_it_adds<T>(),
+                  "Module: a class that inherits `members` and adds members of its own needs its own `members`, which "
+                  "calls the base's (docs/guides/add-an-encoder.md)");
     node.members([&](std::string_view name, auto& child) {
       walk(child, path.empty() ? std::string(name) : path + "." + std::string(name), f);
     });

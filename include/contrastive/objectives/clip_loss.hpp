@@ -16,6 +16,7 @@ struct ClipCall {
     check_log_scale("clip_loss", log_scale);
     options.sides = similarity::Sides::both;
     options.scale = std::exp(log_scale);
+    if (!options.length) options.length = RowLength::unit;
   }
   template <class C>
   similarity::Value operator()(similarity::Workspace& work, const similarity::Matrix& a, const similarity::Matrix& b,
@@ -30,31 +31,33 @@ struct ClipCall {
 ///
 ///     L = 1/2N sum_i ( log sum_j e^s_ij + log sum_j e^s_ji - 2 s_ii ),  s_ij = e^log_scale a_i . b_j
 ///
-/// a, b: (N, D), of unit rows as the model leaves them. `log_scale`: one number of -10 to 10, learned; starts at
-/// log(1/0.07) and is kept under log 100 by the trainer.
+/// a, b: (N, D), of unit rows as the model leaves them; other rows throw (`length`). `log_scale`: one number of -10 to 10,
+/// learned; starts at log(1/0.07) and is kept under log 100 by the trainer.
 ///
 ///     Tensor loss = clip_loss(image_features, text_features, log_scale);
 ///     loss.backward();  // log_scale.grad() too
-inline Tensor clip_loss(const Tensor& a, const Tensor& b, const Tensor& log_scale) {
+inline Tensor clip_loss(const Tensor& a, const Tensor& b, const Tensor& log_scale, RowLength length = RowLength::unit) {
   detail::check_pairs("clip_loss", a, b);
   require(log_scale.count() == 1, "[clip_loss] the log scale is one number, got ", log_scale.shape());
-  const detail::ClipCall call(log_scale.item());
-  if (!similarity::takes(a)) return dense::clip_loss(a, b, log_scale);
+  const detail::ClipCall call(log_scale.item(), {.length = length});
+  if (!similarity::takes(a)) return dense::clip_loss(a, b, log_scale, length);
   return similarity::on_tape(call, a, b, log_scale);
 }
 
-/// The same for matrices of Eigen, xtensor or a `MatrixSpan`: loss and all gradients at once.
+/// The same for matrices and expressions of Eigen and xtensor, or a `MatrixSpan`: loss and all gradients at once.
 ///
 ///     auto r = clip_loss(a, b, log_scale);  // r.loss, r.da, r.db, r.dlog_scale
-template <similarity::ForeignMatrix A, similarity::ForeignMatrix B>
-PairLoss<A, B> clip_loss(const A& a, const B& b, double log_scale, const similarity::SoftmaxOptions& options = {}) {
+template <class A, class B>
+requires(!similarity::Tensors<A, B>) PairLoss<A, B> clip_loss(const A& a, const B& b, double log_scale,
+                                                              const similarity::SoftmaxOptions& options = {}) {
   return similarity::on_matrices(detail::ClipCall(log_scale, options), a, b);
 }
 
 /// The same into the caller's gradients, with memory that is kept between calls.
-template <similarity::ForeignMatrix A, similarity::ForeignMatrix B, class DA, class DB>
-similarity::Value clip_loss(const A& a, const B& b, double log_scale, DA& da, DB& db, similarity::Workspace& work,
-                            const similarity::SoftmaxOptions& options = {}) {
+template <class A, class B, class DA, class DB>
+requires(!similarity::Tensors<A, B>) similarity::Value
+    clip_loss(const A& a, const B& b, double log_scale, DA& da, DB& db, similarity::Workspace& work,
+              const similarity::SoftmaxOptions& options = {}) {
   return similarity::on_matrices(detail::ClipCall(log_scale, options), work, a, b, da, db);
 }
 

@@ -64,16 +64,9 @@ inline Tensor cpc_loss(const Tensor& z, const Tensor& c, std::span<const Tensor>
             w.shape());
     const Tensor context = detail::grid_rows(c, 0, R - k - skip);
     const Tensor targets = matmul(detail::grid_rows(z, k + skip, R), w, false, true);  // (P, C)
-    Tensor one;
-    if (!drawn.empty()) {
-      one = detail::drawn_info_nce(context, targets, drawn[static_cast<std::size_t>(k - 1)], epsilon);
-    } else if (similarity::takes(context)) {
-      detail::InfoNceCall call(1);
-      call.options.unit = false;
-      one = similarity::on_tape(call, context, targets);
-    } else {
-      one = dense::diagonal_cross_entropy(matmul(context, targets, false, true));
-    }
+    const Tensor one = drawn.empty()
+                           ? info_nce(context, targets, 1, RowLength::any)
+                           : detail::drawn_info_nce(context, targets, drawn[static_cast<std::size_t>(k - 1)], epsilon);
     loss = loss.defined() ? loss + one : one;
   }
   return loss * (1.0 / static_cast<double>(K));

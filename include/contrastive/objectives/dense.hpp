@@ -4,6 +4,7 @@
 #include <limits>
 #include <numeric>
 
+#include "contrastive/objectives/row_length.hpp"
 #include "contrastive/ops/index.hpp"
 #include "contrastive/ops/matmul.hpp"
 #include "contrastive/ops/reduce.hpp"
@@ -26,13 +27,20 @@ inline Tensor diagonal_cross_entropy(const Tensor& logits) {
   return mean(cross_entropy_rows(logits, range_like(logits, 0, logits.size(0))));
 }
 
-inline Tensor info_nce(const Tensor& queries, const Tensor& keys, double temperature) {
-  return diagonal_cross_entropy(matmul(normalize(queries), normalize(keys), false, true, 1 / temperature));
+inline Tensor info_nce(const Tensor& queries, const Tensor& keys, double temperature,
+                       RowLength length = RowLength::normalize) {
+  const Tensor q = with_length("info_nce", "the queries", queries, length),
+               k = with_length("info_nce", "the keys", keys, length);
+  return diagonal_cross_entropy(matmul(q, k, false, true, 1 / temperature));
 }
 
-inline Tensor info_nce(const Tensor& queries, const Tensor& keys, const Tensor& negatives, double temperature) {
-  const Tensor positive = sum(queries * keys, 1, true) * (1 / temperature);          // (N, 1)
-  const Tensor negative = matmul(queries, negatives, false, true, 1 / temperature);  // (N, K)
+inline Tensor info_nce(const Tensor& queries, const Tensor& keys, const Tensor& negatives, double temperature,
+                       RowLength length = RowLength::normalize) {
+  const Tensor q = with_length("info_nce", "the queries", queries, length),
+               k = with_length("info_nce", "the keys", keys, length),
+               n = with_length("info_nce", "the negatives", negatives, length);
+  const Tensor positive = sum(q * k, 1, true) * (1 / temperature);     // (N, 1)
+  const Tensor negative = matmul(q, n, false, true, 1 / temperature);  // (N, K)
   const Tensor logits = concat({positive, negative}, 1);
   return mean(cross_entropy_rows(logits, Tensor::zeros({queries.size(0)}, DType::i64, logits.device())));
 }
@@ -45,14 +53,19 @@ inline Tensor nt_xent(const Tensor& z0, const Tensor& z1, double temperature) {
   return mean(cross_entropy_rows(logits, concat({range_like(z, N, N), range_like(z, 0, N)})));
 }
 
-inline Tensor clip_loss(const Tensor& a, const Tensor& b, const Tensor& log_scale) {
-  const Tensor logits = matmul(a, b, false, true) * exp(log_scale);  // (N, N)
+inline Tensor clip_loss(const Tensor& a, const Tensor& b, const Tensor& log_scale, RowLength length = RowLength::unit) {
+  const Tensor x = with_length("clip_loss", "the first input", a, length),
+               y = with_length("clip_loss", "the second input", b, length);
+  const Tensor logits = matmul(x, y, false, true) * exp(log_scale);  // (N, N)
   return (diagonal_cross_entropy(logits) + diagonal_cross_entropy(permute(logits, {1, 0}))) * 0.5;
 }
 
-inline Tensor siglip_loss(const Tensor& a, const Tensor& b, const Tensor& log_scale, const Tensor& bias) {
+inline Tensor siglip_loss(const Tensor& a, const Tensor& b, const Tensor& log_scale, const Tensor& bias,
+                          RowLength length = RowLength::unit) {
+  const Tensor x = with_length("siglip_loss", "the first input", a, length),
+               y = with_length("siglip_loss", "the second input", b, length);
   const std::int64_t N = a.size(0);
-  const Tensor z = matmul(a, b, false, true) * exp(log_scale) + bias;                     // (N, N)
+  const Tensor z = matmul(x, y, false, true) * exp(log_scale) + bias;                     // (N, N)
   const Tensor sign = mask_diagonal(Tensor::full({N, N}, -1, a.dtype(), a.device()), 1);  // 1 for pairs, else -1
   return sum(log_sigmoid(z * sign)) * (-1.0 / static_cast<double>(N));
 }

@@ -3,10 +3,10 @@
 
 #include <cmath>
 #include <cstdint>
-#include <span>
 #include <vector>
 
 #include "contrastive/core/bounds.hpp"
+#include "contrastive/core/labels.hpp"
 #include "contrastive/ops/elementwise.hpp"
 #include "contrastive/ops/index.hpp"
 #include "contrastive/ops/reduce.hpp"
@@ -31,7 +31,7 @@ inline Tensor distill(const Tensor& student, const Tensor& teacher, double tempe
 }
 
 /// Cross entropy averaged over the rows that have a label (-1: none); 0 where none has.
-inline Tensor labelled_cross_entropy(const Tensor& logits, std::span<const std::int64_t> labels) {
+inline Tensor labelled_cross_entropy(const Tensor& logits, const Labels& labels) {
   require(logits.rank() == 2 && static_cast<std::int64_t>(labels.size()) == logits.size(0), "[labelled_cross_entropy] ",
           labels.size(), " labels for logits of ", logits.shape());
   std::vector<std::int64_t> rows, targets;
@@ -48,7 +48,7 @@ inline Tensor labelled_cross_entropy(const Tensor& logits, std::span<const std::
 }
 
 /// With labels beside the teacher (SimCLR v2, eq. 3): (1 - share) `labelled_cross_entropy` + share `distill`.
-inline Tensor distill(const Tensor& student, const Tensor& teacher, std::span<const std::int64_t> labels, double share,
+inline Tensor distill(const Tensor& student, const Tensor& teacher, const Labels& labels, double share,
                       double temperature = 1) {
   require_within("distill", "the teacher's share", share, 0, 1);
   return distill(student, teacher, temperature) * share + labelled_cross_entropy(student, labels) * (1 - share);

@@ -42,9 +42,9 @@ struct NearestNegative {
 ///     P_ij = exp(z_i . sg(z_j) / t) / sum_{k != i} exp(z_i . sg(z_k) / t)
 ///     L = - 1/2N sum_i ( ln P_ip(i) + sum_{j != i, p(i)} ln(1 - P_ij) )
 ///
-/// z0, z1: (N, D), brought to unit rows here; t = 0.1. The gradient flows through the first factor alone: through both it
-/// would be another one, not a multiple. `negative_weight` m, the code's negM, 1 to 10, multiplies the second sum, and
-/// the negatives in the denominator; below 1 a P_ij may exceed 1, which has no logarithm of its rest.
+/// z0, z1: (N, D), of any length: rows are normalised here; t = 0.1. The gradient flows through the first factor alone:
+/// through both it would be another one, not a multiple. `negative_weight` m, the code's negM, 1 to 10, multiplies the
+/// second sum, and the negatives in the denominator; below 1 a P_ij may exceed 1, which has no logarithm of its rest.
 inline Tensor invariant_spread(const Tensor& z0, const Tensor& z1, double temperature = 0.1,
                                double negative_weight = 1) {
   detail::check_pairs("invariant_spread", z0, z1);

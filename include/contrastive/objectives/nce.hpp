@@ -54,6 +54,7 @@ SampledSum sampled_sum(const char* op, const Tensor& features, const Tensor& ban
   for (const std::int64_t row : sampled.span<std::int64_t>())
     require(row >= 0 && row < stored, "[", op, "] row ", row, " is outside a bank of ", stored);
   const DType dtype = features.dtype() == DType::f64 ? DType::f64 : DType::f32;
+  require_unit_rows(op, "the features", features);
   const Tensor f = features.detach().to(dtype), table = bank.detach().to(dtype), df = Tensor::zeros({N, D}, dtype);
   std::vector<double> losses(static_cast<std::size_t>(N));
   const double share = 1 / (temperature * static_cast<double>(N));
@@ -125,7 +126,7 @@ Tensor sampled_loss(const char* op, const Tensor& features, const Tensor& bank, 
 ///     P_k = exp(f . v_k / t) / Z,   c = K / n
 ///     L = - 1/N sum_i ( ln P_0 / (P_0 + c + e) + sum_k ln c / (P_k + c + e) )
 ///
-/// features (N, D) of unit rows; `sampled` (N, K + 1), the first of a row its own, as `MemoryBank::draw` gives. `bank.Z`
+/// features (N, D) of unit rows, others throw; `sampled` (N, K + 1), the first of a row its own, as `MemoryBank::draw` gives. `bank.Z`
 /// is fixed by the first batch, n times the mean of exp, and kept. No gradient flows to the bank. First step about
 /// ln(K + 1) + 1. Update the bank afterwards. P_k may be too small or too large for a number: its logarithm counts.
 inline Tensor nce(const Tensor& features, MemoryBank& bank, const Tensor& sampled, const NceConfig& config = {}) {
@@ -201,7 +202,7 @@ inline Tensor sampled_softmax(const Tensor& features, const MemoryBank& bank, co
 ///
 ///     L = - 1/N sum_i ln( exp(f_i . v_p(i) / t) / sum_j exp(f_i . v_j / t) )
 ///
-/// features (N, D) of unit rows, p(i) the row of picture i. The gradient is found with the value, so that the bank may be
+/// features (N, D) of unit rows, others throw, p(i) the row of picture i. The gradient is found with the value, so that the bank may be
 /// updated before `backward`; the (N, n) logits are not kept. First step about ln n.
 inline Tensor bank_softmax(const Tensor& features, const MemoryBank& bank, std::span<const std::int64_t> pictures,
                            double temperature = 0.07) {
@@ -209,6 +210,7 @@ inline Tensor bank_softmax(const Tensor& features, const MemoryBank& bank, std::
   const std::int64_t D = bank.rows.size(1);
   require(features.shape() == Shape{static_cast<std::int64_t>(pictures.size()), D} && features.size(0) > 0,
           "[bank_softmax] expected features (", pictures.size(), ", ", D, "), got ", features.shape());
+  require_unit_rows("bank_softmax", "the features", features);
   for (const std::int64_t row : pictures)
     require(row >= 0 && row < bank.size(), "[bank_softmax] row ", row, " is outside a bank of ", bank.size());
   const auto call = [&]<class C>(similarity::Workspace& work, const similarity::Matrix& f, const similarity::Matrix&,
@@ -216,7 +218,7 @@ inline Tensor bank_softmax(const Tensor& features, const MemoryBank& bank, std::
     const Tensor wide = features.detach().to(DType::f64);
     const double scale = 1 / temperature, share = 1 / static_cast<double>(f.rows);
     similarity::Engine<C>& engine = work.engine<C>();
-    engine.weighted("bank_softmax", f, similarity::borrow_rows(bank.rows), scale);
+    engine.weighted("bank_softmax", f, similarity::borrow_rows(bank.rows), scale, RowLength::any);
     similarity::Value value;
     for (std::int64_t i = 0; i < f.rows; ++i) {
       const Tensor own = bank.rows.slice(pictures[i], pictures[i] + 1).to(DType::f64);

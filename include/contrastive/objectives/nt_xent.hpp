@@ -14,7 +14,7 @@ struct NtXentCall {
     check_temperature(decoupled ? "decoupled_info_nce" : "nt_xent", temperature);
     options.sides = similarity::Sides::symmetric;
     options.scale = 1 / temperature;
-    options.unit = true;
+    if (!options.length) options.length = RowLength::normalize;
     options.decoupled = decoupled;
   }
   template <class C>
@@ -31,8 +31,8 @@ struct NtXentCall {
 ///
 ///     L = 1/2N sum_i - log( exp(z_i . z_p(i) / t) / sum_{j != i} exp(z_i . z_j / t) )
 ///
-/// over the 2N rows [z0; z1], where p(i) is the other view of row i. z0, z1: (N, D), brought to unit rows here.
-/// `temperature`: 1e-4 to 1e4, 0.1 for ImageNet at batch 4096, 0.5 for CIFAR-10. This is the paper's mean over 2N rows, as in
+/// over the 2N rows [z0; z1], where p(i) is the other view of row i. z0, z1: (N, D), of any length: rows are normalised
+/// here. `temperature`: 1e-4 to 1e4, 0.1 for ImageNet at batch 4096, 0.5 for CIFAR-10. This is the paper's mean over 2N rows, as in
 /// lightly; google-research/simclr adds the means of the two views, which is twice this. Throws where an element is not
 /// finite.
 ///
@@ -45,16 +45,18 @@ inline Tensor nt_xent(const Tensor& z0, const Tensor& z1, double temperature) {
   return similarity::on_tape(call, z0, z1);
 }
 
-/// The same for matrices of Eigen, xtensor or a `MatrixSpan`: loss and both gradients at once.
-template <similarity::ForeignMatrix A, similarity::ForeignMatrix B>
-PairLoss<A, B> nt_xent(const A& z0, const B& z1, double temperature, const similarity::SoftmaxOptions& options = {}) {
+/// The same for matrices and expressions of Eigen and xtensor, or a `MatrixSpan`: loss and both gradients at once.
+template <class A, class B>
+requires(!similarity::Tensors<A, B>) PairLoss<A, B> nt_xent(const A& z0, const B& z1, double temperature,
+                                                            const similarity::SoftmaxOptions& options = {}) {
   return similarity::on_matrices(detail::NtXentCall(temperature, false, options), z0, z1);
 }
 
 /// The same into the caller's gradients, with memory that is kept between calls.
-template <similarity::ForeignMatrix A, similarity::ForeignMatrix B, class DA, class DB>
-similarity::Value nt_xent(const A& z0, const B& z1, double temperature, DA& dz0, DB& dz1, similarity::Workspace& work,
-                          const similarity::SoftmaxOptions& options = {}) {
+template <class A, class B, class DA, class DB>
+requires(!similarity::Tensors<A, B>) similarity::Value
+    nt_xent(const A& z0, const B& z1, double temperature, DA& dz0, DB& dz1, similarity::Workspace& work,
+            const similarity::SoftmaxOptions& options = {}) {
   return similarity::on_matrices(detail::NtXentCall(temperature, false, options), work, z0, z1, dz0, dz1);
 }
 

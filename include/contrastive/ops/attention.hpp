@@ -27,11 +27,12 @@ inline Tensor attention(const Tensor& qkv, int heads, bool causal = false) {
                    qkv.device());
   qkv.kernels().attention(qkv.view(), y.view(), lse.view(), spec);
   if (!recording({&qkv})) return y;
-  return record(y, [dx = Grad(qkv), qkv = qkv.detach(), y, lse, spec](const Tensor& dy) {
-    const Tensor d(qkv.shape(), qkv.dtype(), qkv.device());
-    qkv.kernels().attention_grad(qkv.view(), y.view(), lse.view(), dy.view(), d.view(), spec);
-    dx.add(d);
-  });
+  return record(
+      y, [dx = Grad(qkv), qkv = Saved("attention", qkv), y = Saved("attention", y), lse, spec](const Tensor& dy) {
+        const Tensor d(qkv->shape(), qkv->dtype(), qkv->device());
+        d.kernels().attention_grad(qkv->view(), y->view(), lse.view(), dy.view(), d.view(), spec);
+        dx.add(d);
+      });
 }
 
 /// The attention that the first `queries` positions pay to all: (N, L, 3 D) -> (N, heads, queries, L), rows summing

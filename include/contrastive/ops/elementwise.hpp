@@ -42,11 +42,13 @@ Tensor unary(const Tensor& x, double a = 0, const Tensor& bias = {}) {
   const Tensor y(x.shape(), x.dtype(), x.device());
   x.kernels().map[place](x.view(), bias.view(), a, y.view());
   if (!recording({&x, &bias})) return y;
-  return record(y, [dx = Grad(x), dbias = Grad(bias), kept = from_y ? y : x.detach(),
-                    bias = from_y ? Tensor() : bias.detach(), a](Tensor& dy) {
-    const View given = dy.view();
-    Tensor d = room_over(dy, kept);
-    kept.kernels().map_grad[place](kept.view(), bias.view(), given, a, d.view());
+  constexpr bool needs_x = !from_y && !functors::linear<F>;
+  const Tensor none, &at_y = from_y ? y : none, &at_x = needs_x ? x : at_y;
+  return record(y, [dx = Grad(x), dbias = Grad(bias), kept = Saved(F::name, at_x),
+                    bias = Saved(F::name, needs_x ? bias : none), dtype = y.dtype(), a](Tensor& dy) {
+    const View given = dy.view(), at = kept.like().defined() ? kept->view() : given;
+    Tensor d = room_over(dy, given.shape, dtype);
+    d.kernels().map_grad[place](at, bias->view(), given, a, d.view());
     if (dbias) dbias.add(detail::bias_gradient(d));
     if (dx) dx.add(std::move(d));
   });
@@ -135,19 +137,20 @@ inline Tensor operator-(const Tensor& a, const Tensor& b) {
 inline Tensor operator*(const Tensor& a, const Tensor& b) {
   const Tensor y = detail::zip<functors::Mul>("multiply", a, b);
   if (!recording({&a, &b})) return y;
-  return record(y, [da = Grad(a), db = Grad(b), a = a.detach(), b = b.detach()](const Tensor& dy) {
-    if (da) da.add(detail::sum_to_shape(dy * b, a.shape()));
-    if (db) db.add(detail::sum_to_shape(dy * a, b.shape()));
+  return record(y, [da = Grad(a), db = Grad(b), a = Saved("multiply", a), b = Saved("multiply", b)](const Tensor& dy) {
+    if (da) da.add(detail::sum_to_shape(dy * *b, a.like().shape()));
+    if (db) db.add(detail::sum_to_shape(dy * *a, b.like().shape()));
   });
 }
 
 inline Tensor operator/(const Tensor& a, const Tensor& b) {
   const Tensor y = detail::zip<functors::Div>("divide", a, b);
   if (!recording({&a, &b})) return y;
-  return record(y, [da = Grad(a), db = Grad(b), sa = a.shape(), b = b.detach(), y](const Tensor& dy) {
-    const Tensor d = dy / b;
+  return record(y, [da = Grad(a), db = Grad(b), sa = a.shape(), b = Saved("divide", b),
+                    y = Saved("divide", y)](const Tensor& dy) {
+    const Tensor d = dy / *b;
     if (da) da.add(detail::sum_to_shape(d, sa));
-    if (db) db.add(detail::sum_to_shape(-(d * y), b.shape()));
+    if (db) db.add(detail::sum_to_shape(-(d * *y), b->shape()));
   });
 }
 
@@ -155,11 +158,13 @@ inline Tensor operator/(const Tensor& a, const Tensor& b) {
 inline Tensor maximum(const Tensor& a, const Tensor& b) {
   const Tensor y = detail::zip<functors::Max>("maximum", a, b);
   if (!recording({&a, &b})) return y;
-  return record(y, [da = Grad(a), db = Grad(b), a = a.detach(), b = b.detach()](const Tensor& dy) {
-    const Tensor tie = detail::zip<functors::Equal>("maximum", a, b) * 0.5;
-    if (da) da.add(detail::sum_to_shape(dy * (detail::zip<functors::Greater>("maximum", a, b) + tie), a.shape()));
-    if (db) db.add(detail::sum_to_shape(dy * (detail::zip<functors::Greater>("maximum", b, a) + tie), b.shape()));
-  });
+  return record(
+      y, [da = Grad(a), db = Grad(b), kept_a = Saved("maximum", a), kept_b = Saved("maximum", b)](const Tensor& dy) {
+        const Tensor &a = *kept_a, &b = *kept_b;
+        const Tensor tie = detail::zip<functors::Equal>("maximum", a, b) * 0.5;
+        if (da) da.add(detail::sum_to_shape(dy * (detail::zip<functors::Greater>("maximum", a, b) + tie), a.shape()));
+        if (db) db.add(detail::sum_to_shape(dy * (detail::zip<functors::Greater>("maximum", b, a) + tie), b.shape()));
+      });
 }
 inline Tensor minimum(const Tensor& a, const Tensor& b) { return -maximum(-a, -b); }
 

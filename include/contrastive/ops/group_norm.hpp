@@ -30,13 +30,13 @@ inline Tensor group_norm(const Tensor& x, std::int64_t groups, const BatchNormAr
   // dx = g - mean g - x^ mean(g x^), over each group.
   Tensor inner = x.detach();
   if (recording({&x}))
-    inner = record(inner, [=, dx = Grad(x), x = x.detach(), eps = with.eps](const Tensor& dy) {
+    inner = record(inner, [=, dx = Grad(x), x = Saved("group_norm", x), eps = with.eps](const Tensor& dy) {
       const Shape rows{N, positions, C};
       const auto broadcast_over_positions = [=](const Tensor& by_group) {
         return to_channels(by_group).reshape({N, 1, C});
       };
       const Tensor g = dy.to(average.dtype()).reshape(rows);
-      const Tensor off = x.to(average.dtype()).reshape(rows) - average.reshape({N, 1, C});
+      const Tensor off = x->to(average.dtype()).reshape(rows) - average.reshape({N, 1, C});
       const Tensor along = over_group(mean(g * off, 1)) * pow(over_group(variance) + eps, -1);
       const Tensor d = g - broadcast_over_positions(over_group(mean(g, 1))) - off * broadcast_over_positions(along);
       dx.add(d.reshape(dy.shape()).to(dy.dtype()));

@@ -19,9 +19,9 @@ inline Tensor gather(const Tensor& x, const Tensor& index) {
   const Tensor y(shape, x.dtype(), x.device());
   x.kernels().gather(x.view(), index.view(), y.view());
   if (!recording({&x})) return y;
-  return record(y, [dx = Grad(x), from = x.shape(), index](const Tensor& dy) {
+  return record(y, [dx = Grad(x), from = x.shape(), index = Saved("gather", index)](const Tensor& dy) {
     const Tensor d = Tensor::zeros(from, dy.dtype(), dy.device());
-    dy.kernels().scatter_add(dy.view(), index.view(), d.view());
+    dy.kernels().scatter_add(dy.view(), index->view(), d.view());
     dx.add(d);
   });
 }

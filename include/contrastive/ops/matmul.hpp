@@ -34,15 +34,15 @@ inline Tensor matmul(const Tensor& a, const Tensor& b, bool transpose_a = false,
   check_devices("matmul", {&a, &b});
   const Tensor y = detail::product(a, b, transpose_a, transpose_b, alpha, a.dtype(), bias);
   if (!recording({&a, &b, &bias})) return y;
-  return record(y, [da = Grad(a), db = Grad(b), dbias = Grad(bias), a = a.detach(), b = b.detach(), transpose_a,
-                    transpose_b, alpha](const Tensor& dy) {
+  return record(y, [da = Grad(a), db = Grad(b), dbias = Grad(bias), a = Saved("matmul", a), b = Saved("matmul", b),
+                    transpose_a, transpose_b, alpha](const Tensor& dy) {
     if (dbias) dbias.add(detail::bias_gradient(dy));
     if (da)
-      da.add(transpose_a ? detail::product(b, dy, transpose_b, true, alpha, a.dtype())
-                         : detail::product(dy, b, false, !transpose_b, alpha, a.dtype()));
+      da.add(transpose_a ? detail::product(*b, dy, transpose_b, true, alpha, a.like().dtype())
+                         : detail::product(dy, *b, false, !transpose_b, alpha, a.like().dtype()));
     if (db)
-      db.add(transpose_b ? detail::product(dy, a, true, transpose_a, alpha, b.dtype())
-                         : detail::product(a, dy, !transpose_a, false, alpha, b.dtype()));
+      db.add(transpose_b ? detail::product(dy, *a, true, transpose_a, alpha, b.like().dtype())
+                         : detail::product(*a, dy, !transpose_a, false, alpha, b.like().dtype()));
   });
 }
 

@@ -26,7 +26,7 @@ inline std::pair<Tensor, Tensor> room_for_statistics(const Tensor& x, std::int64
 /// A batch norm on the tape. Its gradient takes two passes: dz, which is dy after the ReLU, and sums of it over the rows;
 /// then dx from both. A convolution that is the last to add to dy makes dz of it and the sums while it writes.
 struct BatchNormBackward {
-  Tensor x, y, mean, var, weight, bias;  // y: with a residual and a ReLU only
+  Saved x, y, mean, var, weight, bias;  // y: with a residual and a ReLU only
   double eps;
   bool relu;
   Tensor sums{};  // (2, G, C) f64, of dz and dz (x - mean), once dy is dz
@@ -34,7 +34,7 @@ struct BatchNormBackward {
   /// `write(*this, sums)` says whether it has done the first pass.
   template <class F>
   bool pass(F&& write) {
-    Tensor room({2, mean.size(0), mean.size(1)}, DType::f64, x.device());
+    Tensor room({2, mean->size(0), mean->size(1)}, DType::f64, x->device());
     if (!write(*this, room.view())) return false;
     sums = std::move(room);
     return true;
@@ -70,12 +70,16 @@ inline Tensor batch_norm(const Tensor& x, const Tensor& mean, const Tensor& var,
   x.kernels().batch_norm(x.view(), mean.view(), var.view(), with.eps, with.weight.view(), with.bias.view(),
                          with.residual.view(), with.relu, y.view());
   if (!recording({&x, &with.weight, &with.bias, &with.residual})) return y;
+  const auto keep = [](const Tensor& kept) { return Saved("batch_norm", kept); };
   auto norm = std::make_shared<detail::BatchNormBackward>(
-      detail::BatchNormBackward{x.detach(), with.relu && with.residual.defined() ? y : Tensor(), mean, var,
-                                with.weight.detach(), with.bias.detach(), with.eps, with.relu});
+      detail::BatchNormBackward{keep(x), keep(with.relu && with.residual.defined() ? y : Tensor()), keep(mean),
+                                keep(var), keep(with.weight), keep(with.bias), with.eps, with.relu});
   const Tensor recorded = record(y, [dx = Grad(x), dweight = Grad(with.weight), dbias = Grad(with.bias),
                                      dresidual = Grad(with.residual), norm, frozen](Tensor& dy) {
-    const auto& [x, y, mean, var, weight, bias, eps, relu, sums] = *norm;
+    const Tensor &x = *norm->x, &y = *norm->y, &mean = *norm->mean, &var = *norm->var, &weight = *norm->weight,
+                 &bias = *norm->bias, &sums = norm->sums;
+    const double eps = norm->eps;
+    const bool relu = norm->relu;
     const auto room = [](const Grad& wanted, const Shape& shape, DType dtype, Device device) {
       return wanted ? Tensor(shape, dtype, device) : Tensor();
     };
@@ -112,15 +116,16 @@ inline Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bi
   const Tensor mean({rows}, dtype, x.device()), spread({rows}, dtype, x.device());
   x.kernels().layer_norm(x.view(), weight.view(), bias.view(), eps, y.view(), mean.view(), spread.view());
   if (!recording({&x, &weight, &bias})) return y;
-  return record(y, [dx = Grad(x), dweight = Grad(weight), dbias = Grad(bias), x = x.detach(), mean, spread,
-                    weight = weight.detach()](Tensor& dy) {
+  return record(y, [dx = Grad(x), dweight = Grad(weight), dbias = Grad(bias), kept = Saved("layer_norm", x), mean,
+                    spread, weight = Saved("layer_norm", weight)](Tensor& dy) {
+    const Tensor& x = *kept;
     const auto room = [&](const Grad& wanted, const Shape& shape, DType dtype) {
       return wanted ? Tensor(shape, dtype, x.device()) : Tensor();
     };
     const View given = dy.view();
     Tensor gx = dx ? room_over(dy, x) : Tensor();
     const Tensor gw = room(dweight, {x.size(-1)}, mean.dtype()), gb = room(dbias, {x.size(-1)}, mean.dtype());
-    x.kernels().layer_norm_grad(x.view(), mean.view(), spread.view(), weight.view(), given, gx.view(), gw.view(),
+    x.kernels().layer_norm_grad(x.view(), mean.view(), spread.view(), weight->view(), given, gx.view(), gw.view(),
                                 gb.view());
     if (dx) dx.add(std::move(gx));
     if (dweight) dweight.add(gw);

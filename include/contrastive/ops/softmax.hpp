@@ -10,9 +10,9 @@ inline Tensor softmax(const Tensor& x) {
   const Tensor y(x.shape(), x.dtype(), x.device());
   x.kernels().softmax(x.view(), y.view());
   if (!recording({&x})) return y;
-  return record(y, [dx = Grad(x), y](const Tensor& dy) {
-    const Tensor d(y.shape(), y.dtype(), y.device());
-    y.kernels().softmax_grad(y.view(), dy.view(), d.view());
+  return record(y, [dx = Grad(x), y = Saved("softmax", y)](const Tensor& dy) {
+    const Tensor d(y->shape(), y->dtype(), y->device());
+    d.kernels().softmax_grad(y->view(), dy.view(), d.view());
     dx.add(d);
   });
 }
@@ -22,9 +22,9 @@ inline Tensor log_softmax(const Tensor& x) {
   const Tensor y(x.shape(), x.dtype(), x.device());
   x.kernels().log_softmax(x.view(), y.view());
   if (!recording({&x})) return y;
-  return record(y, [dx = Grad(x), y](const Tensor& dy) {
-    const Tensor d(y.shape(), y.dtype(), y.device());
-    y.kernels().log_softmax_grad(y.view(), dy.view(), d.view());
+  return record(y, [dx = Grad(x), y = Saved("log_softmax", y)](const Tensor& dy) {
+    const Tensor d(y->shape(), y->dtype(), y->device());
+    d.kernels().log_softmax_grad(y->view(), dy.view(), d.view());
     dx.add(d);
   });
 }
@@ -58,9 +58,10 @@ inline Tensor cross_entropy_rows(const Tensor& logits, const Tensor& targets) {
   const Tensor loss({logits.size(0)}, dtype, logits.device()), lse({logits.size(0)}, dtype, logits.device());
   logits.kernels().cross_entropy(logits.view(), targets.view(), loss.view(), lse.view());
   if (!recording({&logits})) return loss;
-  return record(loss, [dx = Grad(logits), logits = logits.detach(), targets, lse](const Tensor& dy) {
-    const Tensor d(logits.shape(), logits.dtype(), logits.device());
-    logits.kernels().cross_entropy_grad(logits.view(), targets.view(), lse.view(), dy.view(), d.view());
+  return record(loss, [dx = Grad(logits), logits = Saved("cross_entropy", logits),
+                       targets = Saved("cross_entropy", targets), lse](const Tensor& dy) {
+    const Tensor d(logits->shape(), logits->dtype(), logits->device());
+    d.kernels().cross_entropy_grad(logits->view(), targets->view(), lse.view(), dy.view(), d.view());
     dx.add(d);
   });
 }
@@ -72,9 +73,9 @@ inline Tensor normalize(const Tensor& x, double eps = 1e-12) {
   const Tensor norm({x.size(0)}, x.dtype() == DType::bf16 ? DType::f32 : x.dtype(), x.device());
   x.kernels().normalize(x.view(), eps, y.view(), norm.view());
   if (!recording({&x})) return y;
-  return record(y, [dx = Grad(x), y, norm, eps](const Tensor& dy) {
-    const Tensor d(y.shape(), y.dtype(), y.device());
-    y.kernels().normalize_grad(y.view(), norm.view(), dy.view(), eps, d.view());
+  return record(y, [dx = Grad(x), y = Saved("normalize", y), norm, eps](const Tensor& dy) {
+    const Tensor d(y->shape(), y->dtype(), y->device());
+    d.kernels().normalize_grad(y->view(), norm.view(), dy.view(), eps, d.view());
     dx.add(d);
   });
 }

@@ -68,7 +68,7 @@ class AdamW {
     for (std::size_t i = 0; i < slots_.list.size(); ++i) {
       const Tensor grad = slots_.gradient(i);
       if (!grad.defined()) continue;
-      grad.kernels().adamw(slots_.list[i].parameter.view(), grad.view(), mean_[i].view(), square_[i].view(),
+      grad.kernels().adamw(slots_.list[i].parameter.view_to_write(), grad.view(), mean_[i].view(), square_[i].view(),
                            slots_.hyper(i));
     }
   }

@@ -49,7 +49,7 @@ class MomentumOptimizer {
     for (std::size_t i = 0; i < slots_.list.size(); ++i) {
       const Tensor grad = slots_.gradient(i);
       if (!grad.defined()) continue;
-      const View p = slots_.list[i].parameter.view(), buffer = buffers_.empty() ? View{} : buffers_[i].view();
+      const View p = slots_.list[i].parameter.view_to_write(), buffer = buffers_.empty() ? View{} : buffers_[i].view();
       const KernelTable& kernels = grad.kernels();
       View trust;
       if (options_.adaptive && slots_.groups[slots_.list[i].group].adapt) {

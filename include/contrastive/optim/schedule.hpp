@@ -20,7 +20,7 @@ inline double cosine(double from, double to, double progress) {
 
 struct WarmupCosine {
   double peak = 0;
-  double steps = 1;   // of the whole run
+  double steps = 0;   // of the whole run; has to be given
   double warmup = 0;  // of them, linear from `start`; the peak is reached at step == warmup
   double start = 0;
   double end = 0;  // reached at step == steps; 0.001 peak in Barlow Twins and VICReg
@@ -28,7 +28,8 @@ struct WarmupCosine {
 
 /// Linear warm-up, then half a cosine: SimCLR, MoCo v3, BYOL, MAE, Barlow Twins, VICReg. It stays at `end`.
 inline double warmup_cosine(double step, const WarmupCosine& schedule) {
-  require(schedule.steps > 0 && schedule.warmup >= 0 && schedule.warmup <= schedule.steps,
+  require(schedule.steps > 0, "[warmup_cosine] expected the number of steps of the run, got ", schedule.steps);
+  require(schedule.warmup >= 0 && schedule.warmup <= schedule.steps,
           "[warmup_cosine] expected 0 <= warmup <= steps, got ", schedule.warmup, " and ", schedule.steps);
   if (step < schedule.warmup) return schedule.start + (schedule.peak - schedule.start) * step / schedule.warmup;
   const double rest = schedule.steps - schedule.warmup;

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <mutex>
 #include <unordered_map>
@@ -98,11 +99,16 @@ class Storage {
   std::size_t bytes() const { return bytes_; }
   Device device() const { return device_; }
 
+  /// Raised by every write in place, through whatever tensor: the tape sees by it that a value is not what it kept.
+  std::uint64_t version() const { return version_; }
+  void mark_written() { ++version_; }
+
  private:
   void* data_;
   std::size_t bytes_;
   Device device_;
   bool owned_;
+  std::uint64_t version_ = 0;
 };
 
 }  // namespace contrastive

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <initializer_list>
 #include <memory>
@@ -20,9 +21,10 @@ struct BatchNormBackward;  // ops/norm.hpp
 
 struct GradSlot {
   Tensor grad;
-  bool wanted = true;  // false for a frozen leaf
-  bool spent = false;  // a computed tensor whose place on the tape is gone
-  bool read = false;   // by an op on the tape; the first that reads it is the last to add to its gradient
+  bool wanted = true;     // false for a frozen leaf
+  bool computed = false;  // by an op: not a leaf
+  bool spent = false;     // a computed tensor whose place on the tape is gone
+  bool read = false;      // by an op on the tape; the first that reads it is the last to add to its gradient
   std::weak_ptr<BatchNormBackward> norm;  // whose output this is
 };
 
@@ -50,6 +52,24 @@ inline bool& statistics_follow() {
   thread_local bool on = true;
   return on;
 }
+
+/// While one is alive, keeps the leaves that recorded ops of this thread read.
+class LeafLog {
+ public:
+  LeafLog() : before_(std::exchange(current(), this)) {}
+  ~LeafLog() { current() = before_; }
+  LeafLog(const LeafLog&) = delete;
+  LeafLog& operator=(const LeafLog&) = delete;
+
+  std::vector<Tensor> leaves;  // one for each reading
+  static LeafLog*& current() {
+    thread_local LeafLog* log = nullptr;
+    return log;
+  }
+
+ private:
+  LeafLog* before_;
+};
 
 /// Sets a thread's flag for the life of the guard.
 class FlagGuard {
@@ -87,7 +107,9 @@ inline bool training() { return detail::training(); }
 class Grad {
  public:
   explicit Grad(const Tensor& x) : slot_(x.requires_grad() ? x.grad_slot() : nullptr) {
-    if (slot_) slot_->read = true;
+    if (!slot_) return;
+    slot_->read = true;
+    if (detail::LeafLog* const log = detail::LeafLog::current(); log && !slot_->computed) log->leaves.push_back(x);
   }
 
   explicit operator bool() const { return slot_ != nullptr; }
@@ -140,13 +162,37 @@ class Grad {
   std::shared_ptr<detail::GradSlot> slot_;
 };
 
+/// A tensor that an op keeps for its backward, without its gradient. Reading it throws when its memory was written to
+/// since: the gradient would be wrong.
+class Saved {
+ public:
+  Saved() = default;
+  Saved(const char* op, const Tensor& x) : op_(op), value_(x.detach()), version_(x.version()) {}
+
+  const Tensor& operator*() const {
+    require(value_.version() == version_, "[backward] a tensor of shape ", value_.shape(), " that ", op_,
+            " kept was written to after the forward pass: call backward before, or give ", op_, " a clone()");
+    return value_;
+  }
+  const Tensor* operator->() const { return &**this; }
+  /// The same for its shape, dtype and device alone, which stay.
+  const Tensor& like() const { return value_; }
+
+ private:
+  const char* op_ = "";
+  Tensor value_;
+  std::uint64_t version_ = 0;
+};
+
 /// Room for a gradient like x that is found from dy number by number, or row by row: on the CPU dy's own memory, where
 /// nothing else holds it, which costs none and is in this core's caches (dy is empty then; take its view before).
-inline Tensor room_over(Tensor& dy, const Tensor& x) {
-  const bool free = dy.device() == Device::cpu && !dy.shares_memory_with_others();
-  if (free && dy.shape() == x.shape() && dy.dtype() == x.dtype()) return std::exchange(dy, Tensor());
-  return Tensor(x.shape(), x.dtype(), x.device());
+inline Tensor room_over(Tensor& dy, const Shape& shape, DType dtype) {
+  const Device device = dy.device();
+  const bool free = device == Device::cpu && !dy.shares_memory_with_others();
+  if (free && dy.shape() == shape && dy.dtype() == dtype) return std::exchange(dy, Tensor());
+  return Tensor(shape, dtype, device);
 }
+inline Tensor room_over(Tensor& dy, const Tensor& x) { return room_over(dy, x.shape(), x.dtype()); }
 
 /// Whether an op on these inputs has to be recorded.
 inline bool recording(std::initializer_list<const Tensor*> inputs) {
@@ -171,6 +217,7 @@ inline void check_devices(const char* op, std::initializer_list<const Tensor*> i
 template <class F>
 Tensor record(Tensor y, F&& backward) {
   auto slot = std::make_shared<detail::GradSlot>();
+  slot->computed = true;
   y.set_grad_slot(slot);
   detail::tape().push_back({std::move(slot), std::forward<F>(backward)});
   return y;

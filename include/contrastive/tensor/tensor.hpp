@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cstdint>
 #include <initializer_list>
 #include <memory>
 #include <span>
@@ -79,7 +80,21 @@ class Tensor {
     return {storage_->data() + offset_ * size_of(dtype_), shape_, dtype_, storage_->device()};
   }
 
-  /// The elements; throws when T is not the dtype or the tensor is not on the CPU.
+  /// The view for a kernel that writes over values that somebody may have read: an op that has kept them then throws in
+  /// `backward` instead of giving a wrong gradient.
+  View view_to_write() const {
+    mark_written();
+    return view();
+  }
+  /// Says the same of a write that went past the tensor: through `data`, `span`, Eigen, or borrowed memory.
+  void mark_written() const {
+    if (storage_) storage_->mark_written();
+  }
+  /// How often the memory was written to in place, as far as it was marked; slices and reshaped tensors share it.
+  std::uint64_t version() const { return storage_ ? storage_->version() : 0; }
+
+  /// The elements; throws when T is not the dtype or the tensor is not on the CPU. What is written through the pointer is
+  /// not marked: `mark_written` where an op may need the value that was there.
   template <class T>
   T* data() const {
     require(defined(), "[tensor] data() of an empty tensor");
@@ -128,7 +143,7 @@ class Tensor {
     require(source.shape_ == shape_ && source.dtype_ == dtype_, "[copy_from] expected ", shape_, " ", to_string(dtype_),
             ", got ", source.shape_, " ", to_string(source.dtype_));
     const Device acting = device() == Device::cpu ? source.device() : device();
-    contrastive::kernels(acting).transfer(source.view(), view());
+    contrastive::kernels(acting).transfer(source.view(), view_to_write());
   }
 
   // Recorded for gradients; defined in tensor/tape.hpp.

@@ -42,12 +42,12 @@ inline Tensor joined(const std::vector<Embeddings>& parts, std::vector<Tensor> E
 /// the first pass alone: one update a chunk, so `chunks` updates from smaller samples where one big batch makes one.
 template <class M>
 Tensor backward_in_chunks(M& method, const Views& views, Progress progress, std::int64_t chunks) {
-  method.before_step(progress);
   if (chunks <= 1) {
-    const Tensor loss = method.objective(method.embed(views, progress));
+    const Tensor loss = method.loss(views, progress);
     loss.backward();
     return loss.detach();
   }
+  method.before_step(progress);
   const std::int64_t N = views.view.at(0).size(0);
   require(N % chunks == 0, "[gradient_cache] ", chunks, " chunks do not divide a batch of ", N);
   const std::int64_t size = N / chunks;

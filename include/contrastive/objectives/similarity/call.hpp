@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <concepts>
 #include <initializer_list>
 #include <utility>
 
@@ -69,9 +70,28 @@ Tensor on_tape(F&& f, const Tensor& a, const Tensor& b = {}, const Tensor& log_s
   });
 }
 
+/// Two tensors, which have functions of their own.
+template <class A, class B = A>
+concept Tensors = std::derived_from<A, Tensor> && std::derived_from<B, Tensor>;
+
+/// Stops the compiler with a sentence at what is no matrix.
+template <class... M>
+void need_matrices() {
+  static_assert((ForeignMatrix<M> && ...),
+                "losses: expected matrices of float, double or bf16: Eigen's (an expression too), xtensor's (an "
+                "expression is stored in an array first), or MatrixSpan(span, rows, columns); tensors go with tensors "
+                "(contrastive/objectives/similarity/foreign.hpp)");
+}
+
 /// The same for foreign matrices, written to `da` and `db`.
-template <class F, ForeignMatrix A, ForeignMatrix B, class DA, class DB>
-Value on_matrices(F&& f, Workspace& work, const A& a, const B& b, DA& da, DB& db) {
+template <class F, class A, class B, class DA, class DB>
+Value on_matrices(F&& f, Workspace& work, const A& left, const B& right, DA& da, DB& db) {
+  need_matrices<A, B>();
+  static_assert(GradientMemory<DA, A> && GradientMemory<DB, B>,
+                "losses: gradients are written into matrices of float, double or bf16: Eigen's, xtensor's, or a "
+                "MatrixSpan or std::vector for those of spans (contrastive/objectives/similarity/foreign.hpp)");
+  const auto& a = evaluated(left);
+  const auto& b = evaluated(right);
   const Matrix rows = borrow<Matrix>(a);
   const auto checked = [&](MutableMatrix d, const Matrix& like) {
     require(d.rows == like.rows && d.columns == like.columns, "[losses] a gradient of (", d.rows, ", ", d.columns,
@@ -85,14 +105,19 @@ Value on_matrices(F&& f, Workspace& work, const A& a, const B& b, DA& da, DB& db
   });
 }
 
-template <class F, ForeignMatrix A, ForeignMatrix B>
-PairLoss<A, B> on_matrices(F&& f, const A& a, const B& b) {
-  PairLoss<A, B> result{.da = gradient_for(a), .db = gradient_for(b)};
-  const Value value = on_matrices(f, own_workspace(), a, b, result.da, result.db);
-  result.loss = value.loss;
-  result.dlog_scale = value.dlog_scale;
-  result.dbias = value.dbias;
-  return result;
+template <class F, class A, class B>
+PairLoss<A, B> on_matrices(F&& f, const A& left, const B& right) {
+  need_matrices<A, B>();
+  if constexpr (ForeignMatrix<A> && ForeignMatrix<B>) {
+    const auto& a = evaluated(left);
+    const auto& b = evaluated(right);
+    PairLoss<A, B> result{.da = gradient_for(a), .db = gradient_for(b)};
+    const Value value = on_matrices(f, own_workspace(), a, b, result.da, result.db);
+    result.loss = value.loss;
+    result.dlog_scale = value.dlog_scale;
+    result.dbias = value.dbias;
+    return result;
+  }
 }
 
 }  // namespace contrastive::similarity

@@ -33,19 +33,22 @@ struct DrawBelow {
         k0 = (k0 + 0x9E3779B9u) & word;
         k1 = (k1 + 0xBB67AE85u) & word;
       }
-      // The upper half of 64 bits times n, and whether the lower half is below n.
-      const auto scaled = [&](const V& high, const V& low) {
-        const V part = low * n, sum = high * n + (part >> 32);
-        rejected |= (sum << 32 | (part & word)) < n ? V{} - 1 : V{};
-        return sum >> 32;
-      };
-      const V first = scaled(c0, c1), second = scaled(c2, c3);
+      const V first = scaled(c0, c1, n, rejected), second = scaled(c2, c3, n, rejected);
       for (int l = 0; l < L; ++l) {
         if (at + 2 * l < count) to[at + 2 * l] = static_cast<std::int64_t>(first[l]);
         if (at + 2 * l + 1 < count) to[at + 2 * l + 1] = static_cast<std::int64_t>(second[l]);
       }
     }
     for (int l = 0; l < L; ++l) *whole = *whole && rejected[l] == 0;
+  }
+
+ private:
+  /// The upper half of 64 bits times n; `rejected` where the lower half is below n.
+  template <class V>
+  CONTRASTIVE_INLINE static V scaled(const V& high, const V& low, std::uint32_t n, V& rejected) {
+    const V part = low * n, sum = high * n + (part >> 32);
+    rejected |= (sum << 32 | (part & 0xFFFFFFFFu)) < n ? V{} - 1 : V{};
+    return sum >> 32;
   }
 };
 

@@ -44,10 +44,9 @@ class Engine {
   using C = compute_t<S>;
 
  public:
-  /// Takes x and y in, each row to unit length first where `unit`; `symmetric`: the one matrix [x; y], and y may be
-  /// empty. `tile`: rows and columns a block (0: by size). `op` begins the errors.
+  /// Takes x and y in, their rows' lengths as `length` says; `symmetric`: the one matrix [x; y], and y may be empty. `tile`: rows and columns a block (0: by size). `op` begins the errors.
   /// `row_scales` (N), not for `symmetric`: by which row i's logits are multiplied beside `scale`; null: by nothing.
-  void open(const char* op, const Matrix& x, const Matrix& y, double scale, Sides sides, bool unit,
+  void open(const char* op, const Matrix& x, const Matrix& y, double scale, Sides sides, RowLength length,
             const Exclude& exclude, Memory memory = Memory::automatic, std::int64_t tile = 0,
             const double* row_scales = nullptr);
 
@@ -57,7 +56,8 @@ class Engine {
 
   /// For `rows` whose columns need no gradient, instead of `open` and `sums`: sums and E y in one look, with y taken in
   /// block by block. Afterwards dx holds sum_j 2^(t_ij - A_i) y_j.
-  void weighted(const char* op, const Matrix& x, const Matrix& y, double scale, std::int64_t tile = 0);
+  void weighted(const char* op, const Matrix& x, const Matrix& y, double scale, RowLength length,
+                std::int64_t tile = 0);
 
   /// The products with G for weights a (N) and b (M; ignored for `rows`; for `symmetric` b = a), relative to the sums
   /// `row_reference` and `column_reference` (log2): those found, or larger ones, where more took part than pairs.

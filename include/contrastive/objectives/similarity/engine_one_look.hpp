@@ -7,16 +7,17 @@
 namespace contrastive::similarity {
 
 template <class S>
-void Engine<S>::weighted(const char* op, const Matrix& x, const Matrix& y, double scale, std::int64_t tile) {
+void Engine<S>::weighted(const char* op, const Matrix& x, const Matrix& y, double scale, RowLength length,
+                         std::int64_t tile) {
   const int W = tile_width<S>();
   check(op, x, y, scale);
   require(y.rows > 0, "[", op, "] expected at least one row and one column, got (0, ", y.columns, ")");
   sides_ = Sides::rows;
-  unit_ = false;
+  unit_ = length == RowLength::normalize;
   exclude_ = {};
   factor_ = scale / std::log(2.0);
-  x_.pack(x, {}, factor_, false, W, op, "the first input");
-  y_.measure(y, W, op, "the second input");
+  x_.pack(x, {}, factor_, length, W, op, "the first input");
+  y_.measure(y, length, W, op, "the second input");
   choose_blocks(Memory::recompute, tile, true);
   // Strips of columns, so that a few rows against many columns occupy all threads; each keeps sums of its own.
   const std::int64_t N = x_.padded_rows, size = x_.natural_size();
@@ -33,7 +34,7 @@ void Engine<S>::weighted(const char* op, const Matrix& x, const Matrix& y, doubl
       const std::int64_t first = J * columns_;
       some.rows = std::min(columns_, y.rows - first);
       some.data = static_cast<const char*>(y.data) + static_cast<std::size_t>(first * y.row_stride) * size_of(y.dtype);
-      part.pack(some, {}, 1, false, W, op, "the second input");
+      part.pack(some, {}, 1, length, W, op, "the second input");
       for (std::int64_t I = 0; I < row_blocks(); ++I) {
         Block<S> b = block(I, J);
         b.y = part.right;
@@ -57,7 +58,7 @@ void Engine<S>::weighted(const char* op, const Matrix& x, const Matrix& y, doubl
   join(dx, size);
   safe_ = !finish_sums(false);
   if (safe_) {
-    y_.pack(y, {}, 1, false, W, op, "the second input");
+    y_.pack(y, {}, 1, length, W, op, "the second input");
     prepare_sums(true);
     over<Pass::sums_safe>(false, false, false);
     finish_sums(true);

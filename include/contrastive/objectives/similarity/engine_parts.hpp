@@ -35,7 +35,7 @@ void Engine<S>::check(const char* op, const Matrix& x, const Matrix& y, double s
 }
 
 template <class S>
-void Engine<S>::open(const char* op, const Matrix& x, const Matrix& y, double scale, Sides sides, bool unit,
+void Engine<S>::open(const char* op, const Matrix& x, const Matrix& y, double scale, Sides sides, RowLength length,
                      const Exclude& exclude, Memory memory, std::int64_t tile, const double* row_scales) {
   const int W = tile_width<S>();
   check(op, x, y.rows > 0 ? y : x, scale);
@@ -43,14 +43,14 @@ void Engine<S>::open(const char* op, const Matrix& x, const Matrix& y, double sc
           ", ", y.columns, ")");
   require(!row_scales || sides != Sides::symmetric, "[", op, "] scales of rows are for pairs of two matrices");
   sides_ = sides;
-  unit_ = unit;
+  unit_ = length == RowLength::normalize;
   const double in_log2 = scale / std::log(2.0);
   factor_ = sides == Sides::symmetric ? std::sqrt(in_log2) : in_log2;
   if (sides == Sides::symmetric) {
-    x_.pack(x, y, factor_, unit, W, op, "the input");
+    x_.pack(x, y, factor_, length, W, op, "the input");
   } else {
-    x_.pack(x, {}, factor_, unit, W, op, "the first input", row_scales);
-    y_.pack(y, {}, 1, unit, W, op, "the second input");
+    x_.pack(x, {}, factor_, length, W, op, "the first input", row_scales);
+    y_.pack(y, {}, 1, length, W, op, "the second input");
   }
   exclude_ = exclude;
   const auto ids = [](Buffer<std::int32_t>& to, const std::int32_t* from, std::int64_t live, std::int64_t padded) {

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <span>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "contrastive/objectives/similarity/packed.hpp"
@@ -23,6 +24,11 @@ MatrixSpan(std::span<T>, std::int64_t, std::int64_t) -> MatrixSpan<T>;
 
 namespace similarity {
 
+template <class T>
+inline constexpr bool is_element = std::is_same_v<T, float> || std::is_same_v<T, double> || std::is_same_v<T, bf16>;
+template <class P>
+concept ElementPointer = is_element<std::remove_cvref_t<decltype(*std::declval<P>())>>;
+
 /// Eigen's matrices, arrays and maps, of either order.
 template <class M>
 concept EigenLike = requires(const M& m) {
@@ -31,7 +37,8 @@ concept EigenLike = requires(const M& m) {
   { m.innerStride() } -> std::convertible_to<std::int64_t>;
   { m.outerStride() } -> std::convertible_to<std::int64_t>;
   { M::IsRowMajor } -> std::convertible_to<bool>;
-  m.data();
+  requires bool(M::Flags & 0x40);  // Eigen::DirectAccessBit: a transposed expression has a `data` too, without a body
+  { m.data() } -> ElementPointer;
 };
 
 /// xtensor's containers and views with strides.
@@ -40,20 +47,38 @@ concept XtensorLike = requires(const M& m) {
   { m.shape()[0] } -> std::convertible_to<std::int64_t>;
   { m.strides()[0] } -> std::convertible_to<std::int64_t>;
   { m.dimension() } -> std::convertible_to<std::size_t>;
-  m.data();
+  { m.data() } -> ElementPointer;
 };
 
 template <class M>
 inline constexpr bool is_matrix_span = false;
 template <class T>
-inline constexpr bool is_matrix_span<MatrixSpan<T>> = true;
+inline constexpr bool is_matrix_span<MatrixSpan<T>> = is_element<std::remove_const_t<T>>;
 
-/// A matrix of another library that the losses take as it is.
+/// A matrix of another library that lies in memory: the losses take it as it is.
 template <class M>
-concept ForeignMatrix = EigenLike<M> || XtensorLike<M> || is_matrix_span<std::remove_const_t<M>>;
+concept StoredMatrix = EigenLike<M> || XtensorLike<M> || is_matrix_span<std::remove_const_t<M>>;
+
+/// An expression of Eigen, which has no memory until it is evaluated.
+template <class M>
+concept EigenExpression = !StoredMatrix<M> && requires(const M& m) {
+  requires EigenLike<std::remove_cvref_t<decltype(m.eval())>>;
+};
+
+template <class M>
+concept ForeignMatrix = StoredMatrix<M> || EigenExpression<M>;
+
+/// The matrix itself, or the value of an expression.
+template <ForeignMatrix M>
+decltype(auto) evaluated(const M& m) {
+  if constexpr (EigenExpression<M>)
+    return m.eval();
+  else
+    return (m);
+}
 
 /// (rows, columns, strides) of a foreign matrix around its memory, as a Matrix or MutableMatrix.
-template <class To, ForeignMatrix M>
+template <class To, StoredMatrix M>
 To borrow(M& m) {
   if constexpr (is_matrix_span<std::remove_const_t<M>>) {
     using T = std::remove_const_t<typename decltype(m.data)::element_type>;
@@ -86,9 +111,14 @@ To borrow(M& m) {
 /// What a gradient of M is kept in.
 template <class M>
 struct GradientOf {
+  struct type {};  // for what is no matrix
+};
+template <XtensorLike M>
+struct GradientOf<M> {
   using type = M;
 };
-template <EigenLike M>
+template <class M>
+requires EigenLike<M> || EigenExpression<M>
 struct GradientOf<M> {
   using type = typename M::PlainObject;
 };
@@ -99,8 +129,14 @@ struct GradientOf<MatrixSpan<T>> {
 template <class M>
 using gradient_t = typename GradientOf<std::remove_cvref_t<M>>::type;
 
+/// Memory of the caller's for a gradient of M.
+template <class D, class M>
+concept GradientMemory = StoredMatrix<D> ||(is_matrix_span<std::remove_const_t<M>>&& requires(D& d) {
+  { d.data() } -> ElementPointer;
+});
+
 /// A gradient of the shape of m, and how to write it.
-template <ForeignMatrix M>
+template <StoredMatrix M>
 gradient_t<M> gradient_for(const M& m) {
   if constexpr (is_matrix_span<M>) {
     return gradient_t<M>(m.data.size());
@@ -111,9 +147,9 @@ gradient_t<M> gradient_for(const M& m) {
     return d;
   }
 }
-template <class D, ForeignMatrix M>
+template <class D, StoredMatrix M>
 MutableMatrix writable(D& gradient, const M& like) {
-  if constexpr (is_matrix_span<M>)
+  if constexpr (is_matrix_span<M> && !StoredMatrix<D>)
     return {gradient.data(), dtype_of<typename D::value_type>, like.rows, like.columns, like.columns, 1};
   else
     return borrow<MutableMatrix>(gradient);

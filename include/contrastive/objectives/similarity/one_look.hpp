@@ -11,36 +11,49 @@ namespace contrastive::similarity {
 /// One positive a row and shared negatives without gradient (a queue): one look, no second.
 ///
 ///     L = sum_i w (log(e^s_i + sum_j e^(scale q_i . n_j)) - s_i),  s_i = scale q_i . k_i, w = 1 / N
+///
+/// `length` of all three.
 template <class S>
 Value softmax_queue(Workspace& work, const char* op, const Matrix& q, const Matrix& k, const Matrix& negatives,
-                    double scale, const MutableMatrix& dq, const MutableMatrix& dk, std::int64_t tile = 0) {
+                    double scale, RowLength length, const MutableMatrix& dq, const MutableMatrix& dk,
+                    std::int64_t tile = 0) {
   const std::int64_t N = q.rows, D = q.columns;
   require(k.rows == N && k.columns == D, "[", op, "] expected two matrices of one shape, got (", N, ", ", D, ") and (",
           k.rows, ", ", k.columns, ")");
+  if (length == RowLength::unit) require_unit_rows(op, "the keys", k);
   Engine<S>& engine = work.engine<S>();
   const bool want = dq.data || dk.data;
   if (want) {
-    engine.weighted(op, q, negatives, scale, tile);
+    engine.weighted(op, q, negatives, scale, length, tile);
   } else {
-    engine.open(op, q, negatives, scale, Sides::rows, false, {}, Memory::recompute, tile);
+    engine.open(op, q, negatives, scale, Sides::rows, length, {}, Memory::recompute, tile);
     engine.sums();
   }
   double *const loss = work.A.resize(N), *const along = work.B.resize(N);
   parallel_for(N, grain_for(8 * D), [&](std::int64_t begin, std::int64_t end) {
     thread_local Buffer<double> lines;
     double *const query = lines.resize(2 * D), *const key = query + D;
+    const bool unit = length == RowLength::normalize;
+    /// Returns what the row was divided by.
     const auto read = [&](const Matrix& m, std::int64_t i, double* to) {
+      double square = 0;
       visit(m, [&](const auto* data) {
         using T = std::remove_cvref_t<decltype(*data)>;
-        for (std::int64_t d = 0; d < D; ++d)
+        for (std::int64_t d = 0; d < D; ++d) {
           to[d] = static_cast<double>(compute_t<T>(data[i * m.row_stride + d * m.column_stride]));
+          square += to[d] * to[d];
+        }
       });
+      const double norm = unit ? std::max(std::sqrt(square), 1e-12) : 1;
+      for (std::int64_t d = 0; unit && d < D; ++d) to[d] /= norm;
+      return norm;
     };
     for (std::int64_t i = begin; i < end; ++i) {
       read(q, i, query);
-      read(k, i, key);
+      const double key_norm = read(k, i, key);
       double positive = 0;
       for (std::int64_t d = 0; d < D; ++d) positive += query[d] * key[d];
+      const double cosine = positive;  // where rows are of unit length
       positive *= scale / std::log(2.0);
       const double others = engine.row_lse()[i], all = log2_add(others, positive);
       loss[i] = softplus2(others - positive) / static_cast<double>(N);
@@ -50,9 +63,11 @@ Value softmax_queue(Workspace& work, const char* op, const Matrix& q, const Matr
       if (dk.data)
         visit(dk, [&](auto* data) {
           using T = std::remove_reference_t<decltype(*data)>;
+          // A row of zeros has no direction; normalisation's floor is a constant divisor there.
+          const double along = unit && key_norm > 1e-12 ? cosine : 0;
           for (std::int64_t d = 0; d < D; ++d)
             data[i * dk.row_stride + d * dk.column_stride] =
-                static_cast<T>(static_cast<compute_t<T>>(-scale * left * query[d]));
+                static_cast<T>(static_cast<compute_t<T>>(-scale * left / key_norm * (query[d] - along * key[d])));
         });
     }
   });
@@ -68,13 +83,13 @@ Value softmax_queue(Workspace& work, const char* op, const Matrix& q, const Matr
 /// z = scale a . b + bias. One look, no sums to wait for.
 template <class S>
 Value sigmoid_pairs(Workspace& work, const char* op, const Matrix& a, const Matrix& b, double scale, double bias,
-                    const MutableMatrix& da, const MutableMatrix& db, std::int64_t tile = 0) {
+                    RowLength length, const MutableMatrix& da, const MutableMatrix& db, std::int64_t tile = 0) {
   const std::int64_t N = a.rows, D = a.columns;
   require(b.rows == N && b.columns == D, "[", op, "] expected two matrices of one shape, got (", N, ", ", D, ") and (",
           b.rows, ", ", b.columns, ")");
   require(std::isfinite(bias), "[", op, "] the bias must be finite, got ", bias);
   Engine<S>& engine = work.engine<S>();
-  engine.open(op, a, b, scale, Sides::both, false, {.count = 1}, Memory::recompute, tile);
+  engine.open(op, a, b, scale, Sides::both, length, {.count = 1}, Memory::recompute, tile);
   engine.sigmoid(bias);
   const double share = 1 / static_cast<double>(N);
   double *const slope = work.A.resize(N), *const along = work.B.resize(N);

@@ -10,6 +10,7 @@
 #include "contrastive/core/error.hpp"
 #include "contrastive/core/parallel.hpp"
 #include "contrastive/kernels/cpu/memory.hpp"
+#include "contrastive/objectives/row_length.hpp"
 #include "contrastive/objectives/similarity/rows.hpp"
 
 namespace contrastive::similarity {
@@ -46,6 +47,21 @@ void visit(const M& m, F&& f) {
     case DType::bf16: return as(static_cast<bf16*>(nullptr));
     default: fail("[similarity] matrices are f32, f64 or bf16, got ", to_string(m.dtype));
   }
+}
+
+/// Throws unless all rows are of unit length.
+inline void require_unit_rows(const char* op, const char* name, const Matrix& m) {
+  visit(m, [&](const auto* data) {
+    using C = compute_t<std::remove_cvref_t<decltype(*data)>>;
+    for (std::int64_t i = 0; i < m.rows; ++i) {
+      double square = 0;
+      for (std::int64_t d = 0; d < m.columns; ++d) {
+        const auto x = static_cast<double>(C(data[i * m.row_stride + d * m.column_stride]));
+        square += x * x;
+      }
+      if (!contrastive::detail::is_unit(square)) contrastive::detail::fail_not_unit(op, name, i, square);
+    }
+  });
 }
 
 constexpr std::int64_t round_up(std::int64_t n, std::int64_t step) { return (n + step - 1) / step * step; }
@@ -86,14 +102,16 @@ struct Packed {
   }
 
   /// Shape and largest norm alone, for a matrix that is packed block by block as it is met.
-  void measure(const Matrix& m, int width, const char* op, const char* name) {
+  void measure(const Matrix& m, RowLength length, int width, const char* op, const char* name) {
     shape(m.rows, m.columns, width);
     const std::int64_t chunk = 256, chunks = (rows + chunk - 1) / chunk;
     double* const norm = norms_.resize(chunks);
+    std::int64_t* const off = off_.resize(chunks);
     visit(m, [&](const auto* data) {
       using T = std::remove_cvref_t<decltype(*data)>;
       parallel_for(rows, chunk, [&](std::int64_t begin, std::int64_t end) {
         double largest = 0, poison = 0;
+        off[begin / chunk] = 0;
         for (std::int64_t i = begin; i < end; ++i) {
           double square = 0;
           if (std::is_same_v<T, S> && m.column_stride == 1) {
@@ -105,17 +123,20 @@ struct Packed {
             }
           }
           poison += square * 0;
-          largest = std::max(largest, square);
+          largest = std::max(largest, length == RowLength::normalize ? std::min(square, 1.0) : square);
+          if (length == RowLength::unit && !contrastive::detail::is_unit(square)) ++off[begin / chunk];
         }
         norm[begin / chunk] = std::sqrt(largest) + poison;
       });
     });
     take_largest(norm, chunks, chunk, op, name);
+    if (std::count(off, off + chunks, 0) < chunks) require_unit_rows(op, name, m);
   }
 
-  /// Takes `top` with `bottom` under it (no rows: none), all times `factor` and each times its scale, where given; with
-  /// `unit`, each row divided by its norm first. Throws where an element is not finite: `op` and `name` say whose.
-  void pack(const Matrix& top, const Matrix& bottom, double factor, bool unit, int width, const char* op,
+  /// Takes `top` with `bottom` under it (no rows: none), all times `factor` and each times its scale, where given; each
+  /// row divided by its norm first where `length` says so. Throws where an element is not finite, or a row not of unit
+  /// length that should be: `op` and `name` say whose.
+  void pack(const Matrix& top, const Matrix& bottom, double factor, RowLength length, int width, const char* op,
             const char* name, const double* row_scales = nullptr) {
     scaled_ = row_scales != nullptr;
     if (scaled_) std::copy(row_scales, row_scales + top.rows, row_scales_.resize(top.rows));
@@ -129,11 +150,15 @@ struct Packed {
     }
     const std::int64_t groups = padded_rows / W;
     double* const norm = norms_.resize(groups);
-    if (unit) inverse_norm.resize(padded_rows);
+    std::int64_t* const off = off_.resize(groups);
+    if (length == RowLength::normalize) inverse_norm.resize(padded_rows);
     parallel_for(groups, grain_for(8 * W * padded_D), [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t g = begin; g < end; ++g) norm[g] = pack_group(top, bottom, factor, unit, g);
+      for (std::int64_t g = begin; g < end; ++g) norm[g] = pack_group(top, bottom, factor, length, g, off[g]);
     });
     take_largest(norm, groups, W, op, name);
+    if (std::count(off, off + groups, 0) == groups) return;
+    require_unit_rows(op, name, top);
+    require_unit_rows(op, name, bottom);
   }
 
  private:
@@ -147,10 +172,14 @@ struct Packed {
     }
   }
 
-  /// Rows g W to (g + 1) W in both forms; the largest norm, or NaN.
-  double pack_group(const Matrix& top, const Matrix& bottom, double factor, bool unit, std::int64_t g) {
+  /// Rows g W to (g + 1) W in both forms; the largest norm, or NaN. `off`: rows that should be of unit length and are
+  /// not.
+  double pack_group(const Matrix& top, const Matrix& bottom, double factor, RowLength length, std::int64_t g,
+                    std::int64_t& off) {
+    const bool unit = length == RowLength::normalize;
     const std::int64_t first = g * W, blocks = padded_D / W;
     double largest = 0, poison = 0;
+    off = 0;
     for (std::int64_t i = first; i < first + W; ++i) {
       S* const to = natural + i * W;
       double square = 0;
@@ -161,6 +190,7 @@ struct Packed {
         for (std::int64_t n = 0; n < blocks; ++n) std::fill_n(to + n * natural_block(), W, S(0));
       }
       poison += square * 0;  // NaN for infinities and NaN
+      if (length == RowLength::unit && !contrastive::detail::is_unit(square)) ++off;
       double scale = factor * (i < rows ? scale_of(i) : 1);
       if (unit) {
         inverse_norm.data()[i] = 1 / std::max(std::sqrt(square), 1e-12);  // torch.nn.functional.normalize's floor
@@ -210,6 +240,7 @@ struct Packed {
   /// Rows between the column blocks: without them blocks of many rows lie a power of 2 apart, in the same cache sets.
   std::int64_t skew_ = 0;
   Buffer<double> norms_, row_scales_;
+  Buffer<std::int64_t> off_;
   bool scaled_ = false;
 };
 

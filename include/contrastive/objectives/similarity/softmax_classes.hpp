@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <algorithm>
 #include <cmath>
 #include <cstdint>
-#include <span>
 
+#include "contrastive/core/labels.hpp"
 #include "contrastive/objectives/similarity/workspace.hpp"
 
 namespace contrastive::similarity {
@@ -16,25 +15,23 @@ namespace contrastive::similarity {
 ///
 /// The second sum is a row times the sum of its class: O(N D). A row alone in its class counts 0.
 template <class S>
-Value softmax_classes(Workspace& work, const char* op, const Matrix& z, std::span<const std::int32_t> labels,
-                      double scale, double factor, bool unit, const MutableMatrix& dz,
-                      Memory memory = Memory::automatic, std::int64_t tile = 0) {
+Value softmax_classes(Workspace& work, const char* op, const Matrix& z, const Labels& labels, double scale,
+                      double factor, RowLength length, const MutableMatrix& dz, Memory memory = Memory::automatic,
+                      std::int64_t tile = 0) {
   const std::int64_t N = z.rows, D = z.columns;
   require(static_cast<std::int64_t>(labels.size()) == N, "[", op, "] expected a label for each of ", N, " rows, got ",
           labels.size());
   Engine<S>& engine = work.engine<S>();
-  engine.open(op, z, {}, scale, Sides::symmetric, unit, {.count = 1}, memory, tile);
+  engine.open(op, z, {}, scale, Sides::symmetric, length, {.count = 1}, memory, tile);
   engine.sums();
-  std::int32_t* const classes = work.classes.resize(N);
-  std::copy(labels.begin(), labels.end(), classes);
-  std::sort(classes, classes + N);
-  std::int32_t* const end = std::unique(classes, classes + N);
-  const auto class_of = [&](std::int64_t i) { return std::lower_bound(classes, end, labels[i]) - classes; };
-  std::int64_t* const members = work.members.zeros(end - classes);
-  double* const sums = work.means.zeros((end - classes) * D);
+  const auto codes = work.codes(labels);
+  const std::int32_t* const class_of = codes.first;
+  const std::int64_t classes = codes.second;
+  std::int64_t* const members = work.members.zeros(classes);
+  double* const sums = work.means.zeros(classes * D);
   auto* const line = work.line<compute_t<S>>(D);
   for (std::int64_t i = 0; i < N; ++i) {
-    const auto c = class_of(i);
+    const std::int64_t c = class_of[i];
     ++members[c];
     engine.read_x(i, line);
     for (std::int64_t k = 0; k < D; ++k) sums[c * D + k] += static_cast<double>(line[k]);
@@ -44,7 +41,7 @@ Value softmax_classes(Workspace& work, const char* op, const Matrix& z, std::spa
   const double share = factor / static_cast<double>(N);
   Value value;
   for (std::int64_t i = 0; i < N; ++i) {
-    const auto c = class_of(i);
+    const std::int64_t c = class_of[i];
     A[i] = engine.row_lse()[i];
     w[i] = members[c] > 1 ? share : 0;
     part[i] = members[c] > 1 ? share / static_cast<double>(members[c] - 1) : 0;
@@ -61,7 +58,7 @@ Value softmax_classes(Workspace& work, const char* op, const Matrix& z, std::spa
     thread_local Buffer<double> lines;
     double* const less = lines.resize(D);
     for (std::int64_t i = begin; i < end; ++i) {
-      const double* const sum = sums + class_of(i) * D;
+      const double* const sum = sums + class_of[i] * D;
       for (std::int64_t k = 0; k < D; ++k) less[k] = 2 * part[i] * sum[k];
       along[i] = engine.write_dx(i, 2 * part[i], i, less, scale, dz, i);
     }

@@ -49,7 +49,8 @@ Value softmax_hard(Workspace& work, const char* op, const Matrix& a, const Matri
   const Exclude exclude = symmetric ? Exclude{.count = 3, .offset = {0, N, -N}} : Exclude{.count = 1};
   Engine<S>&high = work.engine<S>(), &low = work.second_engine<S>();
   const auto look = [&](Engine<S>& engine, double by) {
-    engine.open(op, a, b, scale * by, options.sides, options.unit, exclude, options.memory, options.tile);
+    engine.open(op, a, b, scale * by, options.sides, options.length.value_or(RowLength::any), exclude, options.memory,
+                options.tile);
     engine.sums();
   };
   look(high, 1 + hardness);

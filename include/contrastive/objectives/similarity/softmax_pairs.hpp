@@ -4,9 +4,11 @@
 #include <cmath>
 #include <cstdint>
 #include <limits>
+#include <optional>
 #include <span>
 
 #include "contrastive/core/bounds.hpp"
+#include "contrastive/core/labels.hpp"
 #include "contrastive/objectives/similarity/workspace.hpp"
 
 namespace contrastive::similarity {
@@ -14,13 +16,13 @@ namespace contrastive::similarity {
 /// What varies between the softmax losses.
 struct SoftmaxOptions {
   Sides sides = Sides::both;
-  double scale = 1;            // 1 / temperature: 1e-5 to 2.5e4, also times 1 + hardness and the scale of a row
-  bool unit = false;           // bring rows to unit length first
-  bool decoupled = false;      // leave the positive out of the denominator (Yeh et al. 2021)
-  double von_mises_sigma = 0;  // decoupled: 1e-4 to 1e4 weighs each positive by 2 - N softmax(cos / sigma)
-  double label_smoothing = 0;  // 0 to 1
+  double scale = 1;  // 1 / temperature: 1e-5 to 2.5e4, also times 1 + hardness and the scale of a row
+  std::optional<RowLength> length = {};     // of rows; empty: what the loss says, `any` where it says nothing
+  bool decoupled = false;                   // leave the positive out of the denominator (Yeh et al. 2021)
+  double von_mises_sigma = 0;               // decoupled: 1e-4 to 1e4 weighs each positive by 2 - N softmax(cos / sigma)
+  double label_smoothing = 0;               // 0 to 1
   std::span<const double> weights = {};     // (N) one a pair, 0 to 1e6; the loss is divided by N all the same
-  std::span<const std::int32_t> ids = {};   // (N) other pairs of equal ids are no negatives
+  Labels ids = {};                          // (N) other pairs of equal ids are no negatives
   std::span<const double> row_scales = {};  // (N) a scale for each row of the first matrix, beside `scale`
   double hardness = 0;                      // weighs negatives by e^(hardness s) (softmax_hard.hpp)
   double tau_plus = 0;                      // 0 to 0.99; takes that share of false negatives out again
@@ -110,10 +112,10 @@ Value softmax_pairs(Workspace& work, const char* op, const Matrix& a, const Matr
   const std::int64_t N = a.rows, rows = symmetric ? 2 * N : N, D = a.columns;
   Exclude exclude{.count = 1};
   if (symmetric) exclude = {.count = 3, .offset = {0, N, -N}};
-  if (!options.ids.empty()) exclude.row_ids = exclude.column_ids = options.ids.data();
+  if (!options.ids.empty()) exclude.row_ids = exclude.column_ids = work.codes(options.ids).first;
   Engine<S>& engine = work.engine<S>();
-  engine.open(op, a, b, options.scale, options.sides, options.unit, exclude, options.memory, options.tile,
-              options.row_scales.empty() ? nullptr : options.row_scales.data());
+  engine.open(op, a, b, options.scale, options.sides, options.length.value_or(RowLength::any), exclude, options.memory,
+              options.tile, options.row_scales.empty() ? nullptr : options.row_scales.data());
   engine.sums();
 
   const double ln2 = std::log(2.0), smoothing = options.label_smoothing;

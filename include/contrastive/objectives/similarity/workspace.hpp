@@ -6,7 +6,9 @@
 #include <cstdint>
 #include <memory>
 #include <type_traits>
+#include <utility>
 
+#include "contrastive/core/labels.hpp"
 #include "contrastive/objectives/similarity/engine.hpp"
 
 namespace contrastive::similarity {
@@ -18,8 +20,8 @@ struct Workspace {
   Engine<bf16> half;
   std::unique_ptr<Workspace> second;  // of losses that look at the similarities at two scales
   Buffer<double> a, A, B, pair, losses, means, positives;
-  Buffer<std::int32_t> classes;
-  Buffer<std::int64_t> members;
+  Buffer<std::int32_t> class_codes;
+  Buffer<std::int64_t> classes, members;
   Buffer<float> line_f32;
   Buffer<double> line_f64;
 
@@ -36,6 +38,19 @@ struct Workspace {
   Engine<S>& second_engine() {
     if (!second) second = std::make_unique<Workspace>();
     return second->engine<S>();
+  }
+  /// A number from 0 for each label, the same for the same, and how many there are.
+  std::pair<const std::int32_t*, std::int64_t> codes(const Labels& labels) {
+    const auto N = static_cast<std::int64_t>(labels.size());
+    std::int64_t* const known = classes.resize(N);
+    for (std::int64_t i = 0; i < N; ++i) known[i] = labels[static_cast<std::size_t>(i)];
+    std::sort(known, known + N);
+    const std::int64_t count = std::unique(known, known + N) - known;
+    std::int32_t* const code = class_codes.resize(N);
+    for (std::int64_t i = 0; i < N; ++i)
+      code[i] = static_cast<std::int32_t>(std::lower_bound(known, known + count, labels[static_cast<std::size_t>(i)]) -
+                                          known);
+    return {code, count};
   }
   template <class C>
   C* line(std::int64_t count) {

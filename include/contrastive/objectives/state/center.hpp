@@ -38,7 +38,7 @@ struct Center {
     processes.all_reduce_sum(total);
     const Tensor mean = (total * (1 / static_cast<double>(rows * processes.size()))).to(center.dtype());
     const Tensor keep = Tensor::full({1}, momentum, center.dtype(), center.device());
-    center.kernels().lerp(center.view(), mean.view(), keep.view());
+    center.kernels().lerp(center.view_to_write(), mean.view(), keep.view());
   }
 
   template <class F>

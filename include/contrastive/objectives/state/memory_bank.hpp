@@ -57,6 +57,7 @@ struct MemoryBank {
     require_within("memory_bank", "the momentum", momentum, 0, 1);
     require(features.shape() == Shape{static_cast<std::int64_t>(pictures.size()), D},
             "[memory_bank] expected features (", pictures.size(), ", ", D, "), got ", features.shape());
+    rows.mark_written();
     if (rows.dtype() == DType::f64)
       update_as<double>(pictures, features.to(DType::f64), momentum);
     else

@@ -16,7 +16,7 @@ struct Prototypes {
   Prototypes(std::int64_t K, std::int64_t D, Rng rng) : weight(Linear(D, K, rng, false).weight) {}
 
   /// Brings the rows to unit length in place, outside the tape. Call it before every forward: the optimiser has moved
-  /// them off the sphere, and the gradient is that of the unit rows.
+  /// them off the sphere, and the gradient is that of the unit rows. A loss of before must have gone back by then.
   void normalize() const { weight.copy_from(contrastive::normalize(weight.detach())); }
 
   /// Scores of unit rows (N, D) -> (N, K).

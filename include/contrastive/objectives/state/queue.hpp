@@ -33,7 +33,7 @@ struct Queue {
     check_devices("queue", {&keys, &batch});
     std::int64_t& at = *pointer.data<std::int64_t>();
     require(at >= 0 && at <= K - N, "[queue] ", N, " keys do not fit at row ", at, " of ", K);
-    keys.kernels().place(batch.view(), keys.view(), 0, at);
+    keys.kernels().place(batch.view(), keys.view_to_write(), 0, at);
     at = (at + N) % K;
   }
 
