@@ -131,7 +131,7 @@ contrastive_part(XTENSOR "xtensor" "interop/xtensor.hpp cannot be used.")
 
 # Links the parts and defines CONTRASTIVE_WITH_<PART>, so that headers know.
 function(contrastive_link_parts target)
-  target_link_libraries(${target} INTERFACE Eigen3::Eigen Threads::Threads)
+  target_link_libraries(${target} INTERFACE Eigen3::Eigen Threads::Threads ${CMAKE_DL_LIBS})
   foreach(part IN LISTS CONTRASTIVE_PARTS)
     target_link_libraries(${target} INTERFACE ${CONTRASTIVE_${part}_TARGETS})
     target_compile_definitions(${target} INTERFACE CONTRASTIVE_WITH_${part})

@@ -12,7 +12,10 @@
 
 #if defined(_OPENMP)
 #include <omp.h>
+#include <pthread.h>
 #endif
+
+#include "contrastive/core/waiting.hpp"
 
 namespace contrastive {
 
@@ -29,10 +32,18 @@ inline bool& inside_parallel() {
   thread_local bool inside = false;
   return inside;
 }
+/// Whether this is a child of a fork whose parent had run loops on OpenMP's threads: the child lacks them, and
+/// libgomp would wait for them for ever.
+inline bool& forked() {
+  static bool child = false;
+  return child;
+}
 }  // namespace detail
 
-/// Threads that parallel loops use: what `set_threads` said, else all of the machine's (OMP_NUM_THREADS obeyed).
+/// Threads that parallel loops use: what `set_threads` said, else all of the machine's (OMP_NUM_THREADS obeyed). One in a
+/// forked child whose parent had run loops on OpenMP's.
 inline int threads() {
+  if (detail::forked()) return 1;
   if (detail::thread_setting() > 0) return detail::thread_setting();
 #if defined(_OPENMP)
   return omp_get_max_threads();
@@ -44,7 +55,7 @@ inline int threads() {
 inline void set_threads(int count) {
   detail::thread_setting() = count;
 #if defined(_OPENMP)
-  if (count > 0) omp_set_num_threads(count);
+  if (count > 0 && !detail::forked()) omp_set_num_threads(count);
 #endif
 }
 
@@ -76,14 +87,25 @@ inline void each_chunk(std::int64_t n, std::int64_t grain, void (*call)(void*, s
     }
   };
 #if defined(_OPENMP)
+  [[maybe_unused]] static const int told = ::pthread_atfork(nullptr, nullptr, [] {
+    forked() = true;
+    omp_set_num_threads(1);  // for oneDNN
+  });
+  Waiting& waiting = Waiting::instance();
+  const bool look = waiting.due();
 #pragma omp parallel num_threads(workers)
   {
     inside_parallel() = true;
 #pragma omp for schedule(static)
     for (std::int64_t c = 0; c < chunks; ++c) run(c);
     inside_parallel() = false;
+    if (look) waiting.note();
   }
+  if (look) waiting.decide();
 #else
+#if defined(CONTRASTIVE_WITH_ONEDNN)
+  keep_libgomp_asleep();  // oneDNN's threads would spin where ours are to run
+#endif
   // Without OpenMP: plain threads, each with a contiguous share.
   const auto share = [&](int worker) {
     inside_parallel() = true;

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <sched.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <thread>
+
+#include "contrastive/core/parallel.hpp"
+#include "support/catch.hpp"
+
+/// A busy machine that is the same everywhere: one CPU for several threads, and a process that competes for it.
+namespace busy {
+
+using Clock = std::chrono::steady_clock;
+inline double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+/// Keeps a CPU busy with about so many microseconds of work.
+inline void compute(int microseconds) {
+  volatile float value = 1;
+  for (int i = 0; i < 300 * microseconds; ++i) value = value * 1.0001f;
+}
+
+/// What a thread and all that it starts may run on from now on: the first CPU that it has.
+inline void take_one_cpu() {
+  cpu_set_t all, one;
+  REQUIRE(::sched_getaffinity(0, sizeof all, &all) == 0);
+  int cpu = 0;
+  while (!CPU_ISSET(cpu, &all)) ++cpu;
+  CPU_ZERO(&one);
+  CPU_SET(cpu, &one);
+  REQUIRE(::sched_setaffinity(0, sizeof one, &one) == 0);
+}
+
+/// Calls of `f` a second, on parallel loops of `threads` threads that have one CPU together and share it with a process
+/// that computes without end. Over about two seconds.
+template <class F>
+double rate(int threads, F&& f) {
+  const int before = contrastive::threads();
+  double found = 0;
+  std::thread([&] {  // whose loops run on threads of their own, which it starts
+    take_one_cpu();
+    const pid_t competitor = ::fork();
+    if (competitor == 0)
+      for (;;) asm volatile("");
+    contrastive::set_threads(threads);
+    f();
+    std::int64_t calls = 0;
+    const auto start = Clock::now();
+    for (; seconds_since(start) < 2; ++calls) f();
+    found = static_cast<double>(calls) / seconds_since(start);
+    ::kill(competitor, SIGKILL);
+    ::waitpid(competitor, nullptr, 0);
+  })
+      .join();
+  contrastive::set_threads(before);
+  return found;
+}
+
+}  // namespace busy
