@@ -29,7 +29,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   Optimizer optimizer(AdamW(parameter_groups(method.online)));
   Settings settings;
   settings.method = "moco_v2";
-  RunState state{.steps_per_epoch = 4};
+  RunState state;
+  state.steps_per_epoch = 4;
   try {
     const Safetensors file = parse_safetensors({reinterpret_cast<const std::byte*>(data), size}, "fuzz");
     detail::restore(file, "fuzz", AnyMethod::refer(method), optimizer, settings, state);

@@ -40,7 +40,7 @@ TEST_CASE("a byte-order mark is skipped; UTF-16 is named", "[io]") {
   CHECK(Json::parse("\xEF\xBB\xBF{\"a\": 1}").dump() == "{\"a\":1}");
   CHECK_THROWS_WITH(Json::parse("\xEF\xBB\xBF x", "f"), Contains("byte 4"));
   CHECK_THROWS_WITH(Json::parse("[\xEF\xBB\xBF]", "f"), Contains("expected a value at byte 1"));
-  for (const std::string text : {std::string("\xFF\xFE{\0}\0", 6), std::string("\xFE\xFF\0{\0}", 6)})
+  for (const std::string& text : {std::string("\xFF\xFE{\0}\0", 6), std::string("\xFE\xFF\0{\0}", 6)})
     CHECK_THROWS_WITH(Json::parse(text, "f"), "[json] f: UTF-16, expected UTF-8");
 }
 
