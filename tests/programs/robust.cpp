@@ -97,7 +97,7 @@ TEST_CASE("a folder without class folders trains, and evaluation says that it ne
   CHECK(outcome.status == 0);
   CHECK_THAT(outcome.text, Contains("labels (a folder for each class)"));
   CHECK(fs::file_size(folder.path / "run/report.html") > 0);
-  check_refused(program("knn") + " " + (folder / "run"), 1, "evaluation needs labels");
+  check_refused(program("knn") + " " + (folder / "run"), 1, "evaluation needs a test part with labels");
 }
 
 TEST_CASE("an output folder that cannot be written is named before any work is done") {
@@ -126,9 +126,9 @@ TEST_CASE("checkpoints that are broken, foreign or of another run are refused an
   REQUIRE(run(tiny("simclr", folder / "run")).status == 0);
   const std::string whole = contents(checkpoint), settings = contents(folder / "run/config.json");
 
-  check_refused(tiny("simclr", folder / "run", "--resume --encoder resnet20"), 1, "with encoder small");
-  check_refused(tiny("byol", folder / "run", "--resume"), 1, "is of simclr");
-  check_refused(tiny("simclr", folder / "run", "--resume --batch 64"), 1, "batch 128");
+  check_refused(tiny("simclr", folder / "run", "--resume --encoder resnet20"), 1, "with --encoder small;");
+  check_refused(tiny("byol", folder / "run", "--resume"), 2, "is of method simclr");
+  check_refused(tiny("simclr", folder / "run", "--resume --batch 64"), 1, "--batch 128; this one has --batch 64");
   CHECK(contents(checkpoint) == whole);
   CHECK(contents(folder / "run/config.json") == settings);
 

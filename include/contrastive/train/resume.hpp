@@ -41,10 +41,11 @@ inline std::string run_name(const Settings& settings, std::int64_t samples) {
 
 /// Throws unless a run with the settings `was` may be resumed with those of `now`; the sentence names each difference.
 inline void check_resumable(const Settings& was, const Settings& now, const std::string& path) {
+  const auto text = [](const Json& value) { return value.is_string() ? value.as_string() : value.dump(); };
   std::string before, after;
   const Json left = settings_to_json(was), right = settings_to_json(now);
   for (const Json::Member& one : left.as_object()) {
-    const std::string then = one.value.dump(), wanted = right.at(one.name).dump();
+    const std::string then = text(one.value), wanted = text(right.at(one.name));
     if (then == wanted || detail::may_change(one.name)) continue;
     const char* comma = before.empty() ? "" : ", ";
     before += join(comma, one.name == "method" ? "" : "--", one.name, " ", then);
