@@ -53,7 +53,8 @@ TEST_CASE("SwAV's objective equals the official step: unit prototypes, codes, qu
         const Tensor raw = leaf(g.tensor("embedding_raw" + at), dtype);
         weight.clear_grad();
         // Before its epoch the queue takes nothing.
-        const Tensor loss = objective(batch_of(views_of(raw, B), {}, {.step = queued ? 1 + batch : 0, .steps_per_epoch = 1}));
+        const Tensor loss =
+            objective(batch_of(views_of(raw, B), {}, {.step = queued ? 1 + batch : 0, .steps_per_epoch = 1}));
         loss.backward();
         check_close(weight, g.tensor("prototypes_normalised"), tolerance, floor);
         check_close(loss, g.tensor("loss" + at), tolerance, floor);

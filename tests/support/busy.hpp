@@ -4,6 +4,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -18,6 +19,13 @@ namespace busy {
 using Clock = std::chrono::steady_clock;
 inline double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+/// Of all threads of this process.
+inline double processor_seconds() {
+  timespec time{};
+  ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+  return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
 }
 
 /// Keeps a CPU busy with about so many microseconds of work.
@@ -37,10 +45,11 @@ inline void take_one_cpu() {
   REQUIRE(::sched_setaffinity(0, sizeof one, &one) == 0);
 }
 
-/// Calls of `f` a second, on parallel loops of `threads` threads that have one CPU together and share it with a process
-/// that computes without end. Over about two seconds.
+/// Processor seconds that this process spends on a call of `f`, whose parallel loops have `threads` threads on one CPU
+/// that they share with a process that computes without end. What else runs on the machine makes a call longer, but
+/// costs no more of this process's time.
 template <class F>
-double rate(int threads, F&& f) {
+double cost(int threads, F&& f) {
   const int before = contrastive::threads();
   double found = 0;
   std::thread([&] {  // whose loops run on threads of their own, which it starts
@@ -49,11 +58,13 @@ double rate(int threads, F&& f) {
     if (competitor == 0)
       for (;;) asm volatile("");
     contrastive::set_threads(threads);
-    f();
+    for (const auto start = Clock::now(); seconds_since(start) < 1.5;) f();
     std::int64_t calls = 0;
-    const auto start = Clock::now();
-    for (; seconds_since(start) < 2; ++calls) f();
-    found = static_cast<double>(calls) / seconds_since(start);
+    const double used = processor_seconds();
+    for (const auto start = Clock::now(); seconds_since(start) < 1.5 || (calls < 50 && seconds_since(start) < 60);
+         ++calls)
+      f();
+    found = (processor_seconds() - used) / static_cast<double>(calls);
     ::kill(competitor, SIGKILL);
     ::waitpid(competitor, nullptr, 0);
   })

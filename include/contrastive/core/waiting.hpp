@@ -71,11 +71,11 @@ class SleepingTeam {
   SleepingTeam() {
 #if defined(__linux__)
     void* const libgomp = ::dlopen("libgomp.so.1", RTLD_NOW | RTLD_NOLOAD);
-    if (!libgomp) return;  // not in this process
-    const auto parallel = reinterpret_cast<Parallel>(::dlsym(libgomp, "GOMP_parallel"));
-    if (!parallel) return;
+    const auto parallel = libgomp ? reinterpret_cast<Parallel>(::dlsym(libgomp, "GOMP_parallel")) : nullptr;
+    if (!parallel) return;  // not in this process
     try {
       std::thread([bed = bed_, parallel] { lie_down(*bed, parallel); }).detach();
+      settled_ = false;
     } catch (const std::system_error&) {  // no room for a thread: they spin
     }
 #endif
@@ -84,12 +84,25 @@ class SleepingTeam {
   SleepingTeam(const SleepingTeam&) = delete;
   SleepingTeam& operator=(const SleepingTeam&) = delete;
 
+  /// Whether the team sleeps by now, or never will: on a machine with many processes it takes a while to start.
+  bool settled() const { return settled_ || bed_->full(); }
+
  private:
   class Bed {
    public:
+    explicit Bed(unsigned places = 0) : places_(places) {}
     void sleep() {
       std::unique_lock hold(lock_);
+      ++sleepers_;
       wake_.wait(hold, [&] { return morning_; });
+    }
+    bool full() {
+      const std::lock_guard hold(lock_);
+      return sleepers_ >= places_;
+    }
+    void give_up() {
+      const std::lock_guard hold(lock_);
+      places_ = 0;
     }
     void wake() {
       const std::lock_guard hold(lock_);
@@ -100,6 +113,7 @@ class SleepingTeam {
    private:
     std::mutex lock_;
     std::condition_variable wake_;
+    unsigned places_, sleepers_ = 0;
     bool morning_ = false;
   };
 
@@ -110,8 +124,11 @@ class SleepingTeam {
     sigset_t all;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, nullptr);  // the program's signals are not for these threads
-    const unsigned size = cpus_at_start + 1;
-    if (can_start(size)) parallel([](void* data) { static_cast<Bed*>(data)->sleep(); }, &bed, size, 0);
+    static std::atomic<bool> could_start{false};  // once is enough
+    if (could_start || (could_start = can_start(team)))
+      parallel([](void* data) { static_cast<Bed*>(data)->sleep(); }, &bed, team, 0);
+    else
+      bed.give_up();
   }  // at the thread's end libgomp forgets the team
 
   /// Whether the system has room for so many threads more: where it has not, libgomp ends the process.
@@ -129,7 +146,9 @@ class SleepingTeam {
   }
 #endif
 
-  std::shared_ptr<Bed> bed_ = std::make_shared<Bed>();
+  inline static const unsigned team = cpus_at_start + 1;
+  std::shared_ptr<Bed> bed_ = std::make_shared<Bed>(team);
+  bool settled_ = true;
 };
 
 /// Whether somebody said how threads are to wait.
@@ -179,7 +198,9 @@ class Waiting {
   void decide() {
     const std::lock_guard hold(lock_);
     const double worst = worst_.exchange(0, std::memory_order_relaxed);
-    if (asleep_) {
+    if (asleep_ && !libgomp_->settled()) {
+      next_ = nanoseconds() + shortest_rest;
+    } else if (asleep_) {
       spin();
     } else if (worst > 0.25) {
       sleep();
