@@ -8,9 +8,11 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <limits>
 #include <thread>
 
 #include "contrastive/core/parallel.hpp"
+#include "contrastive/core/waiting.hpp"
 #include "support/catch.hpp"
 
 /// A busy machine that is the same everywhere: one CPU for several threads, and a process that competes for it.
@@ -47,30 +49,34 @@ inline void take_one_cpu() {
 
 /// Processor seconds that this process spends on a call of `f`, whose parallel loops have `threads` threads on one CPU
 /// that they share with a process that computes without end. What else runs on the machine makes a call longer, but
-/// costs no more of this process's time.
+/// costs no more of this process's time. With more threads than one, of calls while they wait asleep; infinite when they
+/// never do within two minutes.
 template <class F>
 double cost(int threads, F&& f) {
   const int before = contrastive::threads();
-  double found = 0;
+  double used = 0;
+  int calls = 0;
   std::thread([&] {  // whose loops run on threads of their own, which it starts
     take_one_cpu();
     const pid_t competitor = ::fork();
     if (competitor == 0)
       for (;;) asm volatile("");
     contrastive::set_threads(threads);
-    for (const auto start = Clock::now(); seconds_since(start) < 1.5;) f();
-    std::int64_t calls = 0;
-    const double used = processor_seconds();
-    for (const auto start = Clock::now(); seconds_since(start) < 1.5 || (calls < 50 && seconds_since(start) < 60);
-         ++calls)
+    contrastive::detail::Waiting& waiting = contrastive::detail::Waiting::instance();
+    for (const auto start = Clock::now(); calls < 50 && seconds_since(start) < 120;) {
+      const bool counts = threads == 1 || waiting.asleep();
+      const double began = processor_seconds();
       f();
-    found = (processor_seconds() - used) / static_cast<double>(calls);
+      if (!counts || (threads > 1 && !waiting.asleep())) continue;
+      used += processor_seconds() - began;
+      ++calls;
+    }
     ::kill(competitor, SIGKILL);
     ::waitpid(competitor, nullptr, 0);
   })
       .join();
   contrastive::set_threads(before);
-  return found;
+  return calls < 50 ? std::numeric_limits<double>::infinity() : used / calls;
 }
 
 }  // namespace busy

@@ -211,7 +211,11 @@ class Waiting {
     }
   }
 
-  bool asleep() const { return asleep_; }
+  /// Whether the threads of libgomp and libomp do not spin now.
+  bool asleep() {
+    const std::lock_guard hold(lock_);
+    return asleep_ && libgomp_->settled();
+  }
 
  private:
   static constexpr std::int64_t look = 30'000'000, shortest_rest = 500'000'000, longest_rest = 4'000'000'000;  // ns
@@ -242,7 +246,7 @@ class Waiting {
   std::atomic<std::int64_t> next_{0};  // when to look, ns
   std::atomic<double> worst_{0};       // largest share of the time for which a thread lacked a CPU
   std::mutex lock_;
-  std::atomic<bool> asleep_{false};
+  bool asleep_ = false;
   std::int64_t rest_ = shortest_rest;
   std::optional<SleepingTeam> libgomp_;
   int blocktime_ = 0;
