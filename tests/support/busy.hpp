@@ -63,7 +63,7 @@ double cost(int threads, F&& f) {
       for (;;) asm volatile("");
     contrastive::set_threads(threads);
     contrastive::detail::Waiting& waiting = contrastive::detail::Waiting::instance();
-    for (const auto start = Clock::now(); calls < 50 && seconds_since(start) < 120;) {
+    for (const auto start = Clock::now(); calls < 20 && seconds_since(start) < 120;) {
       const bool counts = threads == 1 || waiting.asleep();
       const double began = processor_seconds();
       f();
@@ -76,7 +76,7 @@ double cost(int threads, F&& f) {
   })
       .join();
   contrastive::set_threads(before);
-  return calls < 50 ? std::numeric_limits<double>::infinity() : used / calls;
+  return calls < 20 ? std::numeric_limits<double>::infinity() : used / calls;
 }
 
 }  // namespace busy

@@ -19,10 +19,10 @@ TEST_CASE("training beside a competing process is not far from its fair share", 
     return;
   }
   Views views;
-  for (std::uint64_t v = 0; v < 2; ++v) views.view.push_back(init::normal({16, 16, 16, 3}, 1, Rng(v)));
+  for (std::uint64_t v = 0; v < 2; ++v) views.view.push_back(init::normal({64, 16, 16, 3}, 1, Rng(v)));
   views.globals = 2;
   const auto cost = [&](int threads) {
-    auto method = simclr(ConvNet(3, {16, 32, 32}, Rng(1)), simclr_cifar(16), {}, Rng(2));
+    auto method = simclr(ConvNet(3, {32, 64, 64}, Rng(1)), simclr_cifar(16), {}, Rng(2));
     Sgd optimizer(parameter_groups(method.online), {.momentum = 0.9});
     return busy::cost(threads, [&] {
       method.loss(views).backward();
@@ -32,6 +32,6 @@ TEST_CASE("training beside a competing process is not far from its fair share", 
   };
   const double one = cost(1), two = cost(2);
   INFO("processor time of a step, ms: " << one * 1e3 << " with one thread, " << two * 1e3 << " with two");
-  CHECK(two < 4 * one);
+  CHECK(two < 4 * one);  // about 17 times as much while they spin
 }
 #endif
