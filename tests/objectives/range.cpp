@@ -223,5 +223,9 @@ TEST_CASE("InvaSpread's negatives count where one of them is nearly certain") {
             [=](const Tensors& x) { return invariant_spread(x[0], x[1], t, weight); }, spread);
       }
   const Pairs p = all_pairs()[0];
-  check_refused("the negatives' weight", 1, 10, [&](double m) { invariant_spread(p.a, p.b, 0.1, m); });
+  check_refused("the negatives' weight", 0.1, 10, [&](double m) { invariant_spread(p.a, p.b, 1, m); });
+  // Row 0 equals row 1, which is a negative of it, and is far from its pair: P is nearly 1 / m.
+  const Tensor rows = Tensor::from({1.f, 0.f, 1.f, 0.f}, {2, 2}), pairs = Tensor::from({-1.f, 0.f, 0.f, 1.f}, {2, 2});
+  CHECK(std::isfinite(invariant_spread(rows, pairs, 0.1, 1).item()));
+  CHECK_THROWS_WITH(invariant_spread(rows, pairs, 0.1, 0.5), Contains("P_ij below 1"));
 }

@@ -12,7 +12,9 @@ namespace contrastive {
 namespace detail {
 
 /// The one negative of a row that may be more likely than not: 1 - P has no digits left where P is nearly 1, so that
-/// -ln(1 - P) is found from the logits, as ln(1 + e^x), x being the logit less the log-sum-exp of all others in the row.
+/// -ln(1 - P) is found from the logits. With x the negative's logit less the log-sum-exp of all else in the denominator,
+/// it is ln(1 + e^x), where the m e^s of the denominator leave (m - 1) e^s there. For m < 1 that would be negative:
+/// -ln(1 - P) is ln(1 + m e^x) - ln(1 - (1 - m) e^x), without a value where P > 1.
 struct NearestNegative {
   Tensor mask;  // (rows, rows): 1 in its column
   Tensor loss;  // (rows): -ln(1 - P)
@@ -28,9 +30,16 @@ struct NearestNegative {
       mask.dtype() == DType::f64 ? (mask.data<double>()[place] = 1) : (mask.data<float>()[place] = 1);
     }
     const Tensor own = gather(logits.reshape({rows * rows}), at) - std::log(m);
-    // Of m e^s in the denominator, (m - 1) e^s is left.
-    const Tensor others = log_sum_exp(logits + mask * (m > 1 ? std::log((m - 1) / m) : -1e30));
-    loss = -log_sigmoid(others - own);
+    const Tensor x = own - log_sum_exp(logits + mask * (m > 1 ? std::log((m - 1) / m) : -1e30));
+    if (m >= 1) {
+      loss = -log_sigmoid(-x);
+      return;
+    }
+    const Tensor odds = exp(x), rest = 1 - odds * (1 - m);
+    require(max(-rest.detach(), 0).values.item() < 0,
+            "[invariant_spread] expected each P_ij below 1, which a weight of ", m,
+            " of the negatives does not give for these rows: a weight of 1 or more always does");
+    loss = log(1 + odds * m) - log(rest);
   }
 };
 
@@ -43,13 +52,14 @@ struct NearestNegative {
 ///     L = - 1/2N sum_i ( ln P_ip(i) + sum_{j != i, p(i)} ln(1 - P_ij) )
 ///
 /// z0, z1: (N, D), of any length: rows are normalised here; t = 0.1. The gradient flows through the first factor alone:
-/// through both it would be another one, not a multiple. `negative_weight` m, the code's negM, 1 to 10, multiplies the
-/// second sum, and the negatives in the denominator; below 1 a P_ij may exceed 1, which has no logarithm of its rest.
+/// through both it would be another one, not a multiple. `negative_weight` m, the code's negM, 0.1 to 10, multiplies the
+/// second sum, and the negatives in the denominator. Below 1 (to 0.1) a P_ij may exceed 1, and 1 - P_ij has no logarithm:
+/// throws then.
 inline Tensor invariant_spread(const Tensor& z0, const Tensor& z1, double temperature = 0.1,
                                double negative_weight = 1) {
   detail::check_pairs("invariant_spread", z0, z1);
   check_temperature("invariant_spread", temperature);
-  require_within("invariant_spread", "the negatives' weight", negative_weight, 1, 10);
+  require_within("invariant_spread", "the negatives' weight", negative_weight, 0.1, 10);
   const std::int64_t N = z0.size(0);
   const Tensor z = normalize(concat({z0, z1}));  // (2N, D)
   const Tensor targets = concat({dense::range_like(z, N, N), dense::range_like(z, 0, N)});
