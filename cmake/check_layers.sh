@@ -13,18 +13,18 @@ tensor            core kernels
 ops               core kernels tensor
 nn                core kernels tensor ops
 encoders          core kernels tensor ops nn
-data/image.hpp    core
+media             core
 io/format         core
-io/report         core tensor io io/format data/image.hpp
-io                core tensor io/format data/image.hpp
-augment           core kernels tensor data/image.hpp
-data              core kernels tensor io io/format data/image.hpp augment
+io/report         core tensor io io/format media
+io                core tensor io/format media
+augment           core kernels tensor media
+data              core kernels tensor io io/format media augment
 optim             core kernels tensor ops nn
 dist              core kernels tensor
 objectives        core kernels tensor ops nn dist
-methods           core kernels tensor ops nn encoders augment data/image.hpp optim objectives dist
-eval              core kernels tensor ops nn encoders augment data data/image.hpp optim objectives dist io io/format
-train             core kernels tensor ops nn encoders augment data data/image.hpp optim objectives methods dist eval io io/format io/report
+methods           core kernels tensor ops nn encoders augment media optim objectives dist
+eval              core kernels tensor ops nn encoders augment data media optim objectives dist io io/format
+train             core kernels tensor ops nn encoders augment data media optim objectives methods dist eval io io/format io/report
 interop           core tensor
 '
 

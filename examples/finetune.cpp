@@ -53,17 +53,20 @@ struct Body {
 
 /// A random crop (0.2, 1) and a flip before the view that evaluation takes.
 struct CropAndFlip {
-  AnyAugment view;
+  AnyAugment view;  // of images
 
   std::vector<ViewSpec> views() const { return view.views(); }
   std::size_t globals() const { return 1; }
-  void operator()(const Image& image, Rng rng, std::span<float* const> out, std::span<Drawn> drawn) const {
-    const int size = view.views().at(0).size;
+  Parts parts() const { return view.parts(); }
+  void operator()(const Sample& whole, Rng rng, std::span<void* const> out, std::span<Drawn> drawn) const {
+    const int size = static_cast<int>(view.views().at(0).size());
     Stream stream(rng / "finetune");
     Drawn crop;
-    RandomResizedCrop{size, {0.2, 1.0}}.place({image.height, image.width}, stream, crop);
-    Image cut = resized_crop(image, crop.crop, size, size);
-    if (stream.uniform(0, 1) < 0.5) cut = hflip(cut);
+    RandomResizedCrop{size, {0.2, 1.0}}.place(whole.full, stream, crop);
+    Sample cut;
+    cut.image = resized_crop(whole.image, crop.crop, size, size);
+    if (stream.uniform(0, 1) < 0.5) cut.image = hflip(cut.image);
+    cut.full = {size, size};
     view(cut, rng, out, drawn);
   }
 };
@@ -130,7 +133,8 @@ int main(int argc, char** argv) {
                     few.size(), 100 * share, fit.epochs, 100 * score.top1);
         if (student.empty()) return 0;
         std::fflush(stdout);
-        const EncoderOptions options = app::encoder_options(trained.settings, trained.view().views().at(0).channels);
+        const EncoderOptions options =
+            app::encoder_options(trained.settings, static_cast<int>(trained.view().views().at(0).channels()));
         auto small = classifier_on(make_encoder(student, options, Rng(fit.seed)), Identity{}, classes, like);
         set_trainable(small, true);
         DistilOptions distilling{.training = fit};

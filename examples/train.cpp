@@ -34,9 +34,9 @@ std::string views_of(const contrastive::AnyAugment& augment) {
   std::string text;
   const auto specs = augment.views();
   for (std::size_t first = 0, last; first < specs.size(); first = last) {
-    for (last = first; last < specs.size() && specs[last].size == specs[first].size;) ++last;
-    if (!specs[first].picture) continue;
-    text += contrastive::join(text.empty() ? "" : ", ", last - first, " of ", specs[first].size, " px");
+    for (last = first; last < specs.size() && specs[last].one == specs[first].one;) ++last;
+    if (specs[first].kind != contrastive::ViewKind::picture) continue;
+    text += contrastive::join(text.empty() ? "" : ", ", last - first, " of ", specs[first].size(), " px");
   }
   return text;
 }

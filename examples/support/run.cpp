@@ -168,13 +168,15 @@ void announce(const Settings& s, const Sets& sets, const AnyMethod& method) {
 /// Training views of a few pictures that evaluation has, for the pictures of a method.
 Views shown_views(const Sets& sets, const AnyAugment& augment, const Settings& s, std::size_t count = 8) {
   const AnyDataset& set = sets.test.defined() ? sets.test : sets.train;
-  std::vector<Image> images;
-  std::vector<std::int64_t> samples;
-  for (auto& [sample, image] : random_pictures(set, count, Rng(0) / "shown")) {
-    images.push_back(std::move(image));
-    samples.push_back(static_cast<std::int64_t>(sample));
+  const auto chosen = random_pictures(set, count, Rng(0) / "shown");
+  Views views = contrastive::detail::room_for(augment, chosen.size());
+  for (std::size_t k = 0; k < chosen.size(); ++k) {
+    const std::size_t i = chosen[k].first;
+    contrastive::detail::read_views(augment, Rng(s.seed) / "shown" / i, views, k, [&](const CropPlan& plan) {
+      return std::optional(set.sample(i, augment.parts(), plan));
+    });
+    views.sample[k] = static_cast<std::int64_t>(i);
   }
-  Views views = make_views(augment, std::span<const Image>(images), samples, Rng(s.seed) / "shown");
   for (Tensor& view : views.view) view = view.to(device_of(s));
   return views;
 }

@@ -43,27 +43,38 @@ struct Composition {
   const MemoryBank* bank = nullptr;
   std::function<Tensor(const Tensor&)> embed;
 
-  template <class E, class P, class Q, class O, class A, class T>
-  Composition(Method<E, P, Q, O, A, T> composed, AnyAugment view)
-      : Composition(std::make_shared<Method<E, P, Q, O, A, T>>(std::move(composed)), std::move(view)) {}
+  template <class W, class Q, class O, class A, class T>
+  Composition(Method<W, Q, O, A, T> composed, AnyAugment view)
+      : Composition(std::make_shared<Method<W, Q, O, A, T>>(std::move(composed)), std::move(view)) {}
   /// `show(method, views)` makes the pictures.
-  template <class E, class P, class Q, class O, class A, class T, class Show>
-  Composition(Method<E, P, Q, O, A, T> composed, AnyAugment view, Show show)
-      : Composition(std::make_shared<Method<E, P, Q, O, A, T>>(std::move(composed)), std::move(view), show) {}
+  template <class W, class Q, class O, class A, class T, class Show>
+  Composition(Method<W, Q, O, A, T> composed, AnyAugment view, Show show)
+      : Composition(std::make_shared<Method<W, Q, O, A, T>>(std::move(composed)), std::move(view), show) {}
 
  private:
-  template <class E, class P, class Q, class O, class A, class T>
-  Composition(std::shared_ptr<Method<E, P, Q, O, A, T>> shared, AnyAugment view)
+  template <class E, class P>
+  static std::vector<std::string> names_of(const Tower<E, P>*, std::vector<std::string> rest) {
+    rest.insert(rest.begin(), {type_name<E>(), type_name<P>()});
+    return rest;
+  }
+  template <class W>
+  static std::vector<std::string> names_of(const W*, std::vector<std::string> rest) {
+    rest.insert(rest.begin(), {type_name<W>(), "-"});
+    return rest;
+  }
+
+  template <class W, class Q, class O, class A, class T>
+  Composition(std::shared_ptr<Method<W, Q, O, A, T>> shared, AnyAugment view)
       : method(AnyMethod::share(shared)),
         evaluation(std::move(view)),
-        parts{type_name<E>(), type_name<P>(), type_name<Q>(), type_name<O>(), type_name<T>()} {
+        parts(names_of(static_cast<const W*>(nullptr), {type_name<Q>(), type_name<O>(), type_name<T>()})) {
     if constexpr (requires { shared->objective.bank; }) {
       bank = &shared->objective.bank;
       embed = [shared](const Tensor& pictures) { return shared->predictor(shared->online(pictures)); };
     }
   }
-  template <class E, class P, class Q, class O, class A, class T, class Show>
-  Composition(std::shared_ptr<Method<E, P, Q, O, A, T>> shared, AnyAugment view, Show show)
+  template <class W, class Q, class O, class A, class T, class Show>
+  Composition(std::shared_ptr<Method<W, Q, O, A, T>> shared, AnyAugment view, Show show)
       : Composition(shared, std::move(view)) {
     pictures = [shared, show](const Views& views) { return show(*shared, views); };
   }

@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "contrastive/data/image.hpp"
+#include "contrastive/media/image.hpp"
 #include "support/catch.hpp"
 #include "support/golden.hpp"
 

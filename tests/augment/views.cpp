@@ -36,8 +36,7 @@ template <class A>
 std::vector<std::vector<float>> run(const A& a, const Image& image, Rng rng, std::vector<Drawn>* drawn = nullptr) {
   std::vector<std::vector<float>> views;
   std::vector<float*> out;
-  for (const ViewSpec& spec : a.views())
-    views.emplace_back(static_cast<std::size_t>(spec.size) * static_cast<std::size_t>(spec.size * spec.channels), NAN);
+  for (const ViewSpec& spec : a.views()) views.emplace_back(static_cast<std::size_t>(spec.one.count()), NAN);
   for (auto& view : views) out.push_back(view.data());
   if (drawn) drawn->assign(views.size(), Drawn{});
   a(image, rng, std::span<float* const>(out), drawn ? std::span<Drawn>(*drawn) : std::span<Drawn>());
@@ -108,12 +107,12 @@ TEST_CASE("the recipes' settings", "[augment]") {
   CHECK(byol().first.step<RandomApply<GaussianBlur>>().p == 1.0);
   CHECK(byol().second.step<RandomSolarize>().p == 0.2);
   CHECK(moco_v2().first.crop_step().area.low == 0.2);
-  CHECK(swav().views()[2].size == 96);
+  CHECK(swav().views()[2].size() == 96);
   CHECK(swav().local.crop_step().area.high == 0.14);
   CHECK(dino().views().size() == 10);
   CHECK(dino().second.step<RandomSolarize>().p == 0.2);
   CHECK(dino().local.step<RandomApply<PillowBlur>>().p == 0.5);
-  CHECK(simclr_grey().views()[0].channels == 1);
+  CHECK(simclr_grey().views()[0].channels() == 1);
 }
 
 TEST_CASE("views differ from each other and between pictures' streams", "[augment]") {

@@ -6,6 +6,7 @@
 
 #include "contrastive/augment/any_augment.hpp"
 #include "contrastive/augment/recipes.hpp"
+#include "contrastive/augment/wave_window.hpp"
 #include "contrastive/data/batches.hpp"
 #include "contrastive/data/open.hpp"
 #include "data/support.hpp"
@@ -144,7 +145,7 @@ TEST_CASE("a picture that cannot be read gives its place to the next", "[loader]
   Loader strict(AnyDataset(numbers), Probe{}, {.batch = 5, .threads = 2, .shuffle = false, .strict = true});
   CHECK_THROWS_WITH(run(strict, 0, 1), Contains("number-3.png"));
   Loader hopeless(AnyDataset(Numbers{3, {0, 1, 2}}), Probe{}, {.batch = 2, .threads = 1});
-  CHECK_THROWS_WITH(run(hopeless, 0, 1), Contains("none of the 3 pictures"));
+  CHECK_THROWS_WITH(run(hopeless, 0, 1), Contains("none of the 3 samples"));
 }
 
 namespace {
@@ -205,9 +206,101 @@ TEST_CASE("what an augmentation throws surfaces in next", "[loader]") {
 
 TEST_CASE("loaders refuse what cannot work", "[loader]") {
   CHECK_THROWS_WITH(Loader(AnyDataset(Numbers{100, {}}), Probe{}, LoaderOptions{.batch = 101}),
-                    Contains("batch 101 is larger than the data set") && Contains("numbers, 100 pictures"));
+                    Contains("batch 101 is larger than the data set") && Contains("numbers, 100 samples"));
   CHECK_THROWS_WITH(Loader(AnyDataset(Numbers{}), Probe{}, LoaderOptions{.batch = 0}), Contains("at least 1"));
   CHECK_THROWS_WITH(Loader(AnyDataset(Numbers{0, {}}), Probe{}, LoaderOptions{.batch = 1}), Contains("empty"));
+  CHECK_THROWS_WITH(Loader(AnyDataset(Numbers{}), WaveWindow{4}, LoaderOptions{.batch = 2}),
+                    Contains("[loader] numbers has image; the views are made of sound"));
+}
+
+namespace {
+/// Number i as an image, in digits, and as a sound; image and text say how often they were read.
+struct Told {
+  std::shared_ptr<std::atomic<int>> images = std::make_shared<std::atomic<int>>(0);
+  std::shared_ptr<std::atomic<int>> texts_read = std::make_shared<std::atomic<int>>(0);
+
+  std::size_t size() const { return 20; }
+  Image image(std::size_t i) const {
+    ++*images;
+    return Numbers{}.image(i);
+  }
+  std::vector<std::string> texts(std::size_t i) const {
+    ++*texts_read;
+    if (i == 5) fail("text 5 is gone");
+    return {std::to_string(i), "again"};
+  }
+  Sound sound(std::size_t i) const { return {.samples = std::vector<float>(3, static_cast<float>(i))}; }
+  int label(std::size_t i) const { return static_cast<int>(i % 10); }
+  std::vector<std::string> class_names() const { return Numbers{}.class_names(); }
+  std::string name() const { return "told"; }
+};
+
+/// The first text in three numbers: its length, then what the stream drew twice.
+struct Digits {
+  std::vector<ViewSpec> views() const { return {{{3}, ViewKind::tokens, DType::i32}}; }
+  std::size_t globals() const { return 1; }
+  Parts parts() const { return Part::texts; }
+  void operator()(const Sample& sample, Rng rng, std::span<void* const> out, std::span<Drawn>) const {
+    Stream draw(rng / 0);
+    auto* const ids = static_cast<std::int32_t*>(out[0]);
+    ids[0] = static_cast<std::int32_t>(std::stoi(sample.texts.at(0)));
+    ids[1] = static_cast<std::int32_t>(draw.below(1000)), ids[2] = static_cast<std::int32_t>(draw.below(1000));
+  }
+};
+}  // namespace
+
+TEST_CASE("views of several parts come side by side, each of the same sample", "[loader]") {
+  const Told told;
+  const SampleViews augment(Probe{}, Digits{}, WaveWindow{2});
+  CHECK(augment.parts() == (Part::image | Part::texts | Part::sound));
+  CHECK(augment.globals() == 4);
+  const AnyDataset set(told);
+  Loader loader(set, augment, {.batch = 10, .seed = 3, .threads = 2});
+  Loader alone(set, Probe{}, {.batch = 10, .seed = 3, .threads = 0});
+  for (int step = 0; step < 2; ++step) {
+    const auto batch = loader.next(), image_alone = alone.next();
+    REQUIRE((batch && image_alone));
+    const Views& views = batch->views;
+    REQUIRE(views.view.size() == 4);
+    CHECK(views.view[2].dtype() == DType::i32);
+    CHECK(views.view[2].shape() == Shape{10, 3});
+    CHECK(views.view[3].shape() == Shape{10, 2, 1});
+    for (std::size_t n = 0; n < 10; ++n) {
+      const std::int64_t i = views.sample[n];
+      CHECK(views.label[n] == i % 10);
+      CHECK(i != 5);  // its text cannot be read: the next sample took its place
+      CHECK(views.view[2].data<std::int32_t>()[3 * n] == i);
+      CHECK(views.view[3].data<float>()[2 * n + 1] == static_cast<float>(i));
+      if (image_alone->views.sample[n] == i)  // the first part draws as it does alone
+        for (std::size_t v = 0; v < 2; ++v)
+          CHECK(std::equal(views.view[v].data<float>() + 12 * n, views.view[v].data<float>() + 12 * (n + 1),
+                           image_alone->views.view[v].data<float>() + 12 * n));
+    }
+  }
+  CHECK(set.unreadable() == 1);
+}
+
+TEST_CASE("parts that nobody asked for are not read, and those that are not there are named", "[loader]") {
+  const Told told;
+  const AnyDataset set(told);
+  CHECK(set.parts() == (Part::image | Part::texts | Part::sound));
+  const Sample sample = set.sample(7, Part::sound);
+  CHECK(sample.sound.samples.size() == 3);
+  CHECK(sample.label == 7);
+  CHECK((sample.texts.empty() && sample.image.pixels.empty()));
+  CHECK((*told.images == 0 && *told.texts_read == 0));
+  CHECK(set.image(7).pixels[0] == 7);
+  CHECK((*told.images == 1 && *told.texts_read == 0));
+  CHECK_THROWS_WITH(set.sample(0, Part::image | Part::depth),
+                    Contains("[data] told has image, texts, sound, but no depth"));
+  const AnyDataset some = Subset{set, {4, 5}};
+  CHECK(some.sample(0, Part::texts).texts == std::vector<std::string>{"4", "again"});
+  CHECK(some.sample_or_report(1, Part::sound).has_value());  // only its text cannot be read
+  CHECK_FALSE(some.sample_or_report(1, Part::texts).has_value());
+  CHECK(some.sample_or_report(1, Part::sound).has_value());
+  CHECK(some.unreadable() == 1);
+  CHECK_THROWS_WITH(load_all(some, Digits{}, true), Contains("text 5 is gone"));
+  CHECK(load_all(some, Digits{}).images.shape() == Shape{1, 3});
 }
 
 namespace {

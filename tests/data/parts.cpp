@@ -62,7 +62,7 @@ TEST_CASE("two parts of a set are matched by the names of their classes", "[data
     const MatchedParts matched = match_classes(train, test);
     CHECK(content(matched.test) == Content{{"ant", 1}, {"bee", 2}, {"cat", 3}, {"ant", 6}});
     CHECK(matched.note == "[classes] 3 pictures of test are left out: train has none of their classes (aardvark, dog)");
-    CHECK(matched.test.describe(3) == "picture 6 of test");
+    CHECK(matched.test.describe(3) == "sample 6 of test");
   }
   SECTION("so is one that is empty in train") {
     const MatchedParts matched =

@@ -19,54 +19,45 @@ using namespace contrastive;
 
 namespace {
 
-Image of_samples(const std::vector<int>& values) {
-  Image sound = recording(static_cast<int>(values.size()));
-  for (std::size_t t = 0; t < values.size(); ++t) set_sample(sound, static_cast<int>(t), values[t]);
-  return sound;
+Sample of_samples(const std::vector<int>& values) {
+  Sample sample;
+  for (const int value : values) sample.sound.samples.push_back(static_cast<float>(value) / 32768);
+  return sample;
 }
 
 }  // namespace
 
-TEST_CASE("a sample is two bytes, the low one first", "[sound]") {
-  const Image sound = of_samples({0, 1, -1, 258, 32767, -32768});
-  CHECK(sound.pixels == std::vector<std::uint8_t>{0, 0, 1, 0, 255, 255, 2, 1, 255, 127, 0, 128});
-  CHECK(sample_of(sound, 2) == -1);
-  CHECK(sample_of(sound, 3) == 258);
-  CHECK(sample_of(sound, 4) == 32767);
-  CHECK(sample_of(sound, 5) == -32768);
-}
-
 TEST_CASE("voices depend on seed, split and index alone", "[sound]") {
   const Voices voices(400, 8, 3);
-  const Image one = voices.image(17);
-  CHECK(one.height == 32000);
-  CHECK(one.pixels == Voices(20, 8, 3).image(17).pixels);
-  CHECK(one.pixels != Voices(400, 8, 4).image(17).pixels);
-  CHECK(one.pixels != Voices(400, 8, 3, "test").image(17).pixels);
-  CHECK(one.pixels != voices.image(18).pixels);
+  const Sound one = voices.sound(17);
+  CHECK(one.length() == 32000);
+  CHECK(one.samples == Voices(20, 8, 3).sound(17).samples);
+  CHECK(one.samples != Voices(400, 8, 4).sound(17).samples);
+  CHECK(one.samples != Voices(400, 8, 3, "test").sound(17).samples);
+  CHECK(one.samples != voices.sound(18).samples);
   CHECK(Voices(400, 8, 3, "test").class_names() == voices.class_names());
   std::vector<int> counts(8);
   for (std::size_t i = 0; i < 400; ++i) ++counts[static_cast<std::size_t>(voices.label(i))];
   CHECK(*std::min_element(counts.begin(), counts.end()) >= 25);
   for (std::size_t i = 0; i < 20; ++i) {
-    const Image sound = voices.image(i);
+    const Sound sound = voices.sound(i);
     double energy = 0;
-    for (int t = 0; t < sound.height; ++t) energy += std::pow(sample_of(sound, t) / 32768.0, 2) / sound.height;
+    for (const float x : sound.samples) energy += x * x / static_cast<double>(sound.length());
     CHECK(std::sqrt(energy) > 0.03);
     CHECK(std::sqrt(energy) < 0.08);
   }
   CHECK_THROWS_WITH(Voices(1, 0), Contains("[voices] expected speakers and samples above 0, got 0"));
   CHECK_THROWS_WITH(Voices(1, 1, 0, "dev"), Contains("split is train or test, got dev"));
-  CHECK_THROWS_WITH(voices.image(400), Contains("recording 400 of 400"));
+  CHECK_THROWS_WITH(voices.sound(400), Contains("recording 400 of 400"));
 }
 
 TEST_CASE("a window is a stretch of the recording, or all of it and zeros", "[sound]") {
   const std::vector<int> values{-32768, -20000, -3, 0, 1, 2, 300, 4000, 20000, 32767};
-  const Image sound = of_samples(values);
+  const Sample sound = of_samples(values);
   /// Checks the view against the recording and returns where it starts.
   const auto start_of = [&](const WaveWindow& window, std::uint64_t seed) {
     std::vector<float> out(static_cast<std::size_t>(window.length), 9.f);
-    float* const targets[] = {out.data()};
+    void* const targets[] = {out.data()};
     Drawn drawn;
     window(sound, Rng(seed), targets, std::span(&drawn, 1));
     for (std::size_t t = 0; t < out.size(); ++t) {
@@ -81,13 +72,14 @@ TEST_CASE("a window is a stretch of the recording, or all of it and zeros", "[so
   CHECK(starts == std::set<int>{0, 1, 2, 3, 4, 5, 6});
   for (const bool random : {false, true})
     for (const int length : {10, 11, 16}) CHECK(start_of({length, random}, 1) == 0);
-  float* const nowhere[] = {nullptr};
-  CHECK_THROWS_WITH(WaveWindow{}(Image(3, 3, 3), Rng(0), nowhere, {}),
-                    Contains("[wave_window] expected a recording (T, 1, 2), got (3, 3, 3)"));
+  void* const nowhere[] = {nullptr};
+  Sample stereo = sound;
+  stereo.sound.channels = 2;
+  CHECK_THROWS_WITH(WaveWindow{}(stereo, Rng(0), nowhere, {}), Contains("[wave_window] expected one channel, got 2"));
   const Voices voices(3, 2, 0, "train", 100);
   const LoadedSet set = load_all(voices, WaveWindow{64, false});
-  CHECK(set.images.shape() == Shape{3, 64, 1, 1});
-  CHECK(set.images.data<float>()[64] == static_cast<float>(sample_of(voices.image(1), 18)) / 32768.f);
+  CHECK(set.images.shape() == Shape{3, 64, 1});
+  CHECK(set.images.data<float>()[64] == voices.sound(1).samples[18]);
 }
 
 #if defined(CONTRASTIVE_WITH_SNDFILE)
@@ -116,7 +108,7 @@ TEST_CASE("WAV files have the samples that were written", "[sound]") {
   for (std::size_t t = 0; t < lengthy.size(); ++t) lengthy[t] = static_cast<int>(t * 7 % 65536) - 32768;
   CHECK(samples_of(read_sound(folder.write("b.wav", wav_file(lengthy)), 16000)) == lengthy);
   write_sound(folder.path("float.wav"), {0.5f, -2.f, 2.f, NAN}, SF_FORMAT_WAV | SF_FORMAT_FLOAT);
-  CHECK(samples_of(read_sound(folder.path("float.wav"), 16000)) == std::vector<int>{16384, -32768, 32767, 0});
+  CHECK(samples_of(read_sound(folder.path("float.wav"), 16000)) == std::vector<int>{16384, -32768, 32768, 0});
 }
 
 TEST_CASE("FLAC and Ogg files are read, and refused when cut short", "[sound]") {
@@ -124,11 +116,11 @@ TEST_CASE("FLAC and Ogg files are read, and refused when cut short", "[sound]") 
   std::vector<float> wave(30000);
   for (std::size_t t = 0; t < wave.size(); ++t) wave[t] = 0.5f * std::sin(0.05f * static_cast<float>(t));
   write_sound(folder.path("a.flac"), wave, SF_FORMAT_FLAC | SF_FORMAT_PCM_16);
-  const Image flac = read_sound(folder.path("a.flac"), 16000);
-  REQUIRE(flac.height == 30000);
-  for (int t = 0; t < 30000; t += 1000) CHECK(std::abs(sample_of(flac, t) - 32768 * wave[t]) <= 1);
+  const Sound flac = read_sound(folder.path("a.flac"), 16000);
+  REQUIRE(flac.length() == 30000);
+  for (std::size_t t = 0; t < 30000; t += 1000) CHECK(std::abs(flac.samples[t] - wave[t]) <= 1 / 32768.f);
   write_sound(folder.path("a.ogg"), wave, SF_FORMAT_OGG | SF_FORMAT_VORBIS);
-  CHECK(read_sound(folder.path("a.ogg"), 16000).height == 30000);
+  CHECK(read_sound(folder.path("a.ogg"), 16000).length() == 30000);
   std::filesystem::resize_file(folder.path("a.flac"), std::filesystem::file_size(folder.path("a.flac")) / 2);
   CHECK_THROWS_WITH(read_sound(folder.path("a.flac"), 16000), Contains(folder.path("a.flac")));
 }
@@ -146,7 +138,7 @@ TEST_CASE("sound files that are not right are named", "[sound]") {
   CHECK_THROWS_WITH(read_sound(folder.path("none.wav"), 16000), Contains(folder.path("none.wav")));
   std::string trailing = wav_file({1, 2, 3});
   trailing.resize(trailing.size() + 10);
-  CHECK(read_sound(folder.write("trailing.wav", trailing), 16000).height == 3);
+  CHECK(read_sound(folder.write("trailing.wav", trailing), 16000).length() == 3);
 }
 
 TEST_CASE("a folder of recordings has its speakers as classes", "[sound]") {
@@ -163,10 +155,10 @@ TEST_CASE("a folder of recordings has its speakers as classes", "[sound]") {
   CHECK(set.class_names() == std::vector<std::string>{"103", "19"});
   CHECK(set.label(0) == 0);
   CHECK(set.label(2) == 1);
-  CHECK(sample_of(set.image(2), 0) == 2);
-  CHECK_FALSE(set.image_or_report(0).has_value());
+  CHECK(set.sample(2, Part::sound).sound.samples == std::vector<float>{2 / 32768.f});
+  CHECK_FALSE(set.sample_or_report(0, Part::sound).has_value());
   CHECK(set.unreadable() == 1);
-  CHECK(SoundFolder(folder.path(), 8000).image(0).height == 1);
+  CHECK(SoundFolder(folder.path(), 8000).sound(0).length() == 1);
 }
 
 #else

@@ -12,7 +12,7 @@
 
 #include "contrastive/augment/augment.hpp"
 #include "contrastive/core/error.hpp"
-#include "contrastive/data/image.hpp"
+#include "contrastive/media/image.hpp"
 
 /// A folder that goes away with its test.
 class TemporaryFolder {
@@ -81,10 +81,5 @@ struct Probe {
   }
 
  private:
-  static contrastive::ViewSpec spec() {
-    contrastive::ViewSpec spec;
-    spec.size = 2;
-    spec.channels = 3;
-    return spec;
-  }
+  static contrastive::ViewSpec spec() { return {2, 3}; }
 };

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <cmath>
 #include <cstdint>
 #include <string>
 #include <vector>
 
-#include "contrastive/data/image.hpp"
+#include "contrastive/media/sound.hpp"
 
 /// A WAV file of 16 bits; `frames` interleaves the channels.
 inline std::string wav_file(const std::vector<int>& frames, std::uint32_t rate = 16000, int channels = 1) {
@@ -22,8 +23,9 @@ inline std::string wav_file(const std::vector<int>& frames, std::uint32_t rate =
   return file;
 }
 
-inline std::vector<int> samples_of(const contrastive::Image& sound) {
+/// In steps of 16 bits.
+inline std::vector<int> samples_of(const contrastive::Sound& sound) {
   std::vector<int> values;
-  for (int t = 0; t < sound.height; ++t) values.push_back(contrastive::sample_of(sound, t));
+  for (const float x : sound.samples) values.push_back(static_cast<int>(std::lround(32768 * x)));
   return values;
 }

@@ -4,11 +4,9 @@
 #include <array>
 #include <cstdint>
 
-namespace contrastive {
+#include "contrastive/media/image.hpp"
 
-struct ImageSize {
-  int height = 0, width = 0;
-};
+namespace contrastive {
 
 /// A box in pixels.
 struct CropBox {

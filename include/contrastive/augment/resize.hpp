@@ -7,7 +7,7 @@
 
 #include "contrastive/augment/bytes.hpp"
 #include "contrastive/augment/canvas.hpp"
-#include "contrastive/data/image.hpp"
+#include "contrastive/media/image.hpp"
 
 namespace contrastive {
 

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "contrastive/core/error.hpp"
-#include "contrastive/data/image.hpp"
+#include "contrastive/media/image.hpp"
 
 namespace contrastive {
 

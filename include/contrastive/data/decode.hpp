@@ -15,12 +15,12 @@
 #include <vector>
 
 #include "contrastive/core/error.hpp"
-#include "contrastive/data/crop_plan.hpp"
 #include "contrastive/data/exif.hpp"
-#include "contrastive/data/image.hpp"
 #include "contrastive/data/jpeg.hpp"
 #include "contrastive/data/stb.hpp"
 #include "contrastive/io/file.hpp"
+#include "contrastive/media/crop_plan.hpp"
+#include "contrastive/media/image.hpp"
 
 namespace contrastive {
 

@@ -7,7 +7,7 @@
 #include <span>
 #include <utility>
 
-#include "contrastive/data/image.hpp"
+#include "contrastive/media/image.hpp"
 
 namespace contrastive::detail {
 

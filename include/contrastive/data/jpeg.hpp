@@ -15,8 +15,8 @@
 #include <vector>
 
 #include "contrastive/core/error.hpp"
-#include "contrastive/data/crop_plan.hpp"
 #include "contrastive/data/exif.hpp"
+#include "contrastive/media/crop_plan.hpp"
 
 namespace contrastive::detail {
 

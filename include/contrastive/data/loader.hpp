@@ -16,7 +16,7 @@
 #include <utility>
 #include <vector>
 
-#include "contrastive/augment/augment.hpp"
+#include "contrastive/augment/any_augment.hpp"
 #include "contrastive/core/error.hpp"
 #include "contrastive/core/parallel.hpp"
 #include "contrastive/core/rng.hpp"
@@ -31,7 +31,7 @@ struct LoaderOptions {
   int threads = 2;  // 0: everything happens inside next()
   bool shuffle = true;
   bool drop_last = true;     // leave out the last batch of an epoch when it is not full
-  bool strict = false;       // stop at a picture that cannot be read instead of taking the next one
+  bool strict = false;       // stop at a sample that cannot be read instead of taking the next one
   std::size_t prefetch = 3;  // batches made ahead
 };
 
@@ -45,18 +45,19 @@ struct LoaderOptions {
 ///
 /// What arrives depends on (seed, epoch, step) alone: the order is shuffled by the stream "shuffle" / epoch, a sample
 /// is augmented by the stream "augment" / epoch / sample. Threads, prefetching and restarts in the middle of an epoch
-/// change nothing. A picture that cannot be read is named once on stderr and its place is taken by the next one of the
+/// change nothing. A sample that cannot be read is named once on stderr and its place is taken by the next one of the
 /// set; with `strict` the error surfaces in `next`, as does any other exception of the threads. One thread calls
 /// `start` and `next`.
-template <Augment A>
 class Loader {
  public:
-  Loader(AnyDataset set, A augment, LoaderOptions options)
+  Loader(AnyDataset set, AnyAugment augment, LoaderOptions options)
       : set_(std::move(set)), augment_(std::move(augment)), options_(options) {
     require(options_.batch > 0, "[loader] --batch must be at least 1");
     require(set_.size() > 0, "[loader] ", set_.name(), ": the data set is empty");
     require(!options_.drop_last || options_.batch <= set_.size(), "[loader] batch ", options_.batch,
-            " is larger than the data set (", set_.name(), ", ", set_.size(), " pictures): choose a smaller --batch");
+            " is larger than the data set (", set_.name(), ", ", set_.size(), " samples): choose a smaller --batch");
+    require(set_.parts().contains(augment_.parts()), "[loader] ", set_.name(), " has ", to_string(set_.parts()),
+            "; the views are made of ", to_string(augment_.parts()));
     require(options_.threads >= 0 && options_.threads <= 1024, "[loader] threads must be 0 to 1024, got ",
             options_.threads);
     slots_.resize(std::max<std::size_t>(1, options_.threads == 0 ? 1 : options_.prefetch));
@@ -70,8 +71,8 @@ class Loader {
     return static_cast<std::int64_t>(options_.drop_last ? N / B : (N + B - 1) / B);
   }
   const AnyDataset& dataset() const { return set_; }
-  const A& augment() const { return augment_; }
-  /// How many pictures of the set could not be read so far.
+  const AnyAugment& augment() const { return augment_; }
+  /// How many samples of the set could not be read so far.
   std::size_t unreadable() const { return set_.unreadable(); }
 
   /// Sets the place of the next batch. Costs nothing where the loader is there already, as at the end of an epoch.
@@ -172,14 +173,14 @@ class Loader {
     for (std::size_t tries = 0; tries < set_.size(); ++tries) {
       const std::size_t chosen = (sample + tries) % set_.size();
       const bool read = detail::read_views(augment_, rng, slot.batch.views, k, [&](const CropPlan& plan) {
-        return options_.strict ? std::optional(set_.image(chosen, plan)) : set_.image_or_report(chosen, plan);
+        return options_.strict ? std::optional(set_.sample(chosen, augment_.parts(), plan))
+                               : set_.sample_or_report(chosen, augment_.parts(), plan);
       });
       if (!read) continue;
       slot.batch.views.sample[k] = static_cast<std::int64_t>(chosen);
-      slot.batch.views.label[k] = set_.label(chosen);
       return;
     }
-    fail("[loader] ", set_.name(), ": none of the ", set_.size(), " pictures can be read");
+    fail("[loader] ", set_.name(), ": none of the ", set_.size(), " samples can be read");
   }
 
   std::shared_ptr<const std::vector<std::uint32_t>> order_of(std::int64_t epoch) {
@@ -204,7 +205,7 @@ class Loader {
   }
 
   AnyDataset set_;
-  A augment_;
+  AnyAugment augment_;
   LoaderOptions options_;
 
   std::mutex lock_;

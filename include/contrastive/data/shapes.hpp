@@ -11,7 +11,7 @@
 
 #include "contrastive/core/error.hpp"
 #include "contrastive/core/rng.hpp"
-#include "contrastive/data/image.hpp"
+#include "contrastive/media/image.hpp"
 
 namespace contrastive {
 

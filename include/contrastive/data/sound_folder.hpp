@@ -17,13 +17,13 @@
 
 #include "contrastive/core/error.hpp"
 #include "contrastive/data/class_folders.hpp"
-#include "contrastive/data/image.hpp"
+#include "contrastive/media/sound.hpp"
 
 namespace contrastive {
 
-/// Reads a sound file by libsndfile as a `recording`: channels are averaged, samples rounded to 16 bits. Throws `Error`
-/// naming the file when it is no sound, ends before its header says, or has another rate than `rate` hertz.
-inline Image read_sound(const std::string& path, int rate) {
+/// Reads a sound file by libsndfile; its channels are averaged. Throws `Error` naming the file when it is no sound, ends
+/// before its header says, or has another rate than `rate` hertz.
+inline Sound read_sound(const std::string& path, int rate) {
 #if defined(CONTRASTIVE_WITH_SNDFILE)
   SF_INFO info{};
   const std::unique_ptr<SNDFILE, int (*)(SNDFILE*)> file(sf_open(path.c_str(), SFM_READ, &info), sf_close);
@@ -36,24 +36,22 @@ inline Image read_sound(const std::string& path, int rate) {
   const bool cut = data.substr(0, data.find('\n')).find("should be") != std::string::npos;
   const std::int64_t channels = info.channels, block = 4096;
   std::vector<float> frames(static_cast<std::size_t>(block * channels));
-  Image sound = recording(0);  // grows with what is there, whatever the header says
+  Sound sound;
+  sound.rate = rate;
   for (sf_count_t got; (got = sf_readf_float(file.get(), frames.data(), block)) > 0;) {
-    require(sound.height <= std::numeric_limits<int>::max() / 2 - block, "[sound] ", path, ": longer than ",
-            std::numeric_limits<int>::max() / 2, " samples");
-    const int start = sound.height;
-    sound.height += static_cast<int>(got);
-    sound.pixels.resize(2 * static_cast<std::size_t>(sound.height));
+    constexpr std::size_t most = std::numeric_limits<int>::max() / 2;
+    require(sound.samples.size() <= most - block, "[sound] ", path, ": longer than ", most, " samples");
     for (sf_count_t t = 0; t < got; ++t) {
       float sum = 0;
       for (std::int64_t c = 0; c < channels; ++c) sum += frames[static_cast<std::size_t>(t * channels + c)];
-      const float value = sum / static_cast<float>(channels) * 32768;  // of 16 bits the value in the file
-      set_sample(sound, start + static_cast<int>(t),
-                 value == value ? static_cast<int>(std::lround(std::clamp(value, -32768.f, 32767.f))) : 0);
+      const float value = sum / static_cast<float>(channels);
+      sound.samples.push_back(value == value ? std::clamp(value, -1.f, 1.f) : 0);
     }
   }
-  require(!cut && sound.height >= info.frames, "[sound] ", path, ": the file ends after ", sound.height,
+  const auto read = static_cast<sf_count_t>(sound.samples.size());
+  require(!cut && read >= info.frames, "[sound] ", path, ": the file ends after ", read,
           " samples, before its header says");
-  require(sound.height > 0, "[sound] ", path, ": no samples");
+  require(read > 0, "[sound] ", path, ": no samples");
   return sound;
 #else
   fail("[sound] cannot read ", path, " at ", rate, " hertz: built without libsndfile");
@@ -70,7 +68,7 @@ inline const FileKind& sound_files() {
 }  // namespace detail
 
 /// A folder of WAV, FLAC and Ogg files, in classes as `ImageFolder` has them: LibriSpeech's SPEAKER/CHAPTER/*.flac is
-/// labelled by speaker. Recordings are (T, 1, 2), see `recording`; files are opened when they are asked for.
+/// labelled by speaker. Files are opened when they are asked for.
 class SoundFolder : public detail::ClassFolders {
  public:
   /// Throws `Error` naming the folder when it is missing, cannot be read, or holds no sound files, and when the library
@@ -82,7 +80,7 @@ class SoundFolder : public detail::ClassFolders {
 #endif
   }
 
-  Image image(std::size_t i) const { return read_sound(path(i), rate_); }
+  Sound sound(std::size_t i) const { return read_sound(path(i), rate_); }
 
  private:
   int rate_;

@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "contrastive/data/files.hpp"
-#include "contrastive/data/image.hpp"
+#include "contrastive/media/image.hpp"
 
 namespace contrastive {
 

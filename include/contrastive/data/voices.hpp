@@ -11,7 +11,7 @@
 
 #include "contrastive/core/error.hpp"
 #include "contrastive/core/rng.hpp"
-#include "contrastive/data/image.hpp"
+#include "contrastive/media/sound.hpp"
 
 namespace contrastive {
 
@@ -45,7 +45,7 @@ class Voices {
   const std::string& name() const { return title_; }
   std::string describe(std::size_t i) const { return join("recording ", i, " of ", title_); }
 
-  Image image(std::size_t i) const {
+  Sound sound(std::size_t i) const {
     require(i < count_, "[voices] recording ", i, " of ", count_);
     Stream person(speakers_ / static_cast<std::uint64_t>(label(i))), draw(rng_ / i / "utterance");
     const double pitch = 85 * std::pow(2.8, person.uniform()), tract = person.uniform(0.84, 1.2),
@@ -82,11 +82,12 @@ class Voices {
       wave[static_cast<std::size_t>(t)] = heard;
       energy += heard * heard;
     }
-    Image sound = recording(samples_);
+    Sound sound{.rate = rate, .samples = std::vector<float>(wave.size())};
     const double gain = level / (std::sqrt(energy / samples_) + 1e-9);
-    for (int t = 0; t < samples_; ++t) {
-      const double value = gain * wave[static_cast<std::size_t>(t)] + hum * level * hiss(draw);
-      set_sample(sound, t, static_cast<int>(std::lround(std::clamp(32768 * value, -32768., 32767.))));
+    for (std::size_t t = 0; t < wave.size(); ++t) {
+      const double value = gain * wave[t] + hum * level * hiss(draw);
+      sound.samples[t] =
+          static_cast<float>(std::lround(std::clamp(32768 * value, -32768., 32767.))) / 32768;  // 16 bits
     }
     return sound;
   }

@@ -116,8 +116,8 @@ struct TrainedScore {
 };
 
 /// Share of a set's labelled pictures that the network gets right, in evaluation mode.
-template <class Network, Augment View>
-double top1_of(const Network& network, const AnyDataset& set, const View& view) {
+template <class Network>
+double top1_of(const Network& network, const AnyDataset& set, const AnyAugment& view) {
   const NoGrad no_grad;
   const Eval eval;
   std::int64_t right = 0, seen = 0;
@@ -145,8 +145,8 @@ inline void check_options(const FineTuneOptions& options) {
 }
 
 /// Trains a network in place; `loss_of(network, images, labels)` is what it minimises.
-template <class Network, Augment Augmentation, class Loss>
-std::vector<double> fit(Network& network, const AnyDataset& set, const Augmentation& augment,
+template <class Network, class Loss>
+std::vector<double> fit(Network& network, const AnyDataset& set, const AnyAugment& augment,
                         const FineTuneOptions& options, Loss&& loss_of) {
   require(augment.views().size() == 1, "[finetune] expected an augmentation with one view, got ",
           augment.views().size());
@@ -214,9 +214,9 @@ Tensor logits_for_training(const Network& network, const Tensor& images, bool li
 ///
 /// Pictures without a label do not count. The classes of `test` are matched to those of `train` by name
 /// (`match_classes`).
-template <class Network, Augment Augmentation, Augment View>
-TrainedScore fine_tune(Network& network, const AnyDataset& train, const Augmentation& augment, const AnyDataset& test,
-                       const View& view, const FineTuneOptions& options = {}) {
+template <class Network>
+TrainedScore fine_tune(Network& network, const AnyDataset& train, const AnyAugment& augment, const AnyDataset& test,
+                       const AnyAugment& view, const FineTuneOptions& options = {}) {
   const std::int64_t classes = network.linear.weight.size(0);
   require(train.has_labels() && static_cast<std::int64_t>(train.class_names().size()) <= classes, "[finetune] ",
           train.name(), " has ", train.class_names().size(), " classes, the classifier ", classes);
@@ -240,9 +240,9 @@ struct DistilOptions {
 /// Trains `student` in place to answer as `teacher` does on the pictures of `train`, and scores it on `test`. Both see the
 /// same augmented picture; the teacher acts as for evaluation. Classes are numbered as the teacher's outputs are, in `test`
 /// and, with a `share` below 1, in `train`: `match_classes` with the set that the teacher was trained on.
-template <class Teacher, class Student, Augment Augmentation, Augment View>
-TrainedScore distil(const Teacher& teacher, Student& student, const AnyDataset& train, const Augmentation& augment,
-                    const AnyDataset& test, const View& view, const DistilOptions& options = {}) {
+template <class Teacher, class Student>
+TrainedScore distil(const Teacher& teacher, Student& student, const AnyDataset& train, const AnyAugment& augment,
+                    const AnyDataset& test, const AnyAugment& view, const DistilOptions& options = {}) {
   TrainedScore score;
   score.losses =
       detail::fit(student, train, augment, options.training,

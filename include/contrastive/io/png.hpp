@@ -12,8 +12,8 @@
 #endif
 
 #include "contrastive/core/error.hpp"
-#include "contrastive/data/image.hpp"
 #include "contrastive/io/atomic_file.hpp"
+#include "contrastive/media/image.hpp"
 
 namespace contrastive {
 

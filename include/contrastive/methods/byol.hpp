@@ -71,8 +71,7 @@ auto byol(MakeEncoder&& make_encoder, Augmentation augment, const ByolConfig& co
     without_batch_statistics(start, config.channel_groups);
     without_batch_statistics(predictor, config.channel_groups);
   }
-  using Encoder = decltype(online.encoder);
-  return Method<Encoder, Mlp, Mlp, ByolRegression, Augmentation, Momentum>(
+  return Method<decltype(online), Mlp, ByolRegression, Augmentation, Momentum>(
       std::move(online), std::move(predictor), ByolRegression{}, std::move(augment),
       Momentum{.momentum = config.momentum, .to_one = true}, &start);
 }

@@ -99,7 +99,7 @@ auto dino(Encoder encoder, Augmentation augment, const DinoConfig& config, Rng r
   const std::int64_t features = encoder.features();
   Tower<Encoder, DinoHead> online{std::move(encoder), DinoHead(features, config, rng / "projector")};
   const Tower<Encoder, DinoHead> start{teacher ? *teacher : online.encoder, online.projector};
-  Method<Encoder, DinoHead, Identity, DinoDistillation, Augmentation, Momentum> method(
+  Method<Tower<Encoder, DinoHead>, Identity, DinoDistillation, Augmentation, Momentum> method(
       std::move(online), Identity{},
       DinoDistillation{config.student_temperature, config.teacher_temperature, config.center_momentum,
                        Center(config.outputs)},

@@ -20,10 +20,13 @@ struct MaskedView {
   int patch = 16;
 
   MaskedView(P view, int patch_size) : picture(std::move(view)), patch(patch_size) {
-    require(patch >= 1 && picture.view().size % patch == 0, "[mae] a patch of ", patch,
-            " pixels does not divide a picture of ", picture.view().size);
+    require(patch >= 1 && picture.view().size() % patch == 0, "[mae] a patch of ", patch,
+            " pixels does not divide a picture of ", picture.view().size());
   }
-  std::vector<ViewSpec> views() const { return {picture.view(), {picture.view().size / patch, 3, false}}; }
+  std::vector<ViewSpec> views() const {
+    const std::int64_t side = picture.view().size() / patch;
+    return {picture.view(), {{side, side, 3}, ViewKind::numbers}};
+  }
   std::size_t globals() const { return 1; }
   CropBox crop(std::size_t, ImageSize full, Rng rng) const { return picture.crop(full, rng / std::size_t{0}); }
 
@@ -33,9 +36,9 @@ struct MaskedView {
   void operator()(const Image& image, ImageSize full, Rng rng, std::span<float* const> out,
                   std::span<Drawn> drawn) const {
     picture(image, full, rng / std::size_t{0}, out[0], drawn.empty() ? nullptr : &drawn[0]);
-    const int side = picture.view().size / patch;
+    const std::int64_t side = picture.view().size() / patch;
     Stream stream(rng / std::size_t{1});
-    for (int i = 0; i < side * side * 3; ++i) out[1][i] = static_cast<float>(stream.below(256));
+    for (std::int64_t i = 0; i < side * side * 3; ++i) out[1][i] = static_cast<float>(stream.below(256));
   }
 };
 
@@ -157,9 +160,9 @@ struct MaskedPixels {
   static bool wants_online(std::size_t view) { return view == 0; }
 
   Tensor operator()(const Embeddings& z) const {
-    require(!z.online.empty() && z.picture.size() == 2, "[mae] expected a picture and its noise (mae_views)");
-    const Tensor &prediction = z.online[0], &pictures = z.picture[0];
-    const Tensor hides = hidden(random_masking(mask_noise(z.picture[1]), mask_ratio), prediction.dtype());
+    require(!z.online.empty() && z.view.size() == 2, "[mae] expected a picture and its noise (mae_views)");
+    const Tensor &prediction = z.online[0], &pictures = z.view[0];
+    const Tensor hides = hidden(random_masking(mask_noise(z.view[1]), mask_ratio), prediction.dtype());
     return masked_reconstruction(prediction.reshape({hides.size(0), hides.size(1), -1}),
                                  pictures.to(prediction.dtype()), hides.to(prediction.device()), patch, normalised);
   }

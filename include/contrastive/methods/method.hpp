@@ -11,9 +11,9 @@
 #include <utility>
 #include <vector>
 
-#include "contrastive/augment/augment.hpp"
+#include "contrastive/augment/sample_augment.hpp"
 #include "contrastive/methods/target.hpp"
-#include "contrastive/ops/index.hpp"
+#include "contrastive/methods/tower.hpp"
 
 namespace contrastive {
 
@@ -21,8 +21,8 @@ namespace contrastive {
 /// `target` from the other branch (none with `Shared`). Views that the objective does not want are empty.
 struct Embeddings {
   std::vector<Tensor> online, target;
-  std::vector<Tensor> picture;       // the views themselves, (N, H, W, C)
-  std::vector<std::int64_t> sample;  // index of each row's picture in the data set
+  std::vector<Tensor> view;          // the views themselves, (N, ...)
+  std::vector<std::int64_t> sample;  // index of each row's sample in the data set
   std::vector<std::int64_t> label;   // -1 where there is none
   Progress progress;
 };
@@ -40,104 +40,47 @@ concept Objective = requires(O& objective, const Embeddings& z) {
   { objective(z) } -> std::convertible_to<Tensor>;
 };
 
-namespace detail {
-/// A projector that looks into the encoder: `Tensor through(const Encoder&, const Views&, std::size_t view) const`, for
-/// what is not encoder then head (CPC's patches and context, MAE's mask and decoder).
-template <class Projector, class Encoder>
-concept LooksThrough = requires(const Projector& p, const Encoder& e, const Views& views) {
-  { p.through(e, views, std::size_t{}) } -> std::convertible_to<Tensor>;
-};
-
-/// Consecutive views of one shape: [first, last) of the list.
-inline std::size_t end_of_equal(const std::vector<Tensor>& views, std::size_t first) {
-  std::size_t last = first + 1;
-  while (last < views.size() && views[last].shape() == views[first].shape()) ++last;
-  return last;
-}
-}  // namespace detail
-
-/// Encoder and projector in one.
-template <class Encoder, class Projector>
-struct Tower {
-  Encoder encoder;
-  Projector projector;
-
-  Tensor operator()(const Tensor& view) const { return projector(encoder(view)); }
-
-  /// The projections of the views for which `wanted(v)`, empty tensors for the others. One view after the other; or
-  /// `together`: views of equal size in one pass of the encoder, and one pass of the projector over all rows.
-  template <class Wanted>
-  std::vector<Tensor> project(const Views& views, Wanted&& wanted, bool together) const {
-    std::vector<Tensor> z(views.view.size());
-    if constexpr (detail::LooksThrough<Projector, Encoder>) {
-      for (std::size_t v = 0; v < z.size(); ++v)
-        if (wanted(v)) z[v] = projector.through(encoder, views, v);
-    } else if (!together) {
-      for (std::size_t v = 0; v < z.size(); ++v)
-        if (wanted(v)) z[v] = (*this)(views.view[v]);
-    } else {
-      std::vector<Tensor> chosen, features;
-      for (std::size_t v = 0; v < z.size(); ++v)
-        if (wanted(v)) chosen.push_back(views.view[v]);
-      for (std::size_t first = 0, last; first < chosen.size(); first = last) {
-        last = detail::end_of_equal(chosen, first);
-        features.push_back(encoder(concat(std::span<const Tensor>(chosen).subspan(first, last - first))));
-      }
-      const Tensor all = chosen.empty() ? Tensor() : projector(features.size() == 1 ? features[0] : concat(features));
-      std::int64_t row = 0;
-      for (std::size_t v = 0; v < z.size(); ++v) {
-        if (!wanted(v)) continue;
-        z[v] = all.slice(row, row + views.view[v].size(0));
-        row += views.view[v].size(0);
-      }
-    }
-    return z;
-  }
-
-  template <class F>
-  void members(F&& f) {
-    f("encoder", encoder);
-    f("projector", projector);
-  }
-};
-
 /// A method of the field is six parts. Compose one of your own, or take a recipe (methods/simclr.hpp and its
 /// neighbours):
 ///
 ///     auto method = Method(resnet18(rng), Mlp(512, {...}, rng), Identity{}, NtXent{0.5}, two_views);
 ///     Tensor loss = method.loss(batch.views);
-template <class Encoder, class Projector, class Predictor, class ObjectiveType, class Augmentation,
-          class Target = Shared>
+///
+/// Encoder and projector make one tower, through which all views go. A method of two modalities has a tower for each view
+/// in their place: `Method(Towers(image, text), Identity{}, ...)`, methods/towers.hpp.
+template <class OnlineTower, class Predictor, class ObjectiveType, class Augmentation, class Target = Shared>
 class Method {
-  static_assert(Module<Encoder> && Module<Projector> && Module<Predictor>,
-                "Method: encoder, projector and predictor are modules, `Tensor operator()(const Tensor&) const` with "
-                "`members` (docs/guides/add-an-encoder.md)");
+  static_assert(Module<Predictor>,
+                "Method: encoder, projector and predictor are modules, `Tensor operator()(const "
+                "Tensor&) const` with `members` (docs/guides/add-an-encoder.md)");
   static_assert(Objective<ObjectiveType>,
                 "Method: an objective is `Tensor operator()(const Embeddings&)` (docs/guides/add-an-objective.md)");
   static_assert(detail::HasMembers<ObjectiveType> || std::is_trivially_copyable_v<ObjectiveType>,
                 "Method: an objective that holds parameters, buffers or tensors names them in `members`, or they are "
                 "never trained, moved or saved (docs/guides/add-an-objective.md)");
-  static_assert(detail::names_what_it_adds<Encoder>() && detail::names_what_it_adds<Projector>() &&
-                    detail::names_what_it_adds<Predictor>() && detail::names_what_it_adds<ObjectiveType>(),
+  static_assert(detail::names_what_it_adds<Predictor>() && detail::names_what_it_adds<ObjectiveType>(),
                 "Method: a part that inherits `members` and adds members of its own needs its own `members`, which "
                 "calls the base's (docs/guides/add-an-encoder.md)");
-  static_assert(Augment<Augmentation>,
-                "Method: an augmentation makes views of an image (docs/guides/add-an-augmentation.md)");
+  static_assert(Augment<Augmentation> || SampleAugment<Augmentation>,
+                "Method: an augmentation makes views of an image, or of a sample "
+                "(docs/guides/add-an-augmentation.md)");
   static_assert(!detail::HasMembers<Augmentation>,
                 "Method: an augmentation has no `members`: nothing of it is trained, moved or saved "
                 "(docs/guides/add-an-augmentation.md)");
 
  public:
-  using Online = Tower<Encoder, Projector>;
+  using Online = OnlineTower;
 
-  Method(Encoder encoder, Projector projector, Predictor predictor, ObjectiveType objective, Augmentation augmentation,
-         Target rule = {})
+  template <class Encoder, class Projector>
+  requires std::same_as<Online, Tower<Encoder, Projector>> Method(Encoder encoder, Projector projector,
+                                                                  Predictor predictor, ObjectiveType objective,
+                                                                  Augmentation augmentation, Target rule = {})
       : Method(Online{std::move(encoder), std::move(projector)}, std::move(predictor), std::move(objective),
-               std::move(augmentation), rule, nullptr) {}
+               std::move(augmentation), rule) {}
 
   /// `target_start`: what a momentum branch starts from, where that is not the online tower (BYOL).
-  Method(Online online_tower, Predictor head, ObjectiveType criterion, Augmentation augmentation, Target rule,
-         const Online* target_start)
+  Method(Online online_tower, Predictor head, ObjectiveType criterion, Augmentation augmentation, Target rule = {},
+         const Online* target_start = nullptr)
       : online(std::move(online_tower)),
         predictor(std::move(head)),
         objective(std::move(criterion)),
@@ -160,14 +103,16 @@ class Method {
   /// Whether evaluation looks at the target's encoder (DINO's teacher) instead of the online one.
   bool evaluate_target = false;
 
-  /// What evaluation looks at.
-  const Encoder& encoder() const {
+  /// The tower that evaluation looks at, and its encoder.
+  const Online& evaluated() const {
     if constexpr (requires(const Branch& branch) { branch.tower(); })
-      if (evaluate_target) return target.tower().encoder;
-    return online.encoder;
+      if (evaluate_target) return target.tower();
+    return online;
   }
+  const auto& encoder() const requires requires(const Online& tower) { tower.encoder; }
+  { return evaluated().encoder; }
 
-  /// What happens before a batch is encoded: a momentum branch whose rule says so moves here.
+  /// Called before a batch is encoded. Momentum branches of `before_keys` are updated here.
   void before_step(Progress progress) { target.before_keys(online, progress); }
 
   /// The embeddings of a batch; `with_target` false leaves the other branch out.
@@ -175,7 +120,9 @@ class Method {
     Embeddings z = rows_of(views, progress);
     Views input;
     input.globals = views.globals;
-    for (const Tensor& view : views.view) input.view.push_back(precision == DType::bf16 ? view.to(precision) : view);
+    input.sample = views.sample;
+    for (const Tensor& view : views.view)
+      input.view.push_back(precision == DType::bf16 && is_float(view.dtype()) ? view.to(precision) : view);
     const std::vector<Tensor> projection = online.project(input, wants_online, views_together);
     for (const Tensor& p : projection) z.online.push_back(p.defined() ? widened(predictor(p)) : Tensor());
     if constexpr (Branch::present) {
@@ -203,13 +150,9 @@ class Method {
   /// To be called between `backward` and the optimiser's step: parts with `before_update(progress)` may take gradients
   /// away (SwAV's prototypes and DINO's last layer stand still at first).
   void before_update(Progress progress) {
-    const auto tell = [&](auto& part) {
-      if constexpr (requires { part.before_update(progress); }) part.before_update(progress);
-    };
-    tell(online.encoder);
-    tell(online.projector);
-    tell(predictor);
-    tell(objective);
+    detail::tell_before_update(online, progress);
+    detail::tell_before_update(predictor, progress);
+    detail::tell_before_update(objective, progress);
   }
 
   /// To be called once the optimiser has moved the parameters.
@@ -249,5 +192,14 @@ class Method {
     return true;
   }
 };
+
+template <class E, class P, class Q, class O, class A>
+Method(E, P, Q, O, A) -> Method<Tower<E, P>, Q, O, A>;
+template <class E, class P, class Q, class O, class A, class T>
+Method(E, P, Q, O, A, T) -> Method<Tower<E, P>, Q, O, A, T>;
+template <detail::SendsViews Online, class Q, class O, class A>
+Method(Online, Q, O, A) -> Method<Online, Q, O, A>;
+template <detail::SendsViews Online, class Q, class O, class A, class T>
+Method(Online, Q, O, A, T) -> Method<Online, Q, O, A, T>;
 
 }  // namespace contrastive

@@ -49,7 +49,7 @@ class AnyMethod {
   std::vector<Tensor> embed(const Views& views) const { return self_->embed(views); }
   /// Distributions (N, K) that the objective makes of an embedding; empty where it makes none (DINO and SwAV do).
   Tensor assignments(const Tensor& z) const { return self_->assignments(z); }
-  /// (N, H, W, C) -> (N, features): what evaluation looks at; with `head_layers`, what comes out of that many layers of
+  /// A view (N, ...) -> (N, features): what evaluation looks at; with `head_layers`, what comes out of that many layers of
   /// the projector (SimCLR v2 fine-tunes from the first).
   Tensor encode(const Tensor& pictures, std::size_t head_layers = 0) const {
     return self_->encode(pictures, head_layers);
@@ -94,9 +94,8 @@ class AnyMethod {
     void before_update(Progress progress) override { held.before_update(progress); }
     void after_step(Progress progress) override { held.after_step(progress); }
     std::vector<Tensor> embed(const Views& views) override {
-      using Projector = std::remove_cvref_t<decltype(held.online.projector)>;
-      using Encoder = std::remove_cvref_t<decltype(held.online.encoder)>;
-      if constexpr (detail::LooksThrough<Projector, Encoder>) return {};
+      if constexpr (requires { M::Online::looks_through; })
+        if (M::Online::looks_through) return {};
       const NoGrad no_grad;
       const KeepStatistics keep;
       std::vector<Tensor> z = held.embed(views, {}, false).online;
@@ -113,9 +112,9 @@ class AnyMethod {
         return {};
     }
     Tensor encode(const Tensor& pictures, std::size_t head_layers) override {
-      const Tensor features = held.encoder()(pictures);
+      const Tensor features = held.evaluated().features(pictures);
       if (head_layers == 0) return features;
-      if constexpr (std::is_same_v<std::remove_cvref_t<decltype(held.online.projector)>, Mlp>)
+      if constexpr (requires { held.online.projector.first(features, head_layers); })
         return held.online.projector.first(features, head_layers);
       else
         fail("[encode] this method's projector has no layers to keep");

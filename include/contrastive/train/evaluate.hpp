@@ -23,10 +23,10 @@ struct FeatureSet {
   std::vector<std::int64_t> labels, samples;
 };
 
-/// Encodes the pictures of a set in evaluation mode; `random_subset` takes fewer. `encode` maps (N, H, W, C) on the CPU to
-/// (N, D) on any device; the features come back to the CPU.
-template <Augment A, class Encode>
-FeatureSet encode_set(const AnyDataset& set, const A& transform, Encode&& encode, std::size_t batch = 256,
+/// Encodes the samples of a set in evaluation mode; `random_subset` takes fewer. `encode` maps their views (N, ...) on the
+/// CPU to (N, D) on any device; the features come back to the CPU.
+template <class Encode>
+FeatureSet encode_set(const AnyDataset& set, const AnyAugment& transform, Encode&& encode, std::size_t batch = 256,
                       bool strict = false) {
   const NoGrad no_grad;
   const Eval eval;
@@ -44,7 +44,7 @@ FeatureSet encode_set(const AnyDataset& set, const A& transform, Encode&& encode
         result.samples.insert(result.samples.end(), samples.begin(), samples.end());
       },
       strict);
-  require(filled > 0, "[evaluate] ", set.name(), ": no picture could be read");
+  require(filled > 0, "[evaluate] ", set.name(), ": no sample could be read");
   result.features = result.features.slice(0, filled);
   return result;
 }

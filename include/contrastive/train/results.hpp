@@ -65,28 +65,30 @@ inline std::vector<std::pair<std::size_t, Image>> random_pictures(const AnyDatas
 }
 
 /// Pictures drawn from the set, beside the views that the method made of them.
-template <Augment A>
-Gallery view_gallery(const AnyDataset& set, const A& augment, std::uint64_t seed, std::size_t count = 8) {
+inline Gallery view_gallery(const AnyDataset& set, const AnyAugment& augment, std::uint64_t seed,
+                            std::size_t count = 8) {
   Gallery gallery{
       "Augmented views", "Each row: a training picture, then views of it as the encoder saw them.", {"picture"}, {}};
   const std::vector<ViewSpec> specs = augment.views();
   const auto shown = static_cast<std::size_t>(
-      std::count_if(specs.begin(), specs.end(), [](const ViewSpec& spec) { return spec.picture; }));
+      std::count_if(specs.begin(), specs.end(), [](const ViewSpec& spec) { return spec.kind == ViewKind::picture; }));
   const std::size_t repeats = shown <= 2 ? 3 : 1;
   for (std::size_t v = 0; v < shown * repeats; ++v) gallery.columns.push_back(join("view ", v % shown + 1));
-  for (const auto& [sample, image] : random_pictures(set, count, Rng(0) / "view gallery")) {
-    Gallery::Row row{detail::class_of(set, static_cast<std::int64_t>(sample)), {Picture(image)}};
+  for (auto& [place, image] : random_pictures(set, count, Rng(0) / "view gallery")) {
+    Gallery::Row row{detail::class_of(set, static_cast<std::int64_t>(place)), {Picture(image)}};
+    Sample whole = set.sample(place, augment.parts().without(Part::image));
+    whole.full = {image.height, image.width};
+    whole.image = std::move(image);
     for (std::size_t repeat = 0; repeat < repeats; ++repeat) {
       std::vector<Tensor> views;
-      std::vector<float*> out;
+      std::vector<void*> out;
       for (const ViewSpec& spec : specs) {
-        const Shape shape = spec.shape(1);
-        views.emplace_back(Shape{shape[1], shape[2], shape[3]});
-        out.push_back(views.back().template data<float>());
+        views.emplace_back(spec.one, spec.dtype);
+        out.push_back(views.back().view().data);
       }
-      augment(image, Rng(seed) / "augment" / repeat / sample, std::span<float* const>(out), {});
+      augment(whole, Rng(seed) / "augment" / repeat / place, std::span<void* const>(out), {});
       for (std::size_t v = 0; v < views.size(); ++v)
-        if (specs[v].picture) row.pictures.push_back(Picture(detail::picture_of(views[v])));
+        if (specs[v].kind == ViewKind::picture) row.pictures.push_back(Picture(detail::picture_of(views[v])));
     }
     gallery.rows.push_back(std::move(row));
   }
@@ -141,15 +143,17 @@ inline EmbeddingMap embedding_map(const AnyDataset& set, const FeatureSet& test,
   const Tensor rows = detail::shown_rows("map", test.features.size(0), points);
   const std::int64_t N = rows.count();
   const Tensor place = tsne(normalize(gather(test.features, rows))).to(DType::f64);
+  const bool seen = set.parts().contains(Part::image);
   std::vector<Image> pictures;
   for (std::int64_t i = 0; i < N; ++i) {
     const auto row = static_cast<std::size_t>(rows.data<std::int64_t>()[i]);
     map.points.push_back(
         {place.data<double>()[2 * i], place.data<double>()[2 * i + 1], static_cast<int>(test.labels[row])});
-    if (auto image = set.image_or_report(static_cast<std::size_t>(test.samples[row])); image && image->channels != 2)
-      pictures.push_back(std::move(*image));  // of sound there is nothing to see
+    if (!seen) continue;
+    if (auto image = set.image_or_report(static_cast<std::size_t>(test.samples[row])))
+      pictures.push_back(std::move(*image));
   }
-  if (static_cast<std::int64_t>(pictures.size()) == N) map.thumbnails = PictureSheet(pictures, 40);
+  if (seen && static_cast<std::int64_t>(pictures.size()) == N) map.thumbnails = PictureSheet(pictures, 40);
   return map;
 }
 

@@ -291,7 +291,7 @@ class Trainer {
   AnyAugment transform_;
   std::string out_;
   Device device_;
-  Loader<AnyAugment> loader_;
+  Loader loader_;
   std::size_t tower_groups_ = 0;
   Optimizer optimizer_;
   RunState state_;

@@ -8,9 +8,9 @@
 #include <utility>
 #include <vector>
 
-#include "contrastive/data/image.hpp"
 #include "contrastive/io/json.hpp"
 #include "contrastive/io/png.hpp"
+#include "contrastive/media/image.hpp"
 
 namespace contrastive {
 

@@ -6,7 +6,7 @@
 
 namespace contrastive {
 
-/// The part of a picture that will be looked at, in pixels of the whole picture.
+/// The part of an image that will be looked at, in pixels of the whole image.
 struct Region {
   int top = 0;
   int left = 0;
