@@ -8,39 +8,40 @@
 
 #include "contrastive/methods/byol.hpp"
 
-#include "support/methods.hpp"
+#include "support/run.hpp"
 
 namespace {
+
+using namespace contrastive;
 
 app::Settings recipe() {
   app::Settings recipe;
   recipe.method = "byol";
   recipe.lr = 0.06;
   recipe.warmup_epochs = 0.2;
-  recipe.target_momentum = 0.97;
   recipe.exclude_norm_and_bias = true;
+  recipe.own = ByolConfig{.hidden = 512, .dimension = 128, .momentum = 0.97, .other_start = false};
   return recipe;
 }
 
-app::Composition compose(const app::Settings& s, std::int64_t, contrastive::Rng rng) {
-  using namespace contrastive;
+app::Composition compose(const app::Settings& s, std::int64_t, Rng rng) {
   const AnyAugment views = app::training_views(s, [](int size) { return size < 96 ? byol_cifar(size) : byol(size); });
-  const ByolConfig config{.hidden = s.hidden,
-                          .dimension = s.dimension,
-                          .momentum = s.target_momentum,
-                          .same_start = !s.other_start,
-                          .channel_groups = s.channel_groups};
-  return {byol([&](Rng stream) { return app::encoder_for(s, stream); }, views, config, rng),
+  return {byol([&](Rng stream) { return app::encoder_for(s, stream); }, views, s.own.as<ByolConfig>(), rng),
           app::evaluation_view(s, app::normalization_of(s))};
 }
 
 }  // namespace
 
-const app::Program app::methods::byol{"BYOL",
-                                      "Grill et al. 2020",
-                                      "2006.07733",
-                                      "a prediction and a moving average of itself",
-                                      "predictor and momentum",
-                                      "target-momentum other-start channel-groups hidden dimension fix-predictor-lr",
-                                      recipe(),
-                                      compose};
+namespace app::methods {
+
+extern const Program byol{
+    .title = "BYOL",
+    .paper = "Grill et al. 2020",
+    .arxiv = "2006.07733",
+    .compares = "a prediction and a moving average of itself",
+    .against_collapse = "predictor and momentum",
+    .recipe = recipe(),
+    .compose = compose,
+};
+
+}  // namespace app::methods

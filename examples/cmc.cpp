@@ -9,27 +9,30 @@
 
 #include "contrastive/methods/cmc.hpp"
 
-#include <algorithm>
-#include <array>
-
-#include "support/methods.hpp"
+#include "support/run.hpp"
 
 namespace {
 
-/// A value of --views.
-struct Split {
-  const char* name;
-  std::vector<int> channels;  // of each view
-  bool ycbcr;                 // or Lab
+using namespace contrastive;
+
+struct Own : CmcConfig {
+  std::string loss = "nce", views = "l,ab", compared = "full";
+
+  Own() : CmcConfig{.negatives = 1024, .temperature = 0.1} {}
+  void settings(SettingList& list) {
+    list.choice("loss", loss, {"nce", "softmax"}, "nce, or a softmax over the drawn rows");
+    CmcConfig::settings(list);
+    list.choice("views", views, {"l,ab", "l,a,b", "y,cbcr", "y,cb,cr"},
+                "channels of each view: l,ab or l,a,b of Lab, y,cbcr or y,cb,cr of YCbCr");
+    list.choice("graph", compared, {"full", "core"},
+                "which views are compared: full, all pairs, or core, the first with each other one");
+  }
 };
 
-const Split& split_of(const app::Settings& s) {
-  static const std::array<Split, 4> splits{
-      {{"l,ab", {1, 2}, false}, {"l,a,b", {1, 1, 1}, false}, {"y,cbcr", {1, 2}, true}, {"y,cb,cr", {1, 1, 1}, true}}};
-  const auto found = std::ranges::find(splits, s.views, &Split::name);
-  contrastive::require(found != splits.end(),
-                       "[settings] --views must be l,ab or l,a,b (Lab), or y,cbcr or y,cb,cr (YCbCr), got ", s.views);
-  return *found;
+/// Channels of each view that --views names.
+std::vector<int> split_of(const std::string& views) {
+  if (views == "l,ab" || views == "y,cbcr") return {1, 2};
+  return {1, 1, 1};
 }
 
 app::Settings recipe() {
@@ -39,40 +42,42 @@ app::Settings recipe() {
   recipe.image_size = 32;
   recipe.lr = 0.06;
   recipe.warmup_epochs = 0.2;
-  recipe.temperature = 0.1;
-  recipe.negatives = 1024;
-  recipe.loss = "nce";
+  recipe.own = Own{};
   return recipe;
 }
 
-app::Composition compose(const app::Settings& s, std::int64_t samples, contrastive::Rng rng) {
-  using namespace contrastive;
+app::Composition compose(const app::Settings& s, std::int64_t samples, Rng rng) {
+  const Own& own = s.own.as<Own>();
+  CmcConfig config = own;
+  config.pictures = samples;
+  config.softmax = own.loss == "softmax";
+  config.graph = own.compared == "core" ? ViewGraph::core : ViewGraph::full;
   require(app::channels_of(s) == 3, "[settings] CMC compares lightness and colour: --data ", s.data, " is grey");
-  const Split& split = split_of(s);
+  require(config.softmax || config.temperature >= 0.003, "[settings] --temperature must be 0.003 to 10000 with --loss ",
+          "nce, got ", config.temperature);
+  const bool ycbcr = own.views.starts_with("y");
   const int size = static_cast<int>(s.image_size), resize_to = size >= 96 ? size * 8 / 7 : size;
   const auto part = [&](int channels, Rng stream) {
     return make_encoder(s.encoder, app::encoder_options(s, channels), stream);
   };
-  const CmcConfig config{.pictures = samples,
-                         .negatives = s.negatives,
-                         .softmax = app::softmax_of(s),
-                         .graph = s.graph == "core" ? ViewGraph::core : ViewGraph::full,
-                         .temperature = s.temperature,
-                         .momentum = s.bank_momentum,
-                         .dimension = s.dimension};
-  const AnyAugment views = split.ycbcr ? AnyAugment(cmc_ycbcr(size)) : AnyAugment(cmc(size));
+  const AnyAugment views = ycbcr ? AnyAugment(cmc_ycbcr(size)) : AnyAugment(cmc(size));
   const AnyAugment evaluation =
-      split.ycbcr ? AnyAugment(cmc_ycbcr_center_view(size, resize_to)) : AnyAugment(cmc_center_view(size, resize_to));
-  return {cmc(SplitChannels(split.channels, part, rng / "encoder"), views, config, rng), evaluation};
+      ycbcr ? AnyAugment(cmc_ycbcr_center_view(size, resize_to)) : AnyAugment(cmc_center_view(size, resize_to));
+  return {cmc(SplitChannels(split_of(own.views), part, rng / "encoder"), views, config, rng), evaluation};
 }
 
 }  // namespace
 
-const app::Program app::methods::cmc{"CMC",
-                                     "Tian et al. 2020",
-                                     "1906.05849",
-                                     "lightness and colour of a picture",
-                                     "rows of other pictures",
-                                     "loss temperature negatives bank-momentum dimension views graph",
-                                     recipe(),
-                                     compose};
+namespace app::methods {
+
+extern const Program cmc{
+    .title = "CMC",
+    .paper = "Tian et al. 2020",
+    .arxiv = "1906.05849",
+    .compares = "lightness and colour of a picture",
+    .against_collapse = "rows of other pictures",
+    .recipe = recipe(),
+    .compose = compose,
+};
+
+}  // namespace app::methods

@@ -9,9 +9,22 @@
 
 #include "contrastive/methods/cpc.hpp"
 
-#include "support/methods.hpp"
+#include "support/run.hpp"
 
 namespace {
+
+using namespace contrastive;
+
+struct Own : CpcConfig {
+  std::string autoregressor = "pixelcnn";
+
+  Own() : CpcConfig{.steps = 3, .negatives = 16} {}
+  void settings(SettingList& list) {
+    CpcConfig::settings(list);
+    list.choice("autoregressor", autoregressor, {"pixelcnn", "gru"},
+                "what summarises the patches above: pixelcnn, or gru down each column");
+  }
+};
 
 app::Settings recipe() {
   app::Settings recipe;
@@ -21,34 +34,38 @@ app::Settings recipe() {
   recipe.optimizer = "adam";
   recipe.lr = 8e-4;  // 2e-4 at a batch of 64
   recipe.weight_decay = 0;
-  recipe.negatives = 16;
+  recipe.own = Own{};
   return recipe;
 }
 
-app::Composition compose(const app::Settings& s, std::int64_t, contrastive::Rng rng) {
-  using namespace contrastive;
+app::Composition compose(const app::Settings& s, std::int64_t, Rng rng) {
+  const Own& config = s.own.as<Own>();
   require(s.encoder == "patches", "[settings] --encoder of CPC is patches, got ", s.encoder);
   const int size = static_cast<int>(s.image_size);
   const bool small = size < 48;
   auto encoder = small ? cpc_encoder_small(rng / "encoder") : cpc_encoder(rng / "encoder");
   const std::int64_t rows = encoder.layout.along(s.image_size);
-  require(rows > s.predictions + 1, "[settings] --predictions must leave a row of patches: ", s.predictions,
+  require(rows > config.steps + 1, "[settings] --predictions must leave a row of patches: ", config.steps,
           " ahead, after one that is skipped, of ", rows);
-  const CpcConfig config{.steps = s.predictions, .negatives = s.negatives};
   const auto views = cpc(size, small ? size * 9 / 8 : size * 3 / 2);
   const AnyAugment evaluation = center_view(size, size, views.first.step<Normalize>(), 1);
-  if (s.autoregressor == "gru")
+  if (config.autoregressor == "gru")
     return {cpc<GruContext>(std::move(encoder), AnyAugment(views), config, rng), evaluation};
   return {cpc<PixelCnn>(std::move(encoder), AnyAugment(views), config, rng), evaluation};
 }
 
 }  // namespace
 
-const app::Program app::methods::cpc{"CPC",
-                                     "van den Oord et al. 2018",
-                                     "1807.03748",
-                                     "the patches above and those below",
-                                     "patches of other places and pictures",
-                                     "negatives predictions autoregressor",
-                                     recipe(),
-                                     compose};
+namespace app::methods {
+
+extern const Program cpc{
+    .title = "CPC",
+    .paper = "van den Oord et al. 2018",
+    .arxiv = "1807.03748",
+    .compares = "the patches above and those below",
+    .against_collapse = "patches of other places and pictures",
+    .recipe = recipe(),
+    .compose = compose,
+};
+
+}  // namespace app::methods

@@ -8,45 +8,41 @@
 
 #include "contrastive/methods/dino.hpp"
 
-#include "support/methods.hpp"
+#include "support/run.hpp"
 
 namespace {
+
+using namespace contrastive;
+
+struct Own : DinoConfig {
+  app::LocalCrops crops{.locals = 4};
+
+  Own() : DinoConfig{.outputs = 1024, .hidden = 512, .bottleneck = 128, .freeze_last_layer = 0.2, .momentum = 0.99} {}
+  void settings(SettingList& list) {
+    DinoConfig::settings(list);
+    crops.settings(list);
+  }
+};
 
 app::Settings recipe() {
   app::Settings recipe;
   recipe.method = "dino";
   recipe.optimizer = "adamw";
-  recipe.lr = 5e-4;
-  recipe.lr_end = 1e-6;
+  recipe.lr = 0.0005;
+  recipe.lr_end = 1e-06;
   recipe.warmup_epochs = 0.5;
   recipe.weight_decay = 0.04;
   recipe.weight_decay_end = 0.4;
   recipe.clip_each = 3;
   recipe.exclude_norm_and_bias = true;
-  recipe.temperature = 0.1;
-  recipe.target_momentum = 0.99;
-  recipe.prototypes = 1024;
-  recipe.dimension = 128;
-  recipe.teacher_temperature = 0.04;
-  recipe.teacher_temperature_end = 0.04;
-  recipe.freeze_epochs = 0.2;
-  recipe.locals = 4;
+  recipe.own = Own{};
   return recipe;
 }
 
-app::Composition compose(const app::Settings& s, std::int64_t, contrastive::Rng rng) {
-  using namespace contrastive;
+app::Composition compose(const app::Settings& s, std::int64_t, Rng rng) {
+  const Own& config = s.own.as<Own>();
   const AnyAugment views = app::multi_crop_views(
-      s, dino_cifar, [](int size, int local, std::size_t locals) { return dino(size, local, locals); });
-  const DinoConfig config{.outputs = s.prototypes,
-                          .hidden = s.hidden,
-                          .bottleneck = s.dimension,
-                          .freeze_last_layer = s.freeze_epochs,
-                          .student_temperature = s.temperature,
-                          .teacher_temperature = {.start = s.teacher_temperature,
-                                                  .end = s.teacher_temperature_end,
-                                                  .warmup = std::llround(s.teacher_warmup_epochs)},
-                          .momentum = s.target_momentum};
+      s, config.crops, dino_cifar, [](int size, int local, std::size_t locals) { return dino(size, local, locals); });
   return {dino(app::encoder_for(s, rng / "encoder"), views, config, rng),
           app::evaluation_view(s, app::normalization_of(s)),
           [vit = app::is_vit(s)](const auto& trained, const Views& shown) {
@@ -67,12 +63,16 @@ app::Composition compose(const app::Settings& s, std::int64_t, contrastive::Rng 
 
 }  // namespace
 
-const app::Program app::methods::dino{"DINO",
-                                      "Caron et al. 2021",
-                                      "2104.14294",
-                                      "a student's output and its moving average's",
-                                      "centring and sharpening",
-                                      "temperature teacher-temperature teacher-temperature-end teacher-warmup-epochs "
-                                      "prototypes target-momentum hidden dimension freeze-epochs locals local-size",
-                                      recipe(),
-                                      compose};
+namespace app::methods {
+
+extern const Program dino{
+    .title = "DINO",
+    .paper = "Caron et al. 2021",
+    .arxiv = "2104.14294",
+    .compares = "a student's output and its moving average's",
+    .against_collapse = "centring and sharpening",
+    .recipe = recipe(),
+    .compose = compose,
+};
+
+}  // namespace app::methods

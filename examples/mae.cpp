@@ -8,36 +8,36 @@
 
 #include "contrastive/methods/mae.hpp"
 
-#include "support/methods.hpp"
+#include "support/run.hpp"
 
 namespace {
+
+using namespace contrastive;
 
 app::Settings recipe() {
   app::Settings recipe;
   recipe.method = "mae";
   recipe.encoder = "vit_micro";
   recipe.optimizer = "adamw";
-  recipe.lr = 1e-3;
+  recipe.lr = 0.001;
   recipe.beta2 = 0.95;
   recipe.weight_decay = 0.05;
   recipe.exclude_norm_and_bias = true;
   recipe.warmup_epochs = 0.5;
+  recipe.own = MaeConfig{.width = 64, .depth = 2};
   return recipe;
 }
 
-app::Composition compose(const app::Settings& s, std::int64_t, contrastive::Rng rng) {
-  using namespace contrastive;
+app::Composition compose(const app::Settings& s, std::int64_t, Rng rng) {
   EncoderOptions options = app::encoder_options(s, app::channels_of(s));
   options.vit = mae_vit(options.vit);
   ImageEncoder encoder = make_encoder(s.encoder, options, rng / "encoder");
+  MaeConfig config = s.own.as<MaeConfig>();
+  config.heads = static_cast<int>(std::max<std::int64_t>(1, config.width / 32));
   const int size = static_cast<int>(s.image_size), patch = encoder.vit().config().patch;
   const std::int64_t patches = std::int64_t{size / patch} * (size / patch);
-  require(kept_patches(patches, s.mask_ratio) > 0, "[settings] --mask-ratio must leave one of ", patches,
-          " patches to see, got ", s.mask_ratio);
-  const MaeConfig config{.mask_ratio = s.mask_ratio,
-                         .width = s.decoder_width,
-                         .depth = static_cast<int>(s.decoder_depth),
-                         .heads = static_cast<int>(std::max<std::int64_t>(1, s.decoder_width / 32))};
+  require(kept_patches(patches, config.mask_ratio) > 0, "[settings] --mask-ratio must leave one of ", patches,
+          " patches to see, got ", config.mask_ratio);
   const Normalize normalize = app::normalization_of(s);
   auto method = mae(std::move(encoder), mae_views(size, patch, options.channels, normalize), config, rng);
   return {std::move(method), app::evaluation_view(s, normalize), [](const auto& trained, const Views& views) {
@@ -53,11 +53,16 @@ app::Composition compose(const app::Settings& s, std::int64_t, contrastive::Rng 
 
 }  // namespace
 
-const app::Program app::methods::mae{"MAE",
-                                     "He et al. 2022",
-                                     "2111.06377",
-                                     "a prediction and the hidden pixels",
-                                     "pixels to predict",
-                                     "mask-ratio decoder-width decoder-depth",
-                                     recipe(),
-                                     compose};
+namespace app::methods {
+
+extern const Program mae{
+    .title = "MAE",
+    .paper = "He et al. 2022",
+    .arxiv = "2111.06377",
+    .compares = "a prediction and the hidden pixels",
+    .against_collapse = "pixels to predict",
+    .recipe = recipe(),
+    .compose = compose,
+};
+
+}  // namespace app::methods

@@ -7,41 +7,54 @@
 
 #include "contrastive/methods/moco_v2.hpp"
 
-#include "support/methods.hpp"
+#include "support/run.hpp"
 
 namespace {
+
+using namespace contrastive;
+
+struct Own : MocoConfig {
+  bool symmetric = false;
+
+  Own() : MocoConfig{.temperature = 0.1, .momentum = 0.99, .queue = 4096, .dimension = 128, .groups = 8} {}
+  void settings(SettingList& list) {
+    MocoConfig::settings(list);
+    list.flag("symmetric", symmetric, "each view is query and key in turn; both enter the queue");
+  }
+};
 
 app::Settings recipe() {
   app::Settings recipe;
   recipe.method = "moco_v2";
   recipe.lr = 0.03;
-  recipe.temperature = 0.1;
-  recipe.target_momentum = 0.99;
-  recipe.groups = 8;
+  recipe.own = Own{};
   return recipe;
 }
 
-app::Composition compose(const app::Settings& s, std::int64_t, contrastive::Rng rng) {
-  using namespace contrastive;
+app::Composition compose(const app::Settings& s, std::int64_t, Rng rng) {
+  const Own& config = s.own.as<Own>();
+  app::require_groups(s, config.groups);
+  app::require_queue(s, config.queue, config.symmetric ? 2 * s.batch : s.batch);
   const AnyAugment views =
       app::training_views(s, [](int size) { return size < 96 ? moco_v2_cifar(size) : moco_v2(size); });
-  const MocoConfig config{.temperature = s.temperature,
-                          .momentum = s.target_momentum,
-                          .queue = s.queue,
-                          .dimension = s.dimension,
-                          .groups = s.groups};
   const AnyAugment evaluation = app::evaluation_view(s, app::normalization_of(s));
-  if (s.symmetric) return {moco_v2_symmetric(app::encoder_for(s, rng / "encoder"), views, config, rng), evaluation};
+  if (config.symmetric)
+    return {moco_v2_symmetric(app::encoder_for(s, rng / "encoder"), views, config, rng), evaluation};
   return {moco_v2(app::encoder_for(s, rng / "encoder"), views, config, rng), evaluation};
 }
 
 }  // namespace
 
-const app::Program app::methods::moco_v2{"MoCo v2",
-                                         "Chen et al. 2020",
-                                         "2003.04297",
-                                         "a query and a momentum encoder's key",
-                                         "a queue of past keys",
-                                         "temperature queue target-momentum groups symmetric dimension",
-                                         recipe(),
-                                         compose};
+namespace app::methods {
+
+extern const Program moco_v2{
+    .title = "MoCo v2",
+    .paper = "Chen et al. 2020",
+    .arxiv = "2003.04297",
+    .compares = "a query and a momentum encoder's key",
+    .against_collapse = "a queue of past keys",
+    .recipe = recipe(),
+    .compose = compose,
+};
+
+}  // namespace app::methods

@@ -9,31 +9,30 @@
 
 #include "contrastive/methods/moco_v3.hpp"
 
-#include "support/methods.hpp"
+#include "support/run.hpp"
 
 namespace {
+
+using namespace contrastive;
 
 app::Settings recipe() {
   app::Settings recipe;
   recipe.method = "moco_v3";
   recipe.lr = 0.1;
   recipe.warmup_epochs = 0.2;
-  recipe.temperature = 0.2;
-  recipe.target_momentum = 0.97;
+  recipe.own = MocoV3Config{.temperature = 0.2, .momentum = 0.97, .hidden = 512, .dimension = 128};
   return recipe;
 }
 
-app::Composition compose(const app::Settings& s, std::int64_t, contrastive::Rng rng) {
-  using namespace contrastive;
+app::Composition compose(const app::Settings& s, std::int64_t, Rng rng) {
   const bool vit = app::is_vit(s);
   const AnyAugment views = app::training_views(s, [&](int size) {
     return size < 96 ? AnyAugment(byol_cifar(size)) : AnyAugment(moco_v3(size, vit ? 0.08 : 0.2));
   });
-  MocoV3Config config = vit ? MocoV3Config::vit() : MocoV3Config{};
-  config.temperature = s.temperature;
-  config.momentum = s.target_momentum;
-  config.hidden = s.hidden;
-  config.dimension = s.dimension;
+  MocoV3Config config = s.own.as<MocoV3Config>();
+  const MocoV3Config heads = vit ? MocoV3Config::vit() : MocoV3Config{};
+  config.projector_layers = heads.projector_layers;
+  config.predictor_norm = heads.predictor_norm;
   EncoderOptions options = app::encoder_options(s, app::channels_of(s));
   options.zero_init_residual = true;
   options.vit.positions = ViTPositions::sincos_moco_v3;
@@ -45,11 +44,16 @@ app::Composition compose(const app::Settings& s, std::int64_t, contrastive::Rng 
 
 }  // namespace
 
-const app::Program app::methods::moco_v3{"MoCo v3",
-                                         "Chen, Xie and He 2021",
-                                         "2104.02057",
-                                         "a prediction and a momentum encoder's key",
-                                         "the other keys of the batch",
-                                         "temperature target-momentum hidden dimension fix-predictor-lr",
-                                         recipe(),
-                                         compose};
+namespace app::methods {
+
+extern const Program moco_v3{
+    .title = "MoCo v3",
+    .paper = "Chen, Xie and He 2021",
+    .arxiv = "2104.02057",
+    .compares = "a prediction and a momentum encoder's key",
+    .against_collapse = "the other keys of the batch",
+    .recipe = recipe(),
+    .compose = compose,
+};
+
+}  // namespace app::methods

@@ -8,35 +8,40 @@
 
 #include "contrastive/methods/simclr.hpp"
 
-#include "support/methods.hpp"
+#include "support/run.hpp"
 
 namespace {
+
+using namespace contrastive;
 
 app::Settings recipe() {
   app::Settings recipe;
   recipe.method = "simclr";
   recipe.lr = 0.1;
   recipe.warmup_epochs = 0.2;
-  recipe.temperature = 0.2;
+  recipe.own = SimclrConfig{.temperature = 0.2};
   return recipe;
 }
 
-app::Composition compose(const app::Settings& s, std::int64_t, contrastive::Rng rng) {
-  using namespace contrastive;
+app::Composition compose(const app::Settings& s, std::int64_t, Rng rng) {
   const AnyAugment views =
       app::training_views(s, [](int size) { return size < 96 ? simclr_cifar(size) : simclr(size); });
-  const SimclrConfig config{
-      .temperature = s.temperature, .head_layers = static_cast<int>(s.head_layers), .dimension = s.dimension};
-  return {simclr(app::encoder_for(s, rng / "encoder", true), views, config, rng), app::evaluation_view(s)};
+  return {simclr(app::encoder_for(s, rng / "encoder", true), views, s.own.as<SimclrConfig>(), rng),
+          app::evaluation_view(s)};
 }
 
 }  // namespace
 
-const app::Program app::methods::simclr{"SimCLR",
-                                        "Chen et al. 2020",
-                                        "2002.05709",
-                                        "two views of one pass",
-                                        "every other row of the batch",
-                                        "temperature head-layers dimension",
-                                        recipe(),
-                                        compose};
+namespace app::methods {
+
+extern const Program simclr{
+    .title = "SimCLR",
+    .paper = "Chen et al. 2020",
+    .arxiv = "2002.05709",
+    .compares = "two views of one pass",
+    .against_collapse = "every other row of the batch",
+    .recipe = recipe(),
+    .compose = compose,
+};
+
+}  // namespace app::methods

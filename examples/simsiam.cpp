@@ -7,37 +7,39 @@
 
 #include "contrastive/methods/simsiam.hpp"
 
-#include "support/methods.hpp"
+#include "support/run.hpp"
 
 namespace {
+
+using namespace contrastive;
 
 app::Settings recipe() {
   app::Settings recipe;
   recipe.method = "simsiam";
   recipe.lr = 0.03;
-  recipe.dimension = 512;
-  recipe.hidden = 128;
-  recipe.fix_predictor_lr = true;
+  recipe.own = SimsiamConfig{.dimension = 512, .bottleneck = 128, .projector_layers = 2, .fix_predictor_lr = true};
   return recipe;
 }
 
-app::Composition compose(const app::Settings& s, std::int64_t, contrastive::Rng rng) {
-  using namespace contrastive;
+app::Composition compose(const app::Settings& s, std::int64_t, Rng rng) {
   const AnyAugment views =
       app::training_views(s, [](int size) { return size < 96 ? simsiam_cifar(size) : simsiam(size); });
-  const SimsiamConfig config{
-      .dimension = s.dimension, .bottleneck = s.hidden, .projector_layers = static_cast<int>(s.head_layers)};
-  return {simsiam(app::encoder_for(s, rng / "encoder", true), views, config, rng),
+  return {simsiam(app::encoder_for(s, rng / "encoder", true), views, s.own.as<SimsiamConfig>(), rng),
           app::evaluation_view(s, app::normalization_of(s))};
 }
 
 }  // namespace
 
-const app::Program app::methods::simsiam{"SimSiam",
-                                         "Chen and He 2021",
-                                         "2011.10566",
-                                         "a prediction and the other view",
-                                         "predictor and stop-gradient",
-                                         "head-layers hidden dimension fix-predictor-lr",
-                                         recipe(),
-                                         compose};
+namespace app::methods {
+
+extern const Program simsiam{
+    .title = "SimSiam",
+    .paper = "Chen and He 2021",
+    .arxiv = "2011.10566",
+    .compares = "a prediction and the other view",
+    .against_collapse = "predictor and stop-gradient",
+    .recipe = recipe(),
+    .compose = compose,
+};
+
+}  // namespace app::methods

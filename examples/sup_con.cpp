@@ -6,34 +6,40 @@
 
 #include "contrastive/methods/sup_con.hpp"
 
-#include "support/methods.hpp"
+#include "support/run.hpp"
 
 namespace {
+
+using namespace contrastive;
 
 app::Settings recipe() {
   app::Settings recipe;
   recipe.method = "sup_con";
   recipe.lr = 0.1;
   recipe.warmup_epochs = 0.2;
-  recipe.temperature = 0.1;
+  recipe.own = SupConMethodConfig{.loss = {.temperature = 0.1}};
   return recipe;
 }
 
-app::Composition compose(const app::Settings& s, std::int64_t, contrastive::Rng rng) {
-  using namespace contrastive;
+app::Composition compose(const app::Settings& s, std::int64_t, Rng rng) {
   const AnyAugment views =
       app::training_views(s, [](int size) { return size < 96 ? simclr_cifar(size) : simclr(size); });
-  const SupConMethodConfig config{.loss = {.temperature = s.temperature}, .dimension = s.dimension};
-  return {sup_con(app::encoder_for(s, rng / "encoder"), views, config, rng), app::evaluation_view(s)};
+  return {sup_con(app::encoder_for(s, rng / "encoder"), views, s.own.as<SupConMethodConfig>(), rng),
+          app::evaluation_view(s)};
 }
 
 }  // namespace
 
-const app::Program app::methods::sup_con{"SupCon",
-                                         "Khosla et al. 2020",
-                                         "2004.11362",
-                                         "all views of a class",
-                                         "every other class of the batch",
-                                         "temperature dimension",
-                                         recipe(),
-                                         compose};
+namespace app::methods {
+
+extern const Program sup_con{
+    .title = "SupCon",
+    .paper = "Khosla et al. 2020",
+    .arxiv = "2004.11362",
+    .compares = "all views of a class",
+    .against_collapse = "every other class of the batch",
+    .recipe = recipe(),
+    .compose = compose,
+};
+
+}  // namespace app::methods

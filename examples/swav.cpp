@@ -6,47 +6,54 @@
 
 #include "contrastive/methods/swav.hpp"
 
-#include "support/methods.hpp"
+#include "support/run.hpp"
 
 namespace {
+
+using namespace contrastive;
+
+struct Own : SwavConfig {
+  app::LocalCrops crops{.locals = 4};
+
+  Own() : SwavConfig{.hidden = 512, .dimension = 128, .prototypes = 512, .queue_from = 0, .freeze_epochs = 0.5} {}
+  void settings(SettingList& list) {
+    SwavConfig::settings(list);
+    crops.settings(list);
+  }
+};
 
 app::Settings recipe() {
   app::Settings recipe;
   recipe.method = "swav";
   recipe.lr = 0.1;
   recipe.warmup_epochs = 0.2;
-  recipe.temperature = 0.1;
-  recipe.weight_decay = 1e-6;
-  recipe.freeze_epochs = 0.5;
-  recipe.locals = 4;
-  recipe.queue = 0;
+  recipe.weight_decay = 1e-06;
+  recipe.own = Own{};
   return recipe;
 }
 
-app::Composition compose(const app::Settings& s, std::int64_t, contrastive::Rng rng) {
-  using namespace contrastive;
+app::Composition compose(const app::Settings& s, std::int64_t, Rng rng) {
+  const Own& config = s.own.as<Own>();
+  require(config.queue == 0 || config.queue % s.batch == 0, "[settings] --queue must be a multiple of ", s.batch,
+          " (--batch), or 0, got ", config.queue);
   const AnyAugment views = app::multi_crop_views(
-      s, swav_cifar, [](int size, int local, std::size_t locals) { return swav(size, local, locals); });
-  const SwavConfig config{.hidden = s.hidden,
-                          .dimension = s.dimension,
-                          .prototypes = s.prototypes,
-                          .temperature = s.temperature,
-                          .sinkhorn = {.epsilon = s.epsilon},
-                          .queue = s.queue,
-                          .queue_from = s.queue_start,
-                          .freeze_epochs = s.freeze_epochs};
+      s, config.crops, swav_cifar, [](int size, int local, std::size_t locals) { return swav(size, local, locals); });
   return {swav(app::encoder_for(s, rng / "encoder"), views, config, rng),
           app::evaluation_view(s, app::normalization_of(s))};
 }
 
 }  // namespace
 
-const app::Program app::methods::swav{
-    "SwAV",
-    "Caron et al. 2020",
-    "2006.09882",
-    "a view's prototypes and the codes of another",
-    "codes shared out equally by Sinkhorn",
-    "temperature queue queue-start prototypes epsilon freeze-epochs hidden dimension locals local-size",
-    recipe(),
-    compose};
+namespace app::methods {
+
+extern const Program swav{
+    .title = "SwAV",
+    .paper = "Caron et al. 2020",
+    .arxiv = "2006.09882",
+    .compares = "a view's prototypes and the codes of another",
+    .against_collapse = "codes shared out equally by Sinkhorn",
+    .recipe = recipe(),
+    .compose = compose,
+};
+
+}  // namespace app::methods

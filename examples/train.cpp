@@ -5,26 +5,32 @@
 //   train simclr --data fashion --epochs 3
 //   train --list                                what there is: paper, defaults
 //   train --table                               the methods by their parts, as docs/methods.md has them
+//   train --check FILE...                       whether runs can be started from these configurations
 
 #include <cstdio>
-#include <sstream>
 #include <string>
 #include <string_view>
 
+#include "contrastive/io/file.hpp"
+#include "contrastive/io/json_reader.hpp"
 #include "support/methods.hpp"
 
 namespace {
 
 void list() {
   for (const app::Program* program : app::all_methods()) {
-    const contrastive::Settings& s = program->recipe;
-    std::printf("%-14s %s (%s, arXiv:%s)\n%14s encoder %s, batch %lld, %s at %g\n%14s", s.method.c_str(),
-                program->title, program->paper, program->arxiv, "", s.encoder.c_str(), static_cast<long long>(s.batch),
-                s.optimizer.c_str(), s.lr, "");
+    contrastive::Settings s = program->recipe;
+    std::printf("%-14s %s (%s, arXiv:%s)\n%14s %s%sbatch %lld, %s at %g\n%14s", s.method.c_str(), program->title,
+                program->paper, program->arxiv, "", s.images ? ("encoder " + s.encoder).c_str() : "",
+                s.images ? ", " : "", static_cast<long long>(s.batch), s.optimizer.c_str(), s.lr, "");
     const contrastive::Json values = contrastive::settings_to_json(s);
-    std::istringstream own(program->own);
-    for (std::string name, comma = " "; own >> name; comma = ", ")
-      std::printf("%s%s %s", comma.c_str(), name.c_str(), values.find(name)->dump().c_str());
+    contrastive::SettingList own;
+    s.own.settings(own);
+    const char* comma = " ";
+    for (const contrastive::Setting& one : own) {
+      std::printf("%s%s %s", comma, one.name, values.find(one.name)->dump().c_str());
+      comma = ", ";
+    }
     std::puts("");
   }
 }
@@ -35,8 +41,11 @@ std::string views_of(const contrastive::AnyAugment& augment) {
   const auto specs = augment.views();
   for (std::size_t first = 0, last; first < specs.size(); first = last) {
     for (last = first; last < specs.size() && specs[last].one == specs[first].one;) ++last;
-    if (specs[first].kind != contrastive::ViewKind::picture) continue;
-    text += contrastive::join(text.empty() ? "" : ", ", last - first, " of ", specs[first].size(), " px");
+    using contrastive::ViewKind;
+    const ViewKind kind = specs[first].kind;
+    if (kind != ViewKind::picture && kind != ViewKind::sound) continue;
+    text += contrastive::join(text.empty() ? "" : ", ", last - first, " of ", specs[first].size(),
+                              kind == ViewKind::picture ? " px" : " samples");
   }
   return text;
 }
@@ -55,6 +64,22 @@ void table() {
   }
 }
 
+/// Puts together what each configuration asks for. Throws at the first that no run can be started from.
+void check(int count, char** files) {
+  using namespace contrastive;
+  for (int i = 0; i < count; ++i) {
+    const Json json = Json::parse(read_text(files[i]), files[i]);
+    const Json* const method = json.find("method");
+    require(method != nullptr, "[config] ", files[i], " names no method");
+    const app::Program& program = app::method_named(method->as_string());
+    Settings settings = program.recipe;
+    settings_from_json(json, settings, files[i]);
+    check_settings(settings);
+    program.compose(settings, 65536, Rng(0));
+    std::printf("%s: %s\n", files[i], settings.method.c_str());
+  }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -62,9 +87,12 @@ int main(int argc, char** argv) {
   try {
     if (what == "--list") return list(), 0;
     if (what == "--table") return table(), 0;
+    if (what == "--check") return check(argc - 2, argv + 2), 0;
     if (what == "--help" || what == "-h") {
       std::puts(
-          "usage: train METHOD [flags]\n       train METHOD --help    its flags and defaults\n       train --list");
+          "usage: train METHOD [flags]\n       train METHOD --help    its flags and defaults\n       train --list\n    "
+          "   train "
+          "--check FILE...  whether runs can be started from these configurations");
       return 0;
     }
     if (what.empty() || what.starts_with("-")) {

@@ -8,12 +8,7 @@
 
 namespace app {
 
-namespace methods {
-extern const Program instdisc, cpc, invaspread, cmc, moco_v1, moco_v2, simclr, sup_con, byol, swav, simsiam,
-    barlow_twins, moco_v3, dino, mae, nnclr, vicreg, dcl;
-}
-
-/// In the order of their papers.
+/// The programs of examples/ that train a method, in the order of their papers.
 const std::vector<const Program*>& all_methods();
 
 /// Throws for a name that is none of them.

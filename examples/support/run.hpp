@@ -32,10 +32,18 @@ std::string type_name() {
   return name;
 }
 
-/// A method with the view that evaluation takes of a picture.
+/// Features to score beside those that evaluation looks at: `encode` maps the evaluation view.
+struct MoreFeatures {
+  std::string name;  // "features": of the row in the table and of the keys in summary.json
+  std::function<Tensor(const Tensor&)> encode;
+};
+
+/// A method with the view that evaluation takes of a sample.
 struct Composition {
   AnyMethod method;
   AnyAugment evaluation;
+  std::vector<MoreFeatures> more;
+  std::size_t evaluation_batch = 256;
   std::vector<std::string> parts;  // types of encoder, projector, predictor, objective and target
   std::function<PictureRows(const Views&)> pictures;
   /// Of an objective with one bank, whose row i is of training picture i; and pictures (N, H, W, C) to embeddings (N, D)
@@ -51,6 +59,17 @@ struct Composition {
   Composition(Method<W, Q, O, A, T> composed, AnyAugment view, Show show)
       : Composition(std::make_shared<Method<W, Q, O, A, T>>(std::move(composed)), std::move(view), show) {}
 
+  template <class W, class Q, class O, class A, class T>
+  Composition(std::shared_ptr<Method<W, Q, O, A, T>> shared, AnyAugment view)
+      : method(AnyMethod::share(shared)),
+        evaluation(std::move(view)),
+        parts(names_of(static_cast<const W*>(nullptr), {type_name<Q>(), type_name<O>(), type_name<T>()})) {
+    if constexpr (requires { shared->objective.bank; }) {
+      bank = &shared->objective.bank;
+      embed = [shared](const Tensor& pictures) { return shared->predictor(shared->online(pictures)); };
+    }
+  }
+
  private:
   template <class E, class P>
   static std::vector<std::string> names_of(const Tower<E, P>*, std::vector<std::string> rest) {
@@ -63,16 +82,6 @@ struct Composition {
     return rest;
   }
 
-  template <class W, class Q, class O, class A, class T>
-  Composition(std::shared_ptr<Method<W, Q, O, A, T>> shared, AnyAugment view)
-      : method(AnyMethod::share(shared)),
-        evaluation(std::move(view)),
-        parts(names_of(static_cast<const W*>(nullptr), {type_name<Q>(), type_name<O>(), type_name<T>()})) {
-    if constexpr (requires { shared->objective.bank; }) {
-      bank = &shared->objective.bank;
-      embed = [shared](const Tensor& pictures) { return shared->predictor(shared->online(pictures)); };
-    }
-  }
   template <class W, class Q, class O, class A, class T, class Show>
   Composition(std::shared_ptr<Method<W, Q, O, A, T>> shared, AnyAugment view, Show show)
       : Composition(shared, std::move(view)) {
@@ -80,16 +89,15 @@ struct Composition {
   }
 };
 
-/// A method of the command line, defined in examples/NAME.cpp and listed in support/methods.cpp.
+/// A method of the command line. examples/NAME.cpp defines `extern const Program NAME`, by which the build finds it.
 struct Program {
   const char* title;  // "SimCLR"
   const char* paper;  // "Chen et al. 2020"
   const char* arxiv;
   const char* compares;
   const char* against_collapse;
-  const char* own;  // the settings it reads beside those of every method: "temperature queue"
-  Settings recipe;  // its `method` is the name
-  /// Puts the method together for a training set of so many pictures.
+  Settings recipe;  // its `method` is NAME, its `own` the method's configuration
+  /// Puts the method together for a training set of so many samples.
   Composition (*compose)(const Settings& settings, std::int64_t samples, Rng rng);
 };
 
@@ -99,14 +107,29 @@ int run_program(int argc, char** argv, const Program& program);
 /// 1 for the grey sets, else 3.
 int channels_of(const Settings& s);
 bool is_vit(const Settings& s);
-/// Side of a small crop: --local-size, or 3/7 of the picture (96 of 224) in whole fours.
-int local_size(const Settings& s);
+
+/// The small crops of multi-crop methods.
+struct LocalCrops {
+  std::int64_t locals = 0, local_size = 0;
+
+  void settings(SettingList& list) {
+    list.number("locals", locals, 0, 60, "small crops beside the two large ones");
+    list.number("local-size", local_size, 0, 4096, "side of a small crop in pixels; 0: 3/7 of --image-size");
+  }
+  /// The side, or 3/7 of the image (96 of 224) in whole fours.
+  int size(const Settings& s) const {
+    return static_cast<int>(local_size > 0 ? local_size : std::max<std::int64_t>(4, s.image_size * 3 / 7 / 4 * 4));
+  }
+};
+
+/// Throws unless a queue holds a whole number of batches, each of so many rows.
+void require_queue(const Settings& s, std::int64_t queue, std::int64_t rows);
+/// Throws unless split batch norm divides each chunk of the batch.
+void require_groups(const Settings& s, std::int64_t groups);
+
 EncoderOptions encoder_options(const Settings& s, int channels);
 /// `zero_last`: the last gain of each residual block starts at 0.
 ImageEncoder encoder_for(const Settings& s, Rng rng, bool zero_last = false);
-
-/// Whether --loss asks for a softmax in NCE's place (InstDisc, CMC); throws for what is neither.
-bool softmax_of(const Settings& s);
 
 /// Evaluation sees the middle of a picture, in the range that training does.
 AnyAugment evaluation_view(const Settings& s, const Normalize& normalize = {});
@@ -121,15 +144,15 @@ AnyAugment training_views(const Settings& s, Views&& colour) {
   return colour(static_cast<int>(s.image_size));
 }
 
-/// Throws unless small crops fit into the picture and into whole patches of a vision transformer.
-void check_local_size(const Settings& s);
+/// Throws unless small crops fit into the image and into whole patches of a vision transformer.
+void check_local_size(const Settings& s, const LocalCrops& crops);
 
 /// The same for methods of many crops: `small` below 96 pixels, else `paper`, each (size, local size, locals).
 template <class Small, class Paper>
-AnyAugment multi_crop_views(const Settings& s, Small&& small, Paper&& paper) {
-  const int size = static_cast<int>(s.image_size), local = local_size(s);
-  const auto locals = static_cast<std::size_t>(s.locals);
-  check_local_size(s);
+AnyAugment multi_crop_views(const Settings& s, const LocalCrops& crops, Small&& small, Paper&& paper) {
+  const int size = static_cast<int>(s.image_size), local = crops.size(s);
+  const auto locals = static_cast<std::size_t>(crops.locals);
+  check_local_size(s, crops);
   if (channels_of(s) == 1) return grey_multi_crop(size, local, locals);
   if (size < 96) return small(size, local, locals);
   return paper(size, local, locals);

@@ -19,7 +19,11 @@ struct Sets {
   std::string no_scores() const;
 };
 
-/// Opens the parts and matches the classes of those that evaluation compares. STL-10's training part is its unlabelled pictures where they are to be learned from.
+/// What the samples of a set are called: pictures, recordings.
+const char* noun_of(const AnyDataset& set);
+
+/// Opens the parts and matches the classes of those that evaluation compares. STL-10's training part is its unlabelled
+/// pictures if they are `to_learn` from.
 Sets open_sets(const Settings& s, bool to_learn = false);
 
 }  // namespace app

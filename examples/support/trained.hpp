@@ -34,8 +34,9 @@ inline Trained load_trained(const std::string& where) {
   const std::string path = folder ? newest_checkpoint(where) : where;
   require(!path.empty(), "[checkpoint] ", where, " holds no checkpoint");
   const Safetensors file = load_safetensors(path);
-  const auto [s, samples] = checkpoint_settings(file, path);
-  const auto compose = [s = s, samples = samples] { return method_named(s.method).compose(s, samples, Rng(s.seed)); };
+  const Program& program = method_named(checkpoint_method(file, path));
+  const auto [s, samples] = checkpoint_settings(file, path, program.recipe);
+  const auto compose = [&program, s = s, samples = samples] { return program.compose(s, samples, Rng(s.seed)); };
   Composition composition = compose();
   const LoadReport report = load_state(composition.method.state(), file.tensors, "model.");
   require(report.ok(), "[checkpoint] ", path, " does not fit its method: ", to_string(report));

@@ -25,7 +25,7 @@ void write_voices(const fs::path& folder, std::size_t count) {
   for (std::size_t i = 0; i < count; ++i) {
     const fs::path path = folder / voices.class_names()[static_cast<std::size_t>(voices.label(i))];
     fs::create_directories(path);
-    std::ofstream(path / (std::to_string(i) + ".wav"), std::ios::binary) << wav_file(samples_of(voices.image(i)));
+    std::ofstream(path / (std::to_string(i) + ".wav"), std::ios::binary) << wav_file(samples_of(voices.sound(i)));
   }
 }
 
@@ -70,12 +70,13 @@ TEST_CASE("cpc_audio killed at any instant ends with the bits of an undisturbed 
   CHECK(bits == contents(folder / "whole/checkpoint.safetensors"));
 
   const std::string again = flags + " --resume ";
-  check_refused(tiny_audio(folder / "cut", again + "--window 4096"), 1, "--window 2048, this run has 4096");
-  check_refused(tiny_audio(folder / "cut", again + "--negatives 7"), 1, "--negatives 0, this run has 7");
-  check_refused(tiny_audio(folder / "cut", again + "--context 16"), 1, "--context 8, this run has 16");
-  check_refused(tiny_audio(folder / "cut", again + "--channels 8"), 1, "--channels 16, this run has 8");
-  check_refused(tiny_audio(folder / "cut", again + "--predictions 2"), 1, "--predictions 3, this run has 2");
-  check_refused(tiny_audio(folder / "cut", again + "--batch 32"), 1, "batch 64");
+  check_refused(tiny_audio(folder / "cut", again + "--window 4096"), 1, "--window 2048; this one has --window 4096");
+  check_refused(tiny_audio(folder / "cut", again + "--negatives 7"), 1, "--negatives 0; this one has --negatives 7");
+  check_refused(tiny_audio(folder / "cut", again + "--context 16"), 1, "--context 8; this one has --context 16");
+  check_refused(tiny_audio(folder / "cut", again + "--channels 8"), 1, "--channels 16; this one has --channels 8");
+  check_refused(tiny_audio(folder / "cut", again + "--predictions 2"), 1,
+                "--predictions 3; this one has --predictions 2");
+  check_refused(tiny_audio(folder / "cut", again + "--batch 32"), 1, "--batch 64; this one has --batch 32");
   CHECK(contents(folder / "cut/checkpoint.safetensors") == bits);
 }
 
@@ -85,7 +86,7 @@ TEST_CASE("cpc_audio scores context and features, trained and not, and leaves a 
   const Outcome outcome = run(tiny_audio(folder / "run"));
   INFO(outcome.text);
   REQUIRE(outcome.status == 0);
-  for (const char* row : {"trained context", "trained features", "untrained context", "untrained features"})
+  for (const char* row : {"trained encoder", "trained features", "untrained encoder", "untrained features"})
     CHECK_THAT(outcome.text, Contains(row));
   const std::string file = folder / "run/summary.json";
   const Json summary = Json::parse(read_text(file), file);
@@ -104,7 +105,7 @@ TEST_CASE("cpc_audio trains on a folder of recordings") {
   const Outcome split = run(tiny_audio(folder / "split", flags + (folder / "all")));
   INFO(split.text);
   CHECK(split.status == 0);
-  CHECK_THAT(split.text, Contains("32 recordings") && Contains("trained context"));
+  CHECK_THAT(split.text, Contains("32 recordings") && Contains("trained encoder"));
   check_refused(tiny_audio(folder / "split", flags + (folder / "all") + " --batch 33"), 2, "its 32 recordings");
 
   fs::create_directories(folder.path / "parts");
@@ -113,13 +114,13 @@ TEST_CASE("cpc_audio trains on a folder of recordings") {
   const Outcome parts = run(tiny_audio(folder / "parts-run", flags + (folder / "parts")));
   INFO(parts.text);
   CHECK(parts.status == 0);
-  CHECK_THAT(parts.text, Contains("40 recordings") && Contains("untrained context"));
+  CHECK_THAT(parts.text, Contains("40 recordings") && Contains("untrained encoder"));
 
   fs::rename(folder.path / "parts/test/speaker 1", folder.path / "parts/test/speaker 7");
   const Outcome one = run(tiny_audio(folder / "one", flags + (folder / "parts")));
   INFO(one.text);
   CHECK(one.status == 0);
-  CHECK_THAT(one.text, Contains("has none of their classes (speaker 7)") && Contains("trained context"));
+  CHECK_THAT(one.text, Contains("has none of their classes (speaker 7)") && Contains("trained encoder"));
   fs::rename(folder.path / "parts/test/speaker 0", folder.path / "parts/test/speaker 8");
   const Outcome none = run(tiny_audio(folder / "none", flags + (folder / "parts")));
   INFO(none.text);

@@ -21,6 +21,10 @@ std::vector<std::string> methods() {
 
 /// A few steps of any method on small procedural pictures.
 std::string few_steps(const std::string& method, const std::string& out, const std::string& more) {
+  if (method == "cpc_audio")
+    return program("train") +
+           " cpc_audio --window 1600 --predictions 3 --channels 16 --context 8 --batch 128 --epochs 1" +
+           " --seed 3 --threads 2 --save-every 2 --out " + out + " " + more;
   std::string flags =
       " --data shapes --epochs 1 --knn-every 0 --image-size 16 --batch 512 --seed 3 --threads 2 --save-every 2";
   if (method == "moco_v1" || method == "moco_v2" || method == "nnclr") flags += " --queue 1024";
@@ -36,7 +40,7 @@ std::string few_steps(const std::string& method, const std::string& out, const s
 TEST_CASE("every method trains, and killed in the middle ends with the same bits", "[resume]") {
   std::vector<std::pair<std::string, std::string>> runs;
   for (const std::string& method : methods()) runs.push_back({method, ""});
-  REQUIRE(runs.size() >= 18);
+  REQUIRE(runs.size() >= 19);
   runs.push_back({"instdisc", "--loss softmax"});
   runs.push_back({"cpc", "--autoregressor gru"});
   runs.push_back({"cmc", "--views y,cb,cr --graph core"});
@@ -76,6 +80,51 @@ TEST_CASE("the table of methods in the docs is the one that the types give") {
   }
 }
 
+TEST_CASE("each published recipe is a configuration that a run can be started from") {
+  const fs::path folder = CONTRASTIVE_GOLDEN_DIR "/../../configs";
+  const std::string table = contents((folder / "README.md").string());
+  std::string files;
+  int count = 0;
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
+    if (entry.path().extension() != ".json") continue;
+    const std::string name = entry.path().stem().string();
+    INFO(name);
+    CHECK(table.find("| `" + name + "` |") != std::string::npos);
+    files += " " + entry.path().string();
+    ++count;
+  }
+  CHECK(count >= 35);
+  const Outcome checked = run(program("train") + " --check" + files);
+  INFO(checked.text);
+  CHECK(checked.status == 0);
+  // FOLDER/METHOD_*.json: METHOD
+  std::istringstream lines(checked.text);
+  for (std::string line; std::getline(lines, line); --count) {
+    const std::string method = line.substr(line.find(": ") + 2);
+    CHECK_THAT(line, Contains("/" + method + "_"));
+  }
+  CHECK(count == 0);
+
+  Folder own;
+  const auto refused = [&](const std::string& text, const std::string& words) {
+    const std::string file = own / "mine.json";
+    std::ofstream(file) << text;
+    check_refused(program("train") + " --check " + file, 2, words);
+  };
+  const std::string moco = R"({"method": "moco_v2", )";
+  refused(moco + R"("target-momentun": 0.9})", "mine.json: unknown setting \"target-momentun\" of moco_v2");
+  refused(moco + R"("batch": 1})", "--batch");
+  refused(moco + R"("batch": 768, "groups": 1})", "--queue must be a multiple of 768");
+  refused(moco + R"("batch": 4096, "symmetric": true})",
+          "--queue must be a multiple of 8192 (--batch 4096, twice with --symmetric)");
+  refused(moco + R"("groups": 3})", "--groups must divide --batch, got 3");
+  refused(R"({"method": "instdisc", "loss": "", "negatives": 0})", "--loss must be one of nce, softmax, got ");
+  refused(R"({"method": "instdisc", "negatives": 0})", "--loss softmax takes all pictures");
+  refused(R"({"method": "instdisc", "temperature": 0.0029})", "--temperature must be 0.003 to 10000 with --loss nce");
+  refused(R"({"method": "nope"})", "unknown method nope");
+  refused(R"({"batch": 64})", "names no method");
+}
+
 TEST_CASE("runs side by side; a method with two encoders, and one on patches, are read by the companions") {
   Folder folder;
   // Settings that shape the networks: the companions read them back.
@@ -109,14 +158,11 @@ TEST_CASE("runs side by side; a method with two encoders, and one on patches, ar
   CHECK(run(program("compare")).status == 2);
 }
 
-TEST_CASE("kNN on the bank of a run; an older configuration that draws no negatives is the softmax") {
+TEST_CASE("kNN on the bank of a run") {
   Folder folder;
-  const std::string older = folder / "older.json";
-  std::ofstream(older) << R"({"method": "instdisc", "loss": "", "negatives": 0})";
   const std::string flags =
       " --data shapes --epochs 1 --knn-every 0 --image-size 12 --batch 512 --no-evaluation --out ";
-  REQUIRE(run(program("instdisc") + flags + (folder / "run") + " --config " + older).status == 0);
-  CHECK_THAT(contents(folder / "run/config.json"), Contains("\"loss\": \"softmax\""));
+  REQUIRE(run(program("instdisc") + flags + (folder / "run") + " --loss softmax").status == 0);
   const std::string knn = program("knn") + " " + (folder / "run") + " --bank";
   const Outcome scored = run(knn + " --k 50");
   INFO(scored.text);

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <utility>
 
+#include "contrastive/core/setting.hpp"
 #include "contrastive/methods/method.hpp"
 #include "contrastive/nn/mlp.hpp"
 #include "contrastive/objectives/barlow_twins.hpp"
@@ -29,6 +30,8 @@ struct BarlowTwinsMethodConfig {
 
   /// ResNet-18, batch 256, 1000 epochs (solo-learn, scripts/pretrain/cifar/barlow.yaml).
   static BarlowTwinsMethodConfig cifar() { return {.scale = 0.1, .dimension = 2048}; }
+
+  void settings(SettingList& list) { list.number("dimension", dimension, 1, 1 << 14, "width of the embedding"); }
 };
 
 /// Barlow Twins (Zbontar et al. 2021, arXiv:2103.03230; facebookresearch/barlowtwins, main.py): the correlations between

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "contrastive/core/setting.hpp"
 #include "contrastive/methods/method.hpp"
 #include "contrastive/nn/conv.hpp"
 #include "contrastive/nn/mlp.hpp"
@@ -24,9 +25,21 @@ struct ByolConfig {
   std::int64_t hidden = 4096;
   std::int64_t dimension = 256;
   double momentum = 0.99;   // at the start, rising to 1: 0.97 / 0.99 / 0.99 / 0.996 for 40 / 100 / 300 / 1000 epochs
-  bool same_start = false;  // the target starts as a copy (lightly): 1.6 points better after 234 steps
+  bool other_start = true;  // false: the target starts as a copy (lightly), 1.6 points better after 234 steps
   /// Above 0: group norm over that many groups and weight standardisation, no batch statistics.
   std::int64_t channel_groups = 0;
+  bool fix_predictor_lr = false;  // keep the predictor's rate constant
+
+  void settings(SettingList& list) {
+    list.number("target-momentum", momentum, 0, 1, "momentum of the target network at the start, rising to 1");
+    list.flag("other-start", other_start,
+              "the target starts from other random weights, as BYOL's code has it, not as a copy");
+    list.number("channel-groups", channel_groups, 0, 1 << 14,
+                "groups of channels for group norm and standardised weights instead of batch norm; 0: batch norm");
+    list.number("hidden", hidden, 1, 1 << 14, "hidden width of projector and predictor");
+    list.number("dimension", dimension, 1, 1 << 14, "width of the embedding");
+    list.flag("fix-predictor-lr", fix_predictor_lr, "keep the predictor's learning rate constant (SimSiam)");
+  }
 };
 
 /// Takes batch statistics out of a network: every batch norm becomes a group norm over `groups` groups of channels, every
@@ -53,8 +66,8 @@ inline Mlp byol_mlp(std::int64_t in, const ByolConfig& config, Rng rng) {
 }
 
 /// BYOL (Grill et al. 2020, arXiv:2006.07733; deepmind-research/byol): the online network predicts a moving average of
-/// itself that sees the other view. `make_encoder(rng)` is called twice: the target starts from other random weights, unless
-/// `same_start`.
+/// itself that sees the other view. `make_encoder(rng)` is called twice: with `other_start` the target starts from other
+/// random weights.
 /// The sequel (Richemond et al. 2020, arXiv:2010.10241) does without batch statistics: `channel_groups`.
 template <class MakeEncoder, class Augmentation>
 auto byol(MakeEncoder&& make_encoder, Augmentation augment, const ByolConfig& config, Rng rng) {
@@ -64,16 +77,18 @@ auto byol(MakeEncoder&& make_encoder, Augmentation augment, const ByolConfig& co
     return Tower<decltype(encoder), Mlp>{std::move(encoder), std::move(projector)};
   };
   auto online = tower(rng / "online");
-  auto start = tower(rng / (config.same_start ? "online" : "target"));
+  auto start = tower(rng / (config.other_start ? "target" : "online"));
   Mlp predictor = byol_mlp(config.dimension, config, rng / "predictor");
   if (config.channel_groups > 0) {
     without_batch_statistics(online, config.channel_groups);
     without_batch_statistics(start, config.channel_groups);
     without_batch_statistics(predictor, config.channel_groups);
   }
-  return Method<decltype(online), Mlp, ByolRegression, Augmentation, Momentum>(
+  Method<decltype(online), Mlp, ByolRegression, Augmentation, Momentum> method(
       std::move(online), std::move(predictor), ByolRegression{}, std::move(augment),
       Momentum{.momentum = config.momentum, .to_one = true}, &start);
+  method.fix_predictor_lr = config.fix_predictor_lr;
+  return method;
 }
 
 }  // namespace contrastive

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "contrastive/core/setting.hpp"
 #include "contrastive/encoders/split_channels.hpp"
 #include "contrastive/methods/method.hpp"
 #include "contrastive/objectives/nce.hpp"
@@ -82,6 +83,13 @@ struct CmcConfig {
   double temperature = 0.07;          // STL-10: 0.1
   double momentum = 0.5;
   std::int64_t dimension = 128;
+
+  void settings(SettingList& list) {
+    list.number("temperature", temperature, 1e-4, 1e4, "temperature of the contrastive loss");
+    list.number("negatives", negatives, 1, 1 << 22, "rows of the memory bank drawn for each image");
+    list.number("bank-momentum", momentum, 0, 1, "momentum of the rows of the memory banks");
+    list.number("dimension", dimension, 1, 1 << 14, "width of the embedding");
+  }
 };
 
 /// CMC (Tian et al. 2020, arXiv:1906.05849; HobbitLong/CMC, train_CMC.py): the colour channels of a picture are its views,

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "contrastive/core/setting.hpp"
 #include "contrastive/encoders/context.hpp"
 #include "contrastive/methods/method.hpp"
 #include "contrastive/objectives/cpc.hpp"
@@ -17,6 +18,7 @@ namespace contrastive {
 template <class Context>
 struct CpcHead {
   Context context;
+  bool evaluate_context = false;
 
   template <class Encoder>
   Tensor through(const Encoder& encoder, const Views& views, std::size_t v) const {
@@ -24,6 +26,13 @@ struct CpcHead {
     return concat({z, context(z)}, 3).reshape({z.size(0), -1});
   }
   Tensor operator()(const Tensor& features) const { return features; }
+  /// What evaluation looks at: the mean context, or what the encoder gives.
+  template <class Encoder>
+  Tensor features(const Encoder& encoder, const Tensor& view) const {
+    if (!evaluate_context) return encoder(view);
+    const Tensor c = context(encoder.grid(view));  // (N, R, S, C)
+    return mean(c.reshape({c.size(0), c.size(1) * c.size(2), c.size(3)}), 1);
+  }
 
   template <class F>
   void members(F&& f) {
@@ -64,11 +73,17 @@ struct ContextPrediction {
 };
 
 struct CpcConfig {
-  std::int64_t steps = 5;       // K: rows ahead; audio: 12
-  std::int64_t skip = 1;        // 0 where features do not overlap
-  std::int64_t negatives = 16;  // 0: all positions of the batch
-  std::int64_t context = 0;     // its channels; 0: as many as features
-  std::int64_t columns = 0;     // of the grid; 0: as many as rows; a sequence: 1
+  std::int64_t steps = 5;         // K: rows ahead; audio: 12
+  std::int64_t skip = 1;          // 0 where features do not overlap
+  std::int64_t negatives = 16;    // 0: all positions of the batch
+  std::int64_t context = 0;       // its channels; 0: as many as features
+  std::int64_t columns = 0;       // of the grid; 0: as many as rows; a sequence: 1
+  bool evaluate_context = false;  // evaluation looks at the mean context (audio), not at the encoder's features
+
+  void settings(SettingList& list) {
+    list.number("negatives", negatives, 0, 1 << 22, "drawn for each prediction; 0: all of the batch");
+    list.number("predictions", steps, 1, 1000, "steps ahead that are predicted");
+  }
 };
 
 /// CPC (van den Oord et al. 2018, arXiv:1807.03748; loweX/Greedy_InfoMax for pictures): the top of a picture, or the past
@@ -88,8 +103,8 @@ auto cpc(Encoder encoder, Augmentation augment, const CpcConfig& config, Rng rng
   for (std::int64_t k = 0; k < config.steps; ++k)
     objective.W.emplace_back(
         init::uniform({C, D}, 1 / std::sqrt(static_cast<double>(D)), rng / "W" / static_cast<std::uint64_t>(k)));
-  return Method(std::move(encoder), CpcHead<Context>{Context(D, C, rng / "context")}, Identity{}, std::move(objective),
-                std::move(augment), Shared{});
+  return Method(std::move(encoder), CpcHead<Context>{Context(D, C, rng / "context"), config.evaluate_context},
+                Identity{}, std::move(objective), std::move(augment), Shared{});
 }
 
 }  // namespace contrastive

@@ -3,6 +3,7 @@
 
 #include <utility>
 
+#include "contrastive/core/setting.hpp"
 #include "contrastive/methods/simclr.hpp"
 #include "contrastive/objectives/decoupled_info_nce.hpp"
 
@@ -23,6 +24,11 @@ struct DclConfig {
   double temperature = 0.1;
   double von_mises_sigma = 0;  // DCLW: 0.5
   std::int64_t dimension = 128;
+
+  void settings(SettingList& list) {
+    list.number("temperature", temperature, 1e-4, 1e4, "temperature of the contrastive loss");
+    list.number("dimension", dimension, 1, 1 << 14, "width of the embedding");
+  }
 };
 
 /// DCL (Yeh et al. 2021, arXiv:2110.06848): SimCLR whose denominator leaves the positive out, so that small batches do

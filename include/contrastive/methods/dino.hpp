@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "contrastive/core/setting.hpp"
 #include "contrastive/methods/method.hpp"
 #include "contrastive/nn/mlp.hpp"
 #include "contrastive/nn/weight_norm_linear.hpp"
@@ -27,6 +28,18 @@ struct DinoConfig {
 
   /// Batch 256, two crops, 1000 epochs (solo-learn, scripts/pretrain/cifar/dino.yaml).
   static DinoConfig cifar() { return {.outputs = 4096, .momentum = 0.9995}; }
+
+  void settings(SettingList& list) {
+    list.number("temperature", student_temperature, 1e-4, 1e4, "temperature of the student");
+    list.number("teacher-temperature", teacher_temperature.start, 1e-4, 1e4, "the teacher's temperature at first");
+    list.number("teacher-temperature-end", teacher_temperature.end, 1e-4, 1e4, "and after its warm-up");
+    list.number("teacher-warmup-epochs", teacher_temperature.warmup, 0, 1e6, "epochs of that warm-up");
+    list.number("prototypes", outputs, 1, 1 << 17, "outputs of the head");
+    list.number("target-momentum", momentum, 0, 1, "momentum of the target network at the start, rising to 1");
+    list.number("hidden", hidden, 1, 1 << 14, "hidden width of the head");
+    list.number("dimension", bottleneck, 1, 1 << 14, "width of the embedding before the last layer");
+    list.number("freeze-epochs", freeze_last_layer, 0, 1e6, "epochs in which the last layer stands still");
+  }
 };
 
 /// DINO's head (facebookresearch/dino, vision_transformer.py, DINOHead): linear layers with GELU (and batch norm, if

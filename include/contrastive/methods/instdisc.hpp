@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <utility>
 
+#include "contrastive/core/setting.hpp"
 #include "contrastive/methods/method.hpp"
 #include "contrastive/nn/linear.hpp"
 #include "contrastive/objectives/nce.hpp"
@@ -45,6 +46,13 @@ struct InstDiscConfig {
   double temperature = 0.07;      // CIFAR: 0.1
   double momentum = 0.5;
   std::int64_t dimension = 128;
+
+  void settings(SettingList& list) {
+    list.number("temperature", temperature, 1e-4, 1e4, "temperature of the contrastive loss");
+    list.number("negatives", negatives, 0, 1 << 22, "rows of the memory bank drawn for each image");
+    list.number("bank-momentum", momentum, 0, 1, "momentum of the rows of the memory bank");
+    list.number("dimension", dimension, 1, 1 << 14, "width of the embedding");
+  }
 };
 
 /// InstDisc (Wu et al. 2018, arXiv:1805.01978; zhirongw/lemniscate.pytorch, main.py, cifar.py): every picture is a class

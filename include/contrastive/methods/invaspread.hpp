@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <utility>
 
+#include "contrastive/core/setting.hpp"
 #include "contrastive/methods/method.hpp"
 #include "contrastive/nn/linear.hpp"
 #include "contrastive/objectives/invariant_spread.hpp"
@@ -25,6 +26,11 @@ struct InvaSpreadConfig {
   double temperature = 0.1;
   double negative_weight = 1;
   std::int64_t dimension = 128;
+
+  void settings(SettingList& list) {
+    list.number("temperature", temperature, 1e-4, 1e4, "temperature of the contrastive loss");
+    list.number("dimension", dimension, 1, 1 << 14, "width of the embedding");
+  }
 };
 
 /// InvaSpread (Ye et al. 2019, arXiv:1904.03436; mangye16/Unsupervised_Embedding_Learning, demo_seen.py): the pictures of

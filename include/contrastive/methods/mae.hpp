@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "contrastive/augment/recipes.hpp"
+#include "contrastive/core/setting.hpp"
 #include "contrastive/encoders/image_encoder.hpp"
 #include "contrastive/methods/method.hpp"
 #include "contrastive/objectives/masked_reconstruction.hpp"
@@ -73,6 +74,12 @@ struct MaeConfig {
 
   /// For ViTs of 28 to 64 pixels.
   static MaeConfig small() { return {.width = 96, .depth = 2, .heads = 3}; }
+
+  void settings(SettingList& list) {
+    list.number("mask-ratio", mask_ratio, 1e-6, 0.999999, "share of the patches that are hidden");
+    list.number("decoder-width", width, 1, 4096, "width of the decoder");
+    list.number("decoder-depth", depth, 1, 64, "blocks of the decoder");
+  }
 };
 
 namespace detail {

@@ -100,6 +100,9 @@ class Method {
   /// What the encoder and the heads compute in; embeddings reach the objective in f32 or wider.
   DType precision = DType::f32;
 
+  /// Keeps the predictor's learning rate constant (SimSiam).
+  bool fix_predictor_lr = false;
+
   /// Whether evaluation looks at the target's encoder (DINO's teacher) instead of the online one.
   bool evaluate_target = false;
 

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "contrastive/core/setting.hpp"
 #include "contrastive/methods/method.hpp"
 #include "contrastive/nn/mlp.hpp"
 #include "contrastive/objectives/info_nce.hpp"
@@ -65,6 +66,14 @@ struct MocoConfig {
   std::int64_t dimension = 128;
   bool mlp = true;          // v1: one linear layer
   std::int64_t groups = 1;  // batch norm in that many parts, keys shuffled between them (the demo: 8)
+
+  void settings(SettingList& list) {
+    list.number("temperature", temperature, 1e-4, 1e4, "temperature of the contrastive loss");
+    list.number("queue", queue, 1, 1 << 22, "rows of the queue, a multiple of the batch");
+    list.number("target-momentum", momentum, 0, 1, "momentum of the target network");
+    list.number("groups", groups, 1, 1 << 19, "parts of split batch norm");
+    list.number("dimension", dimension, 1, 1 << 14, "width of the embedding");
+  }
 };
 
 /// Sets the number of groups of every batch norm in a module (split batch norm).

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "contrastive/core/setting.hpp"
 #include "contrastive/methods/method.hpp"
 #include "contrastive/nn/mlp.hpp"
 #include "contrastive/objectives/info_nce.hpp"
@@ -31,12 +32,21 @@ struct MocoV3Config {
   double momentum = 0.99;  // at the start, rising to 1; ResNet-50 over 1000 epochs: 0.996
   std::int64_t hidden = 4096;
   std::int64_t dimension = 256;
-  int projector_layers = 2;     // ViT: 3
-  bool predictor_norm = false;  // a norm at the predictor's end: ViT has it
+  int projector_layers = 2;       // ViT: 3
+  bool predictor_norm = false;    // a norm at the predictor's end: ViT has it
+  bool fix_predictor_lr = false;  // keep the predictor's rate constant
 
   static MocoV3Config vit() { return {.temperature = 0.2, .projector_layers = 3, .predictor_norm = true}; }
   /// ResNet-18, batch 256, 1000 epochs (solo-learn, scripts/pretrain/cifar/mocov3.yaml).
   static MocoV3Config cifar() { return {.temperature = 0.2}; }
+
+  void settings(SettingList& list) {
+    list.number("temperature", temperature, 1e-4, 1e4, "temperature of the contrastive loss");
+    list.number("target-momentum", momentum, 0, 1, "momentum of the target network at the start, rising to 1");
+    list.number("hidden", hidden, 1, 1 << 14, "hidden width of projector and predictor");
+    list.number("dimension", dimension, 1, 1 << 14, "width of the embedding");
+    list.flag("fix-predictor-lr", fix_predictor_lr, "keep the predictor's learning rate constant (SimSiam)");
+  }
 };
 
 /// MoCo v3's projectors and predictors (moco/builder.py, _build_mlp): linear layers without bias, batch norm and ReLU
@@ -57,9 +67,11 @@ auto moco_v3(Encoder encoder, Augmentation augment, const MocoV3Config& config, 
   const std::int64_t features = encoder.features();
   Mlp projector = moco_v3_mlp(config.projector_layers, features, config, true, rng / "projector");
   Mlp predictor = moco_v3_mlp(2, config.dimension, config, config.predictor_norm, rng / "predictor");
-  return Method(std::move(encoder), std::move(projector), std::move(predictor), SymmetricInfoNce{config.temperature},
+  Method method(std::move(encoder), std::move(projector), std::move(predictor), SymmetricInfoNce{config.temperature},
                 std::move(augment),
                 Momentum{.momentum = config.momentum, .to_one = true, .update = MomentumUpdate::before_keys});
+  method.fix_predictor_lr = config.fix_predictor_lr;
+  return method;
 }
 
 }  // namespace contrastive

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <utility>
 
+#include "contrastive/core/setting.hpp"
 #include "contrastive/methods/method.hpp"
 #include "contrastive/nn/mlp.hpp"
 #include "contrastive/objectives/nnclr.hpp"
@@ -39,6 +40,14 @@ struct NnclrConfig {
   std::int64_t predictor_hidden = 4096;
   std::int64_t dimension = 256;
   bool all_pairs = false;
+  bool fix_predictor_lr = false;  // keep the predictor's rate constant
+
+  void settings(SettingList& list) {
+    list.number("temperature", temperature, 1e-4, 1e4, "temperature of the contrastive loss");
+    list.number("queue", queue, 1, 1 << 22, "rows of the queue, a multiple of the batch");
+    list.number("dimension", dimension, 1, 1 << 14, "width of the embedding");
+    list.flag("fix-predictor-lr", fix_predictor_lr, "keep the predictor's learning rate constant (SimSiam)");
+  }
 };
 
 /// NNCLR (Dwibedi et al. 2021, arXiv:2104.14548): the positive of a view is not the picture's other view but the nearest
@@ -55,9 +64,11 @@ auto nnclr(Encoder encoder, Augmentation augment, const NnclrConfig& config, Rng
   Mlp predictor(config.dimension,
                 {{.out = config.predictor_hidden}, {.out = config.dimension, .norm = false, .relu = false}},
                 rng / "predictor");
-  return Method(std::move(encoder), std::move(projector), std::move(predictor),
+  Method method(std::move(encoder), std::move(projector), std::move(predictor),
                 NeighbourContrast{config.temperature, config.all_pairs, Queue(config.queue, config.dimension, rng)},
                 std::move(augment), StopGradient{});
+  method.fix_predictor_lr = config.fix_predictor_lr;
+  return method;
 }
 
 }  // namespace contrastive

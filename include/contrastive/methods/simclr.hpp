@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "contrastive/core/setting.hpp"
 #include "contrastive/methods/method.hpp"
 #include "contrastive/nn/mlp.hpp"
 #include "contrastive/objectives/nt_xent.hpp"
@@ -27,6 +28,12 @@ struct SimclrConfig {
   double temperature = 0.5;  // CIFAR-10; 0.1 for ImageNet at batch 4096
   int head_layers = 2;       // 2: v1, 3: v2
   std::int64_t dimension = 128;
+
+  void settings(SettingList& list) {
+    list.number("temperature", temperature, 1e-4, 1e4, "temperature of the contrastive loss");
+    list.number("head-layers", head_layers, 1, 3, "layers of the projector: 2 (v1) or 3 (v2)");
+    list.number("dimension", dimension, 1, 1 << 14, "width of the embedding");
+  }
 };
 
 /// SimCLR's head (google-research/simclr, model_util.py, projection_head): linear without bias, batch norm, ReLU, as

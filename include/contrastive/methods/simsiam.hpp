@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "contrastive/core/setting.hpp"
 #include "contrastive/methods/method.hpp"
 #include "contrastive/nn/mlp.hpp"
 #include "contrastive/objectives/negative_cosine.hpp"
@@ -23,6 +24,14 @@ struct SimsiamConfig {
   std::int64_t dimension = 2048;
   std::int64_t bottleneck = 512;  // hidden width of the predictor
   int projector_layers = 3;       // 2 for CIFAR
+  bool fix_predictor_lr = false;  // keep the predictor's rate constant
+
+  void settings(SettingList& list) {
+    list.number("head-layers", projector_layers, 1, 3, "layers of the projector");
+    list.number("hidden", bottleneck, 1, 1 << 14, "hidden width of the predictor");
+    list.number("dimension", dimension, 1, 1 << 14, "width of the embedding");
+    list.flag("fix-predictor-lr", fix_predictor_lr, "keep the predictor's learning rate constant (SimSiam)");
+  }
 };
 
 /// The projector (facebookresearch/simsiam, simsiam/builder.py): linear without bias - batch norm - ReLU, and a last
@@ -44,8 +53,10 @@ auto simsiam(Encoder encoder, Augmentation augment, const SimsiamConfig& config,
   Mlp predictor(config.dimension,
                 {{.out = config.bottleneck, .bias = false}, {.out = config.dimension, .norm = false, .relu = false}},
                 rng / "predictor");
-  return Method(std::move(encoder), simsiam_projector(features, config, rng / "projector"), std::move(predictor),
+  Method method(std::move(encoder), simsiam_projector(features, config, rng / "projector"), std::move(predictor),
                 SimsiamCosine{}, std::move(augment), StopGradient{});
+  method.fix_predictor_lr = config.fix_predictor_lr;
+  return method;
 }
 
 }  // namespace contrastive

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "contrastive/core/setting.hpp"
 #include "contrastive/methods/method.hpp"
 #include "contrastive/nn/mlp.hpp"
 #include "contrastive/objectives/sup_con.hpp"
@@ -31,6 +32,11 @@ struct SupervisedContrast {
 struct SupConMethodConfig {
   SupConConfig loss{};  // CIFAR: temperature 0.1
   std::int64_t dimension = 128;
+
+  void settings(SettingList& list) {
+    list.number("temperature", loss.temperature, 1e-4, 1e4, "temperature of the contrastive loss");
+    list.number("dimension", dimension, 1, 1 << 14, "width of the embedding");
+  }
 };
 
 /// SupCon (Khosla et al. 2020, arXiv:2004.11362; HobbitLong/SupContrast, networks/resnet_big.py): all views of a class

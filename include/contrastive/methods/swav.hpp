@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "contrastive/core/setting.hpp"
 #include "contrastive/methods/method.hpp"
 #include "contrastive/nn/mlp.hpp"
 #include "contrastive/objectives/swav.hpp"
@@ -24,6 +25,17 @@ struct SwavConfig {
 
   /// Batch 256, two crops, 1000 epochs (solo-learn, scripts/pretrain/cifar/swav.yaml).
   static SwavConfig cifar() { return {.queue = 3840, .queue_from = 50, .freeze_epochs = 2}; }
+
+  void settings(SettingList& list) {
+    list.number("temperature", temperature, 1e-4, 1e4, "temperature of the contrastive loss");
+    list.number("queue", queue, 0, 1 << 22, "rows of the queue, a multiple of the batch; 0: none");
+    list.number("queue-start", queue_from, 0, 1e6, "epoch from which rows are kept in the queue");
+    list.number("prototypes", prototypes, 1, 1 << 17, "prototypes");
+    list.number("epsilon", sinkhorn.epsilon, 1e-4, 1e4, "entropy of Sinkhorn's codes");
+    list.number("freeze-epochs", freeze_epochs, 0, 1e6, "epochs in which the prototypes stand still");
+    list.number("hidden", hidden, 1, 1 << 14, "hidden width of the projector");
+    list.number("dimension", dimension, 1, 1 << 14, "width of the embedding");
+  }
 };
 
 /// SwAV's objective with its state.

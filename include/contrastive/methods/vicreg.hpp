@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <utility>
 
+#include "contrastive/core/setting.hpp"
 #include "contrastive/methods/method.hpp"
 #include "contrastive/nn/mlp.hpp"
 #include "contrastive/objectives/vicreg.hpp"
@@ -24,6 +25,8 @@ struct VarianceInvarianceCovariance {
 struct VicRegMethodConfig {
   VicRegConfig loss{};
   std::int64_t dimension = 8192;  // of all three layers; CIFAR: 2048 (solo-learn)
+
+  void settings(SettingList& list) { list.number("dimension", dimension, 1, 1 << 14, "width of the embedding"); }
 };
 
 /// VICReg (Bardes et al. 2022, arXiv:2105.04906; facebookresearch/vicreg, main_vicreg.py): the two views agree, each

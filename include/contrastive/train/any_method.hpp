@@ -58,6 +58,9 @@ class AnyMethod {
   /// Whether that is the target's encoder (DINO's teacher).
   bool evaluates_target() const { return self_->evaluates_target(); }
 
+  /// Whether the predictor keeps its learning rate.
+  bool fixes_predictor_lr() const { return self_->fixes_predictor_lr(); }
+
   /// What is trained, the predictor's and the objective's groups behind the tower's; `tower_groups` counts those.
   std::vector<ParameterGroup> parameter_groups(const ParameterGroupOptions& options, std::size_t& tower_groups) const {
     return self_->groups(options, tower_groups);
@@ -78,6 +81,7 @@ class AnyMethod {
     virtual Tensor assignments(const Tensor&) = 0;
     virtual Tensor encode(const Tensor&, std::size_t) = 0;
     virtual bool evaluates_target() = 0;
+    virtual bool fixes_predictor_lr() = 0;
     virtual std::vector<ParameterGroup> groups(const ParameterGroupOptions&, std::size_t&) = 0;
     virtual std::vector<std::pair<std::string, Tensor>> state() = 0;
     AnyAugment augment;
@@ -120,6 +124,7 @@ class AnyMethod {
         fail("[encode] this method's projector has no layers to keep");
     }
     bool evaluates_target() override { return held.evaluate_target; }
+    bool fixes_predictor_lr() override { return held.fix_predictor_lr; }
     std::vector<ParameterGroup> groups(const ParameterGroupOptions& options, std::size_t& tower_groups) override {
       std::vector<ParameterGroup> all = contrastive::parameter_groups(held.online, options);
       tower_groups = all.size();

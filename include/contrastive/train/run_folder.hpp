@@ -110,8 +110,9 @@ inline TrainResult train_in(const std::string& out, Trainer& trainer, const Sett
 /// speed and the memory that the file names.
 inline Json run_summary(const Settings& s, const TrainResult& result, const std::string& file) {
   Json summary = Json::object();
-  for (const auto& [name, value] : {std::pair("method", s.method), {"encoder", s.encoder}, {"dataset", s.data}})
-    summary[name] = Json(value);
+  summary["method"] = Json(s.method);
+  if (s.images) summary["encoder"] = Json(s.encoder);
+  summary["dataset"] = Json(s.data);
   summary["epochs"] = Json(s.epochs);
   summary["loss_final"] = Json(result.loss);
   if (result.images_per_second > 0) {
@@ -122,12 +123,13 @@ inline Json run_summary(const Settings& s, const TrainResult& result, const std:
     summary["peak_memory_mb"] = Json(static_cast<double>(usage.ru_maxrss) / 1024);
   }
   if (result.effective_rank > 0) summary["effective_rank"] = Json(result.effective_rank);
+  if (result.dimensions > 0) summary["embedding_dimensions"] = Json(result.dimensions);
   if (detail::is_file(file)) {
     const Json before = Json::parse(read_text(file), file);
-    for (const char* name : {"images_per_second", "seconds", "peak_memory_mb", "effective_rank"})
+    for (const char* name :
+         {"images_per_second", "seconds", "peak_memory_mb", "effective_rank", "embedding_dimensions"})
       if (const Json* value = before.find(name); value && !summary.find(name)) summary[name] = *value;
   }
-  summary["embedding_dimensions"] = Json(s.dimension);
   return summary;
 }
 

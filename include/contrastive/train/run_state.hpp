@@ -48,11 +48,9 @@ inline void check_checkpoint(const Safetensors& file, const std::string& path) {
     require(file.metadata.contains(key), "[checkpoint] ", path, " lacks ", key);
 }
 
-inline Settings settings_in(const Safetensors& file, const std::string& path) {
+inline Json settings_json(const Safetensors& file, const std::string& path) {
   check_checkpoint(file, path);
-  Settings settings;
-  settings_from_json(Json::parse(file.metadata.at("settings"), path), settings, path);
-  return settings;
+  return Json::parse(file.metadata.at("settings"), path);
 }
 
 inline std::int64_t whole_number(const std::string& path, const std::string& text) {
@@ -62,16 +60,38 @@ inline std::int64_t whole_number(const std::string& path, const std::string& tex
   return value;
 }
 
+}  // namespace detail
+
+/// The method that a checkpoint is of.
+inline std::string checkpoint_method(const Safetensors& file, const std::string& path) {
+  const Json settings = detail::settings_json(file, path);
+  const Json* const method = settings.find("method");
+  return method ? method->as_string() : std::string();
+}
+
+/// The settings that a checkpoint was made with, over those of `recipe`, which is of its method, and the number of samples
+/// it was trained on.
+inline std::pair<Settings, std::int64_t> checkpoint_settings(const Safetensors& file, const std::string& path,
+                                                             Settings recipe) {
+  const std::string method = checkpoint_method(file, path);
+  require(method == recipe.method, "[resume] ", path, " is of a run with method ", method, "; this one has method ",
+          recipe.method, ": another --out starts another run");
+  settings_from_json(detail::settings_json(file, path), recipe, path);
+  return {std::move(recipe), detail::whole_number(path, file.metadata.at("samples"))};
+}
+
+namespace detail {
+
 /// Puts a checkpoint's contents in place; `path` is for messages.
 inline void restore(const Safetensors& file, const std::string& path, const AnyMethod& method, Optimizer& optimizer,
                     const Settings& settings, RunState& state) {
-  const Settings was = settings_in(file, path);
+  const Settings was = checkpoint_settings(file, path, settings).first;
   check_resumable(was, settings, path);
   const std::int64_t per_epoch = whole_number(path, file.metadata.at("steps_per_epoch"));
   require(per_epoch == state.steps_per_epoch, "[resume] ", path, " was made with ", per_epoch,
           " steps an epoch, this run has ", state.steps_per_epoch);
   const std::int64_t samples = whole_number(path, file.metadata.at("samples"));
-  require(samples == state.samples, "[resume] ", path, " was made on ", samples, " pictures, this run has ",
+  require(samples == state.samples, "[resume] ", path, " was made on ", samples, " samples, this run has ",
           state.samples);
   const LoadReport report = load_state(method.state(), file.tensors, "model.");
   require(report.ok(), "[checkpoint] ", path, " does not fit this run: ", to_string(report));
@@ -116,12 +136,6 @@ inline void save_checkpoint(const std::string& run, const AnyMethod& method, Opt
   if (::access(path.c_str(), F_OK) == 0)
     require(std::rename(path.c_str(), previous.c_str()) == 0, "[checkpoint] cannot rename ", path);
   require(std::rename((path + ".new").c_str(), path.c_str()) == 0, "[checkpoint] cannot rename ", path, ".new");
-}
-
-/// The settings that a checkpoint was made with, and the number of pictures it was trained on.
-inline std::pair<Settings, std::int64_t> checkpoint_settings(const Safetensors& file, const std::string& path) {
-  Settings settings = detail::settings_in(file, path);
-  return {std::move(settings), detail::whole_number(path, file.metadata.at("samples"))};
 }
 
 /// The newest checkpoint of a run; empty when there is none.

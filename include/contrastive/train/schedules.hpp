@@ -15,10 +15,10 @@
 /// What changes from step to step, as the settings say.
 namespace contrastive {
 
-/// Linear warm-up from `warmup-lr`, then half a cosine to `lr-end`, `decay` at each milestone, or constant. Rates but
-/// `warmup-lr` and `lr-end` are scaled with the batch. With `epoch-schedule` the value changes once an epoch.
+/// Linear warm-up from `warmup-lr`, then half a cosine to `lr-end`, `decay` at each milestone, or constant. The peak
+/// is `scaled_rate`. With `epoch-schedule` the value changes once an epoch.
 inline double learning_rate(const Settings& s, Progress at) {
-  const double peak = linear_scaling(s.lr, s.batch), epochs = static_cast<double>(s.epochs);
+  const double peak = scaled_rate(s), epochs = static_cast<double>(s.epochs);
   const double epoch = s.epoch_schedule ? std::floor(at.epoch()) : at.epoch();
   if (epoch < s.warmup_epochs || s.schedule == "cosine")
     return warmup_cosine(

@@ -35,6 +35,7 @@ struct TrainResult {
   double images_per_second = 0;      // of this process, checks and saving left out
   double seconds = 0;                // of this process
   double effective_rank = 0;         // of embeddings at the end
+  std::int64_t dimensions = 0;       // of an embedding
   int signal = 0;                    // SIGINT or SIGTERM when one ended it early
 };
 
@@ -137,7 +138,7 @@ class Trainer {
     result.seconds = seconds_since(start);
     result.images_per_second = busy > 0 ? static_cast<double>((state_.step - first) * settings_.batch) / busy : 0;
     if (loader_.unreadable() > 0)
-      std::fprintf(stderr, "%zu pictures could not be read and were skipped\n", loader_.unreadable());
+      std::fprintf(stderr, "%zu samples could not be read and were skipped\n", loader_.unreadable());
     return result;
   }
 
@@ -166,15 +167,14 @@ class Trainer {
       why = join(" (", error.what(), ")");
     }
     if (!std::isfinite(value))
-      fail("[train] the loss is ", value, why, " at step ", progress.step, " (learning rate ", lr, ", temperature ",
-           settings_.temperature, "): try a smaller --lr or --clip; the last checkpoint in ", out_, " is kept");
+      fail("[train] the loss is ", value, why, " at step ", progress.step, " (learning rate ", lr,
+           "): try a smaller --lr or --clip; the last checkpoint in ", out_, " is kept");
     if (settings_.clip > 0) clip_grad_norm(optimizer_.groups(), settings_.clip);
     if (settings_.clip_each > 0) clip_each_grad_norm(optimizer_.groups(), settings_.clip_each);
     method_.before_update(progress);
     std::vector<ParameterGroup>& groups = optimizer_.groups();
-    if (settings_.fix_predictor_lr && lr > 0)
-      for (std::size_t i = tower_groups_; i < groups.size(); ++i)
-        groups[i].lr_scale = linear_scaling(settings_.lr, settings_.batch) / lr;
+    if (method_.fixes_predictor_lr() && lr > 0)
+      for (std::size_t i = tower_groups_; i < groups.size(); ++i) groups[i].lr_scale = scaled_rate(settings_) / lr;
     for (ParameterGroup& group : groups)
       if (group.adapt) group.weight_decay = weight_decay(settings_, progress);
     optimizer_.step(lr);
@@ -224,6 +224,7 @@ class Trainer {
     row.push_back({"spread", watch.spread});
     row.push_back({"effective_rank", watch.rank});
     result.effective_rank = watch.rank;
+    result.dimensions = z[0].size(1);
     const auto announce = [&](const char* what, const std::string& complaint) {
       if (complaint.empty() || state_.step < settled_step || epochs_done() < settings_.warmup_epochs) return;
       bar.say(join("collapse: the ", what, " of epoch ", epochs_done(), " are ", complaint));
