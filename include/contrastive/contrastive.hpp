@@ -17,6 +17,7 @@
 #include "contrastive/methods/sup_con.hpp"
 #include "contrastive/methods/swav.hpp"
 #include "contrastive/methods/vicreg.hpp"
+#include "contrastive/nn/embedding.hpp"
 #include "contrastive/nn/mlp.hpp"
 #include "contrastive/nn/sequential.hpp"
 #include "contrastive/objectives/barlow_twins.hpp"

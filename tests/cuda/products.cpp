@@ -164,15 +164,40 @@ TEST_CASE("cuda: attention") {
   const Case cases[] = {{1, 1, 1, 1}, {2, 3, 4, 2}, {3, 37, 15, 3}, {2, 197, 64, 2}, {1, 300, 32, 1}, {0, 5, 4, 2}};
   for (DType dtype : computed)
     for (const Case& c : cases)
-      for (bool causal : {false, true}) {
+      for (int with = 0; with < 4; ++with) {
+        const bool causal = with & 1;
         const AttentionSpec spec{c.heads, 0.3, causal};
+        Twin lengths;
+        if (with & 2) {
+          const Tensor host = Twin::indices({c.N}, c.L).host;  // below L
+          for (std::int64_t& length : host.span<std::int64_t>()) length = c.L - length;
+          lengths = Twin(host);
+        }
         const Twin qkv = Twin::random({c.N, c.L, 3 * c.D}, dtype, -2, 2), dy = Twin::random({c.N, c.L, c.D}, dtype);
         Twin y = Twin::blank({c.N, c.L, c.D}, dtype), lse = Twin::blank({c.N, c.heads, c.L}, wide(dtype));
         Twin dqkv = Twin::blank({c.N, c.L, 3 * c.D}, dtype);
-        both([&](auto& k, auto at) { k.attention(at(qkv), at(y), at(lse), spec); });
+        both([&](auto& k, auto at) { k.attention(at(qkv), at(lengths), at(y), at(lse), spec); });
         same("attention", y, 2);
         same("attention lse", lse, 2);
-        both([&](auto& k, auto at) { k.attention_grad(at(qkv), at(y), at(lse), at(dy), at(dqkv), spec); });
+        both([&](auto& k, auto at) { k.attention_grad(at(qkv), at(lengths), at(y), at(lse), at(dy), at(dqkv), spec); });
         same("attention_grad", dqkv, 4);
       }
+}
+
+TEST_CASE("cuda: attention makes a sequence NaN whose length cannot be, and no other") {
+  if (!device()) return;
+  const Tensor qkv = Twin::random({4, 7, 3 * 4}, DType::f32).far, dy = Twin::random({4, 7, 4}, DType::f32).far;
+  const Tensor lengths = Tensor::from<std::int64_t>({3, 0, 8, 7}, {4}).to(Device::cuda);
+  const Tensor y({4, 7, 4}, DType::f32, Device::cuda), lse({4, 2, 7}, DType::f32, Device::cuda),
+      dqkv({4, 7, 3 * 4}, DType::f32, Device::cuda);
+  const AttentionSpec spec{2, 0.3, false};
+  cuda().attention(qkv.view(), lengths.view(), y.view(), lse.view(), spec);
+  cuda().attention_grad(qkv.view(), lengths.view(), y.view(), lse.view(), dy.view(), dqkv.view(), spec);
+  for (const Tensor& result : {y, dqkv}) {
+    const Tensor host = result.to(Device::cpu);
+    for (std::int64_t i = 0; i < host.count(); ++i) {
+      const std::int64_t n = i / host.shape().count(1, 3);
+      CHECK(std::isnan(host.data<float>()[i]) == (n == 1 || n == 2));
+    }
+  }
 }

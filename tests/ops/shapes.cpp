@@ -91,6 +91,11 @@ TEST_CASE("gradients of sums, movers and rows at odd shapes") {
           return square(gather(x[0], Tensor::from<std::int64_t>({1, 1, 1, 0}, {4})));
         },
         {random({2, 3, 2}, 1)});
+  check("gather",
+        [](Inputs x) {
+          return square(gather(x[0], Tensor::from<std::int32_t>({1, 4, 1, 0, 1, 4}, {2, 3})));
+        },
+        {random({5, 3}, 1)});
   // A row of zeros stays zero; below eps the norm is a constant, so the gradient is dy / eps.
   Tensor rows = random({3, 5}, 1);
   for (int d = 0; d < 5; ++d) rows.data<double>()[5 + d] = 0;
@@ -208,6 +213,10 @@ TEST_CASE("empty tensors go through every op, forward and back") {
   CHECK(shape_of({0, 3}, [](const Tensor& x) { return normalize(x); }) == Shape{0, 3});
   CHECK(shape_of({0, 3}, [](const Tensor& x) { return cross_entropy_rows(x, Tensor({0}, DType::i64)); }) == Shape{0});
   CHECK(shape_of({4, 3}, [](const Tensor& x) { return gather(x, Tensor({0}, DType::i64)); }) == Shape{0, 3});
+  CHECK(shape_of({4, 3}, [](const Tensor& x) {
+          return gather(x, Tensor({2, 0, 5}, DType::i32));
+        }) == Shape{2, 0, 5, 3});
+  CHECK(shape_of({4, 3}, [](const Tensor& x) { return gather(x, Tensor::zeros({}, DType::i64)); }) == Shape{3});
   CHECK(shape_of({4, 3}, [](const Tensor& x) { return narrow(x, 1, 2, 2); }) == Shape{4, 0});
   CHECK(shape_of({4, 3}, [](const Tensor& x) { return x.slice(1, 1); }) == Shape{0, 3});
   CHECK(shape_of({0, 2, 3}, [](const Tensor& x) { return permute(x, {2, 0, 1}); }) == Shape{3, 0, 2});
@@ -241,7 +250,10 @@ TEST_CASE("every op names itself when its arguments do not fit") {
   CHECK_THROWS_WITH(cross_entropy_rows(x, Tensor::full({2}, 3, DType::i64)), Contains("[cross_entropy] target 3"));
   CHECK_THROWS_WITH(cross_entropy_rows(x, Tensor::full({2}, -1, DType::i64)), Contains("[cross_entropy] target -1"));
   CHECK_THROWS_WITH(cross_entropy_rows(x, Tensor::zeros({3}, DType::i64)), Contains("[cross_entropy]"));
-  CHECK_THROWS_WITH(gather(x, x), Contains("[gather]"));
+  CHECK_THROWS_WITH(gather(x, x),
+                    "[gather] expected rows (N, ..) and an index of i64 or i32, got (2, 3) and (2, 3) f64");
+  CHECK_THROWS_WITH(gather(x, Tensor()), Contains("[gather] expected rows (N, ..)"));
+  CHECK_THROWS_WITH(gather(x, Tensor::full({2, 2}, 2, DType::i32)), "[gather] index 2 is outside 2 rows");
   CHECK_THROWS_WITH(gather(x, Tensor::full({1}, 2, DType::i64)), Contains("[gather]"));
   CHECK_THROWS_WITH(gather(x, Tensor::full({1}, -1, DType::i64)), Contains("[gather]"));
   CHECK_THROWS_WITH(permute(x, {0, 0}), Contains("[permute]"));

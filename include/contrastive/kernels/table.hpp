@@ -120,8 +120,9 @@ struct KernelTable {
   void (*layer_norm)(View x, View weight, View bias, double eps, View y, View mean, View spread);
   void (*layer_norm_grad)(View x, View mean, View spread, View weight, View dy, View dx, View dweight, View dbias);
   // y = softmax(scale q k^T) v, heads side by side, (N, L, D); lse (N, heads, L) = log sum exp of the scaled scores.
-  void (*attention)(View qkv, View y, View lse, AttentionSpec spec);
-  void (*attention_grad)(View qkv, View y, View lse, View dy, View dqkv, AttentionSpec spec);
+  // Queries of sequence n see its first lengths[n] keys, i64 (N), each 1 to L; empty: all L.
+  void (*attention)(View qkv, View lengths, View y, View lse, AttentionSpec spec);
+  void (*attention_grad)(View qkv, View lengths, View y, View lse, View dy, View dqkv, AttentionSpec spec);
 
   // Moving data.
   void (*gather)(View x, View index, View y);         // rows of x by i64 index
@@ -186,8 +187,8 @@ concept Backend = requires(View v, WindowSpec w, MatmulSpec m, AttentionSpec s, 
   B::batch_norm_grad(v, v, v, v, 0.0, v, v, false, false, v, v, v, v, v, v);
   B::layer_norm(v, v, v, 0.0, v, v, v);
   B::layer_norm_grad(v, v, v, v, v, v, v, v);
-  B::attention(v, v, v, s);
-  B::attention_grad(v, v, v, v, v, s);
+  B::attention(v, v, v, v, s);
+  B::attention_grad(v, v, v, v, v, v, s);
   B::gather(v, v, v);
   B::scatter_add(v, v, v);
   B::permute(v, axes, v);

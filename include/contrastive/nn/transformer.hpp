@@ -10,7 +10,7 @@
 namespace contrastive {
 
 /// Queries, keys and values by one product, heads side by side, then a product over all: (N, L, D) -> (N, L, D). Names
-/// are timm's.
+/// are timm's. `lengths` as of `attention`: i64 (N) for sequences padded at their end, empty for none.
 struct SelfAttention {
   Linear qkv, proj;
   int heads = 1;
@@ -22,9 +22,13 @@ struct SelfAttention {
             width);
   }
 
-  Tensor operator()(const Tensor& x) const { return proj(attention(qkv(x), heads)); }
+  Tensor operator()(const Tensor& x, const Tensor& lengths = {}) const {
+    return proj(attention(qkv(x), heads, false, lengths));
+  }
   /// What the first `queries` positions look at: (N, heads, queries, L).
-  Tensor weights(const Tensor& x, std::int64_t queries) const { return attention_weights(qkv(x), heads, queries); }
+  Tensor weights(const Tensor& x, std::int64_t queries, const Tensor& lengths = {}) const {
+    return attention_weights(qkv(x), heads, queries, lengths);
+  }
 
   template <class F>
   void members(F&& f) {
@@ -51,7 +55,7 @@ struct FeedForward {
 };
 
 /// A pre-norm block: x + attn(norm1(x)), then x + mlp(norm2(x)). `keep` holds a factor a sample for each of the two
-/// branches (N), empty tensors for 1: 0 leaves the branch out (stochastic depth).
+/// branches (N), empty tensors for 1: 0 leaves the branch out (stochastic depth). `lengths` goes to the attention.
 struct TransformerBlock {
   struct Keep {
     Tensor attn{}, mlp{};
@@ -64,9 +68,9 @@ struct TransformerBlock {
   TransformerBlock(std::int64_t width, int heads, std::int64_t hidden, Rng rng)
       : norm1(width), norm2(width), attn(width, heads, rng / "attn"), mlp(width, hidden, rng / "mlp") {}
 
-  Tensor operator()(const Tensor& x) const { return (*this)(x, Keep{}); }
-  Tensor operator()(const Tensor& x, const Keep& keep) const {
-    const Tensor middle = x + scaled(attn(norm1(x)), keep.attn);
+  Tensor operator()(const Tensor& x, const Tensor& lengths = {}) const { return (*this)(x, Keep{}, lengths); }
+  Tensor operator()(const Tensor& x, const Keep& keep, const Tensor& lengths = {}) const {
+    const Tensor middle = x + scaled(attn(norm1(x), lengths), keep.attn);
     return middle + scaled(mlp(norm2(middle)), keep.mlp);
   }
 

@@ -9,17 +9,20 @@
 
 namespace contrastive {
 
-/// Rows of x by i64 index: (N, ...) and (M) -> (M, ...). Gradients of rows taken twice add up.
+/// Rows of x by index, i64 or i32 of any shape: (N, ...) and (M, L) -> (M, L, ...). Gradients of a row that is taken more
+/// than once add up, in the order of the index. On the CPU an index outside x throws; on another device its row is NaN
+/// and gets no gradient.
 inline Tensor gather(const Tensor& x, const Tensor& index) {
-  require(x.rank() >= 1 && index.rank() == 1 && index.dtype() == DType::i64, "[gather] expected i64 indices (M), got ",
-          index.shape(), " ", to_string(index.dtype()));
+  require(x.rank() >= 1 && index.defined() && (index.dtype() == DType::i64 || index.dtype() == DType::i32),
+          "[gather] expected rows (N, ..) and an index of i64 or i32, got ", x.shape(), " and ", index.shape(), " ",
+          to_string(index.dtype()));
   check_devices("gather", {&x, &index});
-  Shape shape = x.shape();
-  shape[0] = index.size(0);
-  const Tensor y(shape, x.dtype(), x.device());
-  x.kernels().gather(x.view(), index.view(), y.view());
+  Shape shape = index.shape();
+  for (int axis = 1; axis < x.rank(); ++axis) shape.push_back(x.size(axis));
+  const Tensor y(shape, x.dtype(), x.device()), rows = index.to(DType::i64);
+  x.kernels().gather(x.view(), rows.view(), y.view());
   if (!recording({&x})) return y;
-  return record(y, [dx = Grad(x), from = x.shape(), index = Saved("gather", index)](const Tensor& dy) {
+  return record(y, [dx = Grad(x), from = x.shape(), index = Saved("gather", rows)](const Tensor& dy) {
     const Tensor d = Tensor::zeros(from, dy.dtype(), dy.device());
     dy.kernels().scatter_add(dy.view(), index->view(), d.view());
     dx.add(d);

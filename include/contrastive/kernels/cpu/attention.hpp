@@ -12,7 +12,7 @@
 #include "contrastive/kernels/functors.hpp"
 #include "contrastive/kernels/table.hpp"
 
-/// Self-attention in one pass over the data: a head of a picture is one thread's work, done in tiles of queries whose
+/// Self-attention in one pass over the data: a head of a sequence is one thread's work, done in tiles of queries whose
 /// scores stay in cache, so that the (heads, L, L) scores never exist. Forward keeps log sum exp a query; backward makes
 /// the probabilities again from it (Dao et al. 2022, arXiv:2205.14135, without their tiling over keys: a tile here has
 /// all keys of its queries). Scores are held as (keys, queries), so that a vector runs over queries and the softmax needs
@@ -85,18 +85,24 @@ struct HeadProduct {
   }
 };
 
-/// One head of one picture: where its rows lie and its scratch.
+/// One head of one sequence: where its rows lie and its scratch.
 template <class T>
 struct HeadTask {
   using C = compute_t<T>;
   HeadShape shape;
   AttentionSpec spec;
-  const T* qkv;  // the head's queries in the picture's first row; keys D further, values 2 D
-  T* y;          // likewise in (L, D); read by backward
-  C* lse;        // (L)
+  std::int64_t length;  // keys from here on are hidden
+  const T* qkv;         // the head's queries in the sequence's first row; keys D further, values 2 D
+  T* y;                 // likewise in (L, D); read by backward
+  C* lse;               // (L)
   const T* dy;
   T* dqkv;
   C* scratch;
+
+  /// Keys that the tile of `live` queries from `first` on sees, some of them later than a query.
+  std::int64_t seen(std::int64_t first, std::int64_t live) const {
+    return spec.causal ? std::min(first + live, length) : length;
+  }
 };
 
 /// (count, width) rows `stride` apart, widened: as rows `columns` long, and as columns `turned_row` apart; zeros beyond.
@@ -147,13 +153,13 @@ struct AttentionForward {
     C* const largest = out + s.queries * s.columns;   // (queries)
     C* const total = largest + s.queries;             // (queries)
     const std::int64_t stride = 3 * s.D;
-    widen_turned(t.qkv + s.D, stride, s.L, s.width, s.keys, keys);
-    widen_rows(t.qkv + 2 * s.D, stride, s.L, s.width, s.columns, values);
+    widen_turned(t.qkv + s.D, stride, t.length, s.width, s.keys, keys);
+    widen_rows(t.qkv + 2 * s.D, stride, t.length, s.width, s.columns, values);
     for (std::int64_t first = 0; first < s.L; first += HeadShape::tile) {
       const std::int64_t live = std::min(HeadShape::tile, s.L - first);
       const std::int64_t rows = (live + HeadShape::rows - 1) / HeadShape::rows * HeadShape::rows;
       const std::int64_t width = std::min(s.queries, (rows + s.lanes - 1) / s.lanes * s.lanes);
-      const std::int64_t seen = t.spec.causal ? first + live : s.L;
+      const std::int64_t seen = t.seen(first, live);
       widen_turned(t.qkv + first * stride, stride, live, s.width, s.queries, queries);
       P::template run<true>(keys, s.keys, queries, s.queries,
                             (seen + HeadShape::rows - 1) / HeadShape::rows * HeadShape::rows, width, s.width,
@@ -217,16 +223,19 @@ struct AttentionBackward {
     C* const inner = take(s.queries);
     const std::int64_t stride = 3 * s.D;
     const C scale = static_cast<C>(t.spec.scale);
-    widen_turned(t.qkv + s.D, stride, s.L, s.width, s.keys, keys_turned);
-    widen_turned(t.qkv + 2 * s.D, stride, s.L, s.width, s.keys, values_turned);
-    widen_rows(t.qkv + s.D, stride, s.L, s.width, s.columns, keys);
+    // Hidden keys and values are zeros here. So are then their rows of scores and dscores, which the products below take
+    // up to a whole tile of rows: `seen` is the length or a multiple of it.
+    static_assert(HeadShape::tile % HeadShape::rows == 0);
+    widen_turned(t.qkv + s.D, stride, t.length, s.width, s.keys, keys_turned);
+    widen_turned(t.qkv + 2 * s.D, stride, t.length, s.width, s.keys, values_turned);
+    widen_rows(t.qkv + s.D, stride, t.length, s.width, s.columns, keys);
     std::fill(dkeys, dkeys + s.keys * s.columns, C(0));
     std::fill(dvalues, dvalues + s.keys * s.columns, C(0));
     for (std::int64_t first = 0; first < s.L; first += HeadShape::tile) {
       const std::int64_t live = std::min(HeadShape::tile, s.L - first);
       const std::int64_t rows = (live + HeadShape::rows - 1) / HeadShape::rows * HeadShape::rows;
       const std::int64_t width = std::min(s.queries, (rows + s.lanes - 1) / s.lanes * s.lanes);
-      const std::int64_t seen = t.spec.causal ? first + live : s.L;
+      const std::int64_t seen = t.seen(first, live);
       const std::int64_t key_rows = (seen + HeadShape::rows - 1) / HeadShape::rows * HeadShape::rows;
       widen_turned(t.qkv + first * stride, stride, live, s.width, s.queries, queries_turned);
       widen_rows(t.qkv + first * stride, stride, live, s.width, s.columns, queries);
@@ -270,9 +279,9 @@ struct AttentionBackward {
   }
 };
 
-/// Runs Kernel<T> on every head of every picture; dy and dqkv are empty for the forward.
+/// Runs Kernel<T> on every head of every sequence; dy and dqkv are empty for the forward.
 template <template <class> class Kernel>
-void each_head(View qkv, View y, View lse, View dy, View dqkv, const AttentionSpec& spec) {
+void each_head(View qkv, View lengths, View y, View lse, View dy, View dqkv, const AttentionSpec& spec) {
   if (y.count() == 0) return;
   dispatch_compute("attention", qkv.dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
@@ -287,7 +296,8 @@ void each_head(View qkv, View y, View lse, View dy, View dqkv, const AttentionSp
       C* const scratch = memory.data() + (past ? (64 - past) / sizeof(C) : 0);
       for (std::int64_t task = begin; task < end; ++task) {
         const std::int64_t n = task / spec.heads, head = task % spec.heads * shape.width;
-        simd::dispatch<Kernel<T>>(HeadTask<T>{shape, spec, qkv.as<T>() + 3 * n * rows + head,
+        const std::int64_t length = lengths.data ? lengths.as<std::int64_t>()[n] : shape.L;
+        simd::dispatch<Kernel<T>>(HeadTask<T>{shape, spec, length, qkv.as<T>() + 3 * n * rows + head,
                                               y.as<T>() + n * rows + head, lse.as<C>() + task * shape.L,
                                               dy.data ? dy.as<T>() + n * rows + head : nullptr,
                                               dqkv.data ? dqkv.as<T>() + 3 * n * rows + head : nullptr, scratch});
@@ -298,12 +308,12 @@ void each_head(View qkv, View y, View lse, View dy, View dqkv, const AttentionSp
 
 }  // namespace detail
 
-inline void attention(View qkv, View y, View lse, AttentionSpec spec) {
-  detail::each_head<detail::AttentionForward>(qkv, y, lse, {}, {}, spec);
+inline void attention(View qkv, View lengths, View y, View lse, AttentionSpec spec) {
+  detail::each_head<detail::AttentionForward>(qkv, lengths, y, lse, {}, {}, spec);
 }
 
-inline void attention_grad(View qkv, View y, View lse, View dy, View dqkv, AttentionSpec spec) {
-  detail::each_head<detail::AttentionBackward>(qkv, y, lse, dy, dqkv, spec);
+inline void attention_grad(View qkv, View lengths, View y, View lse, View dy, View dqkv, AttentionSpec spec) {
+  detail::each_head<detail::AttentionBackward>(qkv, lengths, y, lse, dy, dqkv, spec);
 }
 
 }  // namespace contrastive::cpu
