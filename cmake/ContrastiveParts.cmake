@@ -72,6 +72,13 @@ macro(contrastive_find_STB)
   endif()
 endmacro()
 
+macro(contrastive_find_JSON)
+  find_package(nlohmann_json QUIET)
+  if(TARGET nlohmann_json::nlohmann_json)
+    set(_contrastive_targets nlohmann_json::nlohmann_json)
+  endif()
+endmacro()
+
 macro(contrastive_find_SNDFILE)
   contrastive_find_library(contrastive::sndfile sndfile.h sndfile)
   if(TARGET contrastive::sndfile)
@@ -126,6 +133,7 @@ contrastive_part(JPEG "libjpeg-turbo" "JPEG is read by stb: slower, and CMYK fil
 contrastive_part(ZLIB "zlib" "Files compressed with gzip cannot be read.")
 contrastive_part(FONTS "FreeType and HarfBuzz" "The emoji data set cannot be drawn.")
 contrastive_part(STB "stb" "PNG and BMP files cannot be read.")
+contrastive_part(JSON "nlohmann-json" "io/ and train/ cannot be used: no tests and programs.")
 contrastive_part(SNDFILE "libsndfile" "Sound files cannot be read.")
 contrastive_part(XTENSOR "xtensor" "interop/xtensor.hpp cannot be used.")
 

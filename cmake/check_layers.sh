@@ -41,7 +41,7 @@ find include/contrastive \( -name '*.hpp' -o -name '*.cuh' \) -print0 | sort -z 
         for (j = 2; j <= words; ++j) may[word[1], word[j]] = 1
       }
       # Files of io/ that stand on core alone, so that everything may use them.
-      format["io/file.hpp"] = format["io/utf8.hpp"] = format["io/atomic_file.hpp"] = format["io/json.hpp"] = format["io/json_reader.hpp"] = 1
+      format["io/file.hpp"] = format["io/utf8.hpp"] = format["io/atomic_file.hpp"] = format["io/json.hpp"] = format["io/json_parts.hpp"] = 1
     }
     function layer(path) {
       if (path in known) return path

@@ -12,7 +12,7 @@
 #include <string_view>
 
 #include "contrastive/io/file.hpp"
-#include "contrastive/io/json_reader.hpp"
+#include "contrastive/io/json.hpp"
 #include "support/methods.hpp"
 
 namespace {
@@ -28,7 +28,7 @@ void list() {
     s.own.settings(own);
     const char* comma = " ";
     for (const contrastive::Setting& one : own) {
-      std::printf("%s%s %s", comma, one.name, values.find(one.name)->dump().c_str());
+      std::printf("%s%s %s", comma, one.name, contrastive::dump_json(values.at(one.name)).c_str());
       comma = ", ";
     }
     std::puts("");
@@ -68,10 +68,10 @@ void table() {
 void check(int count, char** files) {
   using namespace contrastive;
   for (int i = 0; i < count; ++i) {
-    const Json json = Json::parse(read_text(files[i]), files[i]);
-    const Json* const method = json.find("method");
-    require(method != nullptr, "[config] ", files[i], " names no method");
-    const app::Program& program = app::method_named(method->as_string());
+    const Json json = parse_json(read_text(files[i]), files[i]);
+    require(json.is_object() && json.contains("method") && json.at("method").is_string(), "[config] ", files[i],
+            " names no method");
+    const app::Program& program = app::method_named(json.at("method").get<std::string>());
     Settings settings = program.recipe;
     settings_from_json(json, settings, files[i]);
     check_settings(settings);

@@ -97,10 +97,10 @@ struct WrongUsage : Error {
 /// The settings of a --config file over those of the recipe.
 void read_config(const std::string& file, Settings& settings) {
   try {
-    const Json json = Json::parse(read_text(file), file);
-    if (const Json* const method = json.find("method"); method && method->is_string())
-      require(method->as_string() == settings.method, "[config] ", file, " is of method ", method->as_string(),
-              ", this program trains ", settings.method);
+    const Json json = parse_json(read_text(file), file);
+    if (const auto method = json.find("method"); method != json.end() && method->is_string())
+      require(method->get<std::string>() == settings.method, "[config] ", file, " is of method ",
+              method->get<std::string>(), ", this program trains ", settings.method);
     settings_from_json(json, settings, file);
   } catch (const Error& error) {
     throw WrongUsage(join(error.what(), " (--config)"));
@@ -213,7 +213,7 @@ int finish(const RunOptions& options, const Sets& sets, const Composition& train
     std::printf("no scores: %s\n", why.c_str());
   else
     attempt("further scores", [&] { evaluate(summary, s, sets, trained, compose, stop, report); });
-  write_file(file, summary.dump(2) + "\n");
+  write_file(file, dump_json(summary, 2) + "\n");
   save_report_data(options.out, report);
   const std::string page = report_from_run(options.out);
   const bool measured = result.images_per_second > 0;

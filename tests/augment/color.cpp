@@ -12,13 +12,12 @@ using namespace contrastive;
 TEST_CASE("colour operations give Pillow's bytes", "[augment]") {
   const Golden golden = load_golden("augment/colour.safetensors");
   int seen = 0;
-  const Json ops = Json::parse(golden.metadata("ops"));
-  for (const auto& [name, op] : ops.as_object()) {
-    const Json* factor = op.find("factor");
-    if (name.rfind("tensor_", 0) == 0 || !factor) continue;
-    const Image input = golden_image(golden, "input/" + op.at("input").as_string());
-    const double f = factor->as_number();
-    const std::string& kind = op.at("op").as_string();
+  const Json ops = parse_json(golden.metadata("ops"));
+  for (const auto& [name, op] : ops.items()) {
+    if (name.rfind("tensor_", 0) == 0 || !op.contains("factor")) continue;
+    const Image input = golden_image(golden, "input/" + op.at("input").get<std::string>());
+    const double f = op.at("factor").get<double>();
+    const std::string kind = op.at("op").get<std::string>();
     const Image out = kind == "adjust_brightness"   ? adjust_brightness(input, f)
                       : kind == "adjust_contrast"   ? adjust_contrast(input, f)
                       : kind == "adjust_saturation" ? adjust_saturation(input, f)

@@ -24,7 +24,7 @@ struct Moments {
 
 /// Within five standard errors of both samples, and 3 % in variance.
 void compare(const Moments& ours, const Json& theirs, int draws) {
-  const double mean = theirs.at("mean").as_number(), variance = theirs.at("var").as_number();
+  const double mean = theirs.at("mean").get<double>(), variance = theirs.at("var").get<double>();
   const double error = std::sqrt(ours.variance() / ours.count + variance / draws);
   CHECK(std::fabs(ours.mean() - mean) <= 5 * error + 1e-9);
   CHECK(std::fabs(ours.variance() - variance) <= 0.03 * variance + 1e-9);
@@ -41,12 +41,13 @@ Drawn once(const Step& step, Canvas& canvas, std::uint64_t n) {
 }  // namespace
 
 TEST_CASE("RandomResizedCrop draws like torchvision", "[augment]") {
-  const Json golden = Json::parse(read_text(golden_path("augment/random_resized_crop_moments.json")));
-  const int draws = static_cast<int>(golden.at("draws").as_integer());
-  for (const Json& c : golden.at("cases").as_array()) {
-    const int H = static_cast<int>(c.at("height").as_integer()), W = static_cast<int>(c.at("width").as_integer());
+  const Json golden = parse_json(read_text(golden_path("augment/random_resized_crop_moments.json")));
+  const int draws = static_cast<int>(golden.at("draws").get<std::int64_t>());
+  for (const Json& c : golden.at("cases")) {
+    const int H = static_cast<int>(c.at("height").get<std::int64_t>()),
+              W = static_cast<int>(c.at("width").get<std::int64_t>());
     const auto range = [&](const char* name) {
-      return Range{c.at(name).as_array()[0].as_number(), c.at(name).as_array()[1].as_number()};
+      return Range{c.at(name)[0].get<double>(), c.at(name)[1].get<double>()};
     };
     RandomResizedCrop crop;
     crop.area = range("scale");
@@ -68,9 +69,9 @@ TEST_CASE("RandomResizedCrop draws like torchvision", "[augment]") {
     compare(height, c.at("height_px"), draws);
     compare(width, c.at("width_px"), draws);
     // null where the box always has the full height
-    const Json *rows = c.find("relative_top"), *columns = c.find("relative_left");
-    if (rows && !rows->is_null()) compare(top, *rows, draws);
-    if (columns && !columns->is_null()) compare(left, *columns, draws);
+    if (const auto rows = c.find("relative_top"); rows != c.end() && !rows->is_null()) compare(top, *rows, draws);
+    if (const auto columns = c.find("relative_left"); columns != c.end() && !columns->is_null())
+      compare(left, *columns, draws);
   }
 }
 

@@ -17,26 +17,26 @@ Filter filter_named(const std::string& name) {
   return Filter::lanczos;
 }
 
-int integer(const Json& value, const char* name) { return static_cast<int>(value.at(name).as_integer()); }
+int integer(const Json& value, const char* name) { return static_cast<int>(value.at(name).get<std::int64_t>()); }
 
 }  // namespace
 
 TEST_CASE("resize and resized_crop give Pillow's bytes", "[augment]") {
   const Golden golden = load_golden("augment/geometry.safetensors");
-  const Json ops = Json::parse(golden.metadata("ops"));
+  const Json ops = parse_json(golden.metadata("ops"));
   int crops = 0, resizes = 0;
-  for (const auto& [name, op] : ops.as_object()) {
+  for (const auto& [name, op] : ops.items()) {
     if (name.rfind("tensor_", 0) == 0) continue;
-    const Image input = golden_image(golden, "input/" + op.at("input").as_string());
-    const std::string& kind = op.at("op").as_string();
+    const Image input = golden_image(golden, "input/" + op.at("input").get<std::string>());
+    const std::string kind = op.at("op").get<std::string>();
     INFO(name);
     if (kind == "hflip") {
       CHECK(largest_difference(hflip(input), golden_image(golden, name)) == 0);
       continue;
     }
-    const int height = static_cast<int>(op.at("size").as_array()[0].as_integer());
-    const int width = static_cast<int>(op.at("size").as_array()[1].as_integer());
-    const Filter filter = filter_named(op.at("interpolation").as_string());
+    const int height = static_cast<int>(op.at("size")[0].get<std::int64_t>());
+    const int width = static_cast<int>(op.at("size")[1].get<std::int64_t>());
+    const Filter filter = filter_named(op.at("interpolation").get<std::string>());
     if (kind == "resize") {
       CHECK(largest_difference(resize(input, height, width, filter), golden_image(golden, name)) == 0);
       ++resizes;
@@ -86,12 +86,12 @@ TEST_CASE("channels are converted: RGB to grey before, grey to RGB after", "[aug
 
 TEST_CASE("CLIP's preprocessing gives Pillow's bytes", "[augment]") {
   const Golden golden = load_golden("augment/clip_preprocess.safetensors");
-  const Json ops = Json::parse(golden.metadata("ops"));
+  const Json ops = parse_json(golden.metadata("ops"));
   for (const std::string name : {"p0", "p1", "p2", "p3", "p4"}) {
     const Image out = clip_preprocess(golden_image(golden, name + "/input"), integer(ops.at(name), "n_px"));
     CHECK(largest_difference(out, golden_image(golden, name + "/cropped")) == 0);
   }
-  const Image real = formula_image(ops.at("real").at("image_key").as_string(), 375, 500);
+  const Image real = formula_image(ops.at("real").at("image_key").get<std::string>(), 375, 500);
   const Image out = clip_preprocess(real, 224);
   const Image strided = golden_image(golden, "real/cropped_strided");  // rows 3::8, columns 5::8
   int largest = 0;

@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: MIT
 #
 # Builds and runs train.cpp as a stranger's project would.
-#   check.sh find_package|add_subdirectory|prefix|bare|silent SOURCE_DIR BUILD_DIR COMPILER EIGEN_DIR LIBRARY_DIR
+#   check.sh find_package|add_subdirectory|prefix|bare|silent|unaided SOURCE_DIR BUILD_DIR COMPILER EIGEN_DIR LIBRARY_DIR
 # BUILD_DIR is the library's build folder; find_package and prefix use what it installs. silent compiles the README's
-# program with every compiler that is found, and nothing but -I; it and bare fail on any word of a compiler.
+# program with every compiler that is found, and nothing but -I; it and bare fail on any word of a compiler. unaided looks
+# whether the layers that compose a method ask for any package, and whether the others say which they miss.
 #   CONTRASTIVE_OPTIMISED=1 check.sh silent ...   at -O2 too, 40 s a compiler
 set -euo pipefail
 way=$1 source=$2 build=$3 compiler=$4 eigen=$5 libdir=$6
@@ -62,6 +63,32 @@ case $way in
       done
     done
     [[ -n ${seen[*]-} ]]
+    ;;
+  unaided)
+    headers() { (cd "$source/include" && find "$@" -name '*.hpp' | grep -v /cuda/ | sed 's/.*/#include "&"/'); }
+    headers contrastive/{core,kernels,tensor,ops,nn,encoders,augment,optim,dist,objectives,methods} >"$work/layers.cpp"
+    "$compiler" -std=c++20 -I"$source/include" -M "$work/layers.cpp" | tr ' ' '\n' >"$work/read"
+    grep -q objectives/info_nce.hpp "$work/read"
+    if grep -iE '/(eigen3?|nlohmann|stb|xtensor)/' "$work/read"; then
+      echo "check.sh: these come from a package" >&2
+      exit 1
+    fi
+    # A machine without the packages: the system's headers but theirs.
+    mkdir "$work/system"
+    system=(-nostdinc -nostdinc++)
+    while read -r folder; do
+      if [[ -e $folder/nlohmann ]]; then
+        ln -s "$folder"/* "$work/system"
+        rm "$work/system/nlohmann"
+        folder=$work/system
+      fi
+      system+=(-isystem "$folder")
+    done < <("$compiler" -x c++ -E -v /dev/null 2>&1 | sed -n '/^#include </,/^End/s/^ //p')
+    echo '#include "contrastive/train/settings.hpp"' >"$work/settings.cpp"
+    "$compiler" -std=c++20 "${system[@]}" -I"$source/include" -fsyntax-only "$work/settings.cpp" 2>"$work/said" &&
+      { echo "check.sh: nlohmann-json is still there" >&2; exit 1; }
+    grep -m1 'error' "$work/said" |
+      grep -q 'io/ and train/ need nlohmann-json (Debian and Ubuntu: nlohmann-json3-dev)'
     ;;
   *) echo "check.sh: unknown way $way" >&2; exit 2 ;;
 esac

@@ -59,8 +59,8 @@ void check_against_torchvision(const std::string& file, ResNet start, int size, 
   const int to_nhwc[] = {0, 2, 3, 1}, to_nchw[] = {0, 3, 1, 2};
   Tensor images = permute(formula::fill({2, 3, size, size}, "alpha:input", 0, 4), to_nhwc).to(dtype);
   const Tensor coefficients = formula::fill({2, net.features()}, "alpha:loss_weight", 0, 2).to(dtype);
-  const Json strides = Json::parse(g.metadata("strides"), "strides");
-  const Json order = Json::parse(g.metadata("grad_norms_order"), "order");
+  const Json strides = parse_json(g.metadata("strides"), "strides");
+  const Json order = parse_json(g.metadata("grad_norms_order"), "order");
 
   const auto check_pass = [&](const std::string& pass, const std::string& gradients, double close) {
     images.set_requires_grad(true);
@@ -86,13 +86,14 @@ void check_against_torchvision(const std::string& file, ResNet start, int size, 
     std::map<std::string, Tensor> grads{{"input", permute(images.grad(), to_nchw)}};
     each_parameter(net, [&](const std::string& name, Parameter& p) { grads[name] = detail::to_file_layout(p.grad()); });
     std::vector<double> norms;
-    for (const Json& name : order.as_array()) norms.push_back(norm_of(grads.at(name.as_string())));
+    for (const Json& name : order) norms.push_back(norm_of(grads.at(name.get<std::string>())));
     CHECK(relative_error(norms, values(g.tensor(gradients + "_norms"))) < near);
-    for (const Json::Member& member : strides.as_object()) {
-      if (!member.name.starts_with(gradients + "/")) continue;
-      INFO(file << " " << member.name);
-      CHECK(relative_error(values(grads.at(member.name.substr(gradients.size() + 1)), member.value.as_integer()),
-                           values(g.tensor(member.name))) < near);
+    for (const auto& member : strides.items()) {
+      if (!member.key().starts_with(gradients + "/")) continue;
+      INFO(file << " " << member.key());
+      CHECK(relative_error(
+                values(grads.at(member.key().substr(gradients.size() + 1)), member.value().get<std::int64_t>()),
+                values(g.tensor(member.key()))) < near);
     }
   };
   {
@@ -131,12 +132,12 @@ TEST_CASE("names and shapes are torchvision's") {
       got[name] = to_string(detail::to_file_layout(tensor.detach()).shape());
     });
     const std::string path = golden_path(std::string("models/torchvision_") + file + ".names.json");
-    const Json names = Json::parse(read_text(path), path);
-    for (const Json& entry : names.at("tensors").as_array()) {
-      const std::string name = entry.as_array()[0].as_string();
+    const Json names = parse_json(read_text(path), path);
+    for (const Json& entry : names.at("tensors")) {
+      const std::string name = entry[0].get<std::string>();
       if (name.starts_with("fc.")) continue;
       Shape shape;
-      for (const Json& size : entry.as_array()[1].as_array()) shape.push_back(size.as_integer());
+      for (const Json& size : entry[1]) shape.push_back(size.get<std::int64_t>());
       want[name] = to_string(shape);
     }
     CHECK(got == want);

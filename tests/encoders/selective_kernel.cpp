@@ -58,7 +58,7 @@ TEST_CASE("SimCLR v2's networks have the parameters of its table", "[encoders]")
 
 TEST_CASE("SimCLR v2's networks are the official ones", "[encoders]") {
   const Golden g = load_golden("models/resnet_simclr_v2.safetensors");
-  const Json strides = Json::parse(g.metadata("strides"), "strides");
+  const Json strides = parse_json(g.metadata("strides"), "strides");
   const int to_nhwc[] = {0, 2, 3, 1}, to_nchw[] = {0, 3, 1, 2};
   const auto check = [&](const std::string& name, ResNetConfig config, int size) {
     config.blocks = {1, 2, 1, 1};
@@ -94,10 +94,10 @@ TEST_CASE("SimCLR v2's networks are the official ones", "[encoders]") {
       for (const auto& [parameter, grad] : grads) norms.push_back(norm_of(grad));  // by name, as the file has them
       near("grad_norms", norms);
       grads["input"] = permute(images.grad(), to_nchw);
-      for (const Json::Member& member : strides.as_object()) {
-        if (!member.name.starts_with(at)) continue;
-        const std::string what = member.name.substr(at.size());  // grad_input, grad/NAME
-        near(what, values(grads.at(what.substr(5)), member.value.as_integer()));
+      for (const auto& member : strides.items()) {
+        if (!member.key().starts_with(at)) continue;
+        const std::string what = member.key().substr(at.size());  // grad_input, grad/NAME
+        near(what, values(grads.at(what.substr(5)), member.value().get<std::int64_t>()));
       }
     };
     if (name == "sk64") {

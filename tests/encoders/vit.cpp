@@ -53,16 +53,16 @@ void check_gradients(const Golden& g, ViT& net, const Tensor& images, double clo
   if (images.requires_grad()) grads["input"] = permute(images.grad(), {0, 3, 1, 2});
   each_parameter(net, [&](const std::string& name, Parameter& p) { grads[name] = detail::to_file_layout(p.grad()); });
   std::vector<double> norms;
-  const Json order = Json::parse(g.metadata("grad_norms_order"), "order");
-  for (const Json& name : order.as_array()) {
+  const Json order = parse_json(g.metadata("grad_norms_order"), "order");
+  for (const Json& name : order) {
     double square = 0;
-    for (double v : values(grads.at(name.as_string()))) square += v * v;
+    for (double v : values(grads.at(name.get<std::string>()))) square += v * v;
     norms.push_back(std::sqrt(square));
   }
   CHECK(largest_error(norms, values(g.tensor("grad_norms"))) < close);
-  const Json strides = Json::parse(g.metadata("strides"), "strides");
+  const Json strides = parse_json(g.metadata("strides"), "strides");
   std::map<std::string, std::int64_t> step{{"grad/cls_token", 1}};
-  for (const Json::Member& member : strides.as_object()) step[member.name] = member.value.as_integer();
+  for (const auto& member : strides.items()) step[member.key()] = member.value().get<std::int64_t>();
   for (const auto& [name, stride] : step) {
     INFO(name);
     CHECK(largest_error(values(grads.at(name.substr(5)), stride), values(g.tensor(name))) < close);
@@ -193,12 +193,12 @@ TEST_CASE("names and shapes are timm's and DINO's") {
       const std::string path =
           golden_path(join("models/", source, size, "_patch16") + (source[0] == 't' ? "_224" : "") + ".names.json");
       std::map<std::string, std::string> want;
-      const Json names = Json::parse(read_text(path), path);
-      for (const Json& entry : names.at("tensors").as_array()) {
-        const std::string name = entry.as_array()[0].as_string();
+      const Json names = parse_json(read_text(path), path);
+      for (const Json& entry : names.at("tensors")) {
+        const std::string name = entry[0].get<std::string>();
         if (name.starts_with("head.")) continue;
         Shape shape;
-        for (const Json& n : entry.as_array()[1].as_array()) shape.push_back(n.as_integer());
+        for (const Json& n : entry[1]) shape.push_back(n.get<std::int64_t>());
         want[name] = to_string(shape);
       }
       INFO(path);

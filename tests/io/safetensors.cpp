@@ -99,3 +99,21 @@ TEST_CASE("safetensors that lie are refused by name", "[io]") {
       "overlap or gap");
   CHECK_THROWS_WITH(load_safetensors("/nowhere/x.safetensors"), Contains("/nowhere/x.safetensors"));
 }
+
+TEST_CASE("a header of 100,000 tensors is read in no time", "[io]") {
+  std::string header = "{";
+  for (int i = 0; i < 100000; ++i)
+    header += (i ? ",\"" : "\"") + std::to_string(i) + R"(":{"dtype":"F32","shape":[0],"data_offsets":[0,0]})";
+  CHECK(parse_safetensors(file(header + "}", 0), "many.st").tensors.size() == 100000);  // seconds, not minutes
+}
+
+TEST_CASE("names and notes that are not UTF-8 leave a header that is", "[io]") {
+  const Scratch scratch;
+  const Tensor tensor = pattern(Shape{2}, DType::f32);
+  save_safetensors(scratch / "latin.st", {{"caf\xe9", tensor}}, {{"th\xe9", "\xff"}});
+  const Safetensors back = load_safetensors(scratch / "latin.st");
+  CHECK(same(back.tensors.at("caf\xc3\xa9"), tensor));
+  CHECK(back.metadata == std::map<std::string, std::string>{{"th\xc3\xa9", "\xc3\xbf"}});
+  CHECK_THROWS_WITH(save_safetensors(scratch / "twice.st", {{"caf\xe9", tensor}, {"caf\xc3\xa9", tensor}}),
+                    Contains("two tensors are called"));
+}

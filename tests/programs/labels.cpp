@@ -3,7 +3,7 @@
 // Scores of folders whose right score is known by construction: classes are matched by name, limits draw fairly.
 
 #include "contrastive/io/file.hpp"
-#include "contrastive/io/json_reader.hpp"
+#include "contrastive/io/json.hpp"
 #include "contrastive/io/metrics.hpp"
 #include "data/support.hpp"
 #include "programs/support.hpp"
@@ -52,10 +52,10 @@ TEST_CASE("a class that is missing, empty or more in the test part shifts no lab
                                Contains("does not have the classes ant"));
   CHECK(last_knn(folder) == 1);
   const std::string file = folder.path("run/summary.json");
-  const contrastive::Json summary = contrastive::Json::parse(contrastive::read_text(file), file);
+  const contrastive::Json summary = contrastive::parse_json(contrastive::read_text(file), file);
   for (const char* score : {"knn_top1", "linear_top1", "few_label_top1", "knn_top1_pixels", "linear_top1_pixels"}) {
     INFO(score);
-    CHECK(summary.at(score).as_number() == Approx(1));  // the last is a mean of ten
+    CHECK(summary.at(score).get<double>() == Approx(1));  // the last is a mean of ten
   }
   CHECK_THAT(run(companion("knn", folder, "--k 5")).text, Contains("top-1 100.00 %"));
   CHECK_THAT(run(companion("linear_probe", folder)).text,

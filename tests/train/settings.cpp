@@ -38,7 +38,7 @@ Settings recipe() {
 }
 
 Settings read(const std::string& text, Settings into = recipe()) {
-  settings_from_json(Json::parse(text, "my.json"), into, "my.json");
+  settings_from_json(parse_json(text, "my.json"), into, "my.json");
   return into;
 }
 
@@ -48,9 +48,9 @@ TEST_CASE("settings come back from their file, the method's among them", "[train
   Settings s = recipe();
   s.lr = 0.3;
   s.own = Config{.temperature = 0.1, .layers = 3, .queue = 64, .symmetric = true, .graph = "core"};
-  const std::string written = settings_to_json(s).dump();
+  const std::string written = dump_json(settings_to_json(s));
   const Settings back = read(written);
-  CHECK(settings_to_json(back).dump() == written);
+  CHECK(dump_json(settings_to_json(back)) == written);
   CHECK(back.lr == 0.3);
   CHECK(back.own.as<Config>().layers == 3);
   CHECK(back.own.as<Config>().graph == "core");
@@ -58,7 +58,7 @@ TEST_CASE("settings come back from their file, the method's among them", "[train
   CHECK_THROWS_WITH(back.own.as<Other>(), Contains("the configuration is of another method"));
   // A copy has a configuration of its own.
   Settings copy = back;
-  settings_from_json(Json::parse(R"({"layers": 1})", "my.json"), copy, "my.json");
+  settings_from_json(parse_json(R"({"layers": 1})", "my.json"), copy, "my.json");
   CHECK(copy.own.as<Config>().layers == 1);
   CHECK(back.own.as<Config>().layers == 3);
 }
@@ -175,7 +175,7 @@ TEST_CASE("a seed that a file cannot hold is refused", "[train]") {
   s.seed = INT64_MAX;
   CHECK_NOTHROW(check_settings(s));
   Settings read;
-  settings_from_json(Json::parse(settings_to_json(s).dump(), "config.json"), read, "config.json");
+  settings_from_json(parse_json(dump_json(settings_to_json(s)), "config.json"), read, "config.json");
   CHECK(read.seed == s.seed);
   ++s.seed;
   CHECK_THROWS_WITH(check_settings(s), "[settings] --seed must be 0 to 9223372036854775807, got 9223372036854775808");
@@ -186,9 +186,9 @@ TEST_CASE("a path of any bytes comes back from the settings, which are UTF-8", "
                                  "private \xee\xbe\xa9 \xee\xbf\xbf"}) {
     Settings s, back;
     s.root = root;
-    const std::string text = settings_to_json(s).dump();
+    const std::string text = dump_json(settings_to_json(s));
     CHECK(detail::as_utf8(text) == text);
-    settings_from_json(Json::parse(text), back, "config.json");
+    settings_from_json(parse_json(text), back, "config.json");
     CHECK(back.root == root);
   }
 }

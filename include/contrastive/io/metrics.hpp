@@ -15,7 +15,6 @@
 #include "contrastive/io/atomic_file.hpp"
 #include "contrastive/io/event_file.hpp"
 #include "contrastive/io/file.hpp"
-#include "contrastive/io/json.hpp"
 
 namespace contrastive {
 
@@ -35,6 +34,12 @@ struct MetricsTable {
 };
 
 namespace detail {
+
+/// The shortest decimal that reads back as the same double.
+inline std::string shortest(double value) {
+  char digits[40];
+  return std::string(digits, std::to_chars(digits, digits + sizeof digits, value).ptr);
+}
 
 /// The fields of one line of plain CSV (no quotes: names and numbers need none).
 inline std::vector<std::string_view> split_fields(std::string_view line) {

@@ -38,22 +38,23 @@ namespace contrastive {
 namespace detail {
 
 inline Json picture_to_json(const Picture& picture) {
-  return Json::Object{{"png", picture.png}, {"width", picture.width}, {"height", picture.height}};
+  return {{"png", picture.png}, {"width", picture.width}, {"height", picture.height}};
 }
 
 inline int read_size(const Json& json, std::string_view name) {
-  const std::int64_t size = json.at(name).as_integer();
-  require(size >= 0 && size <= 1 << 16, "[report] \"", name, "\" is ", size, ", expected 0 to 65536");
+  const Json& value = json.at(name);
+  const std::int64_t size = is_whole_number(value) ? value.get<std::int64_t>() : -1;
+  require(size >= 0 && size <= 1 << 16, "\"", name, "\" is ", dump_json(value), ", expected 0 to 65536");
   return static_cast<int>(size);
 }
 
 inline Picture picture_from_json(const Json& json) {
   Picture picture;
-  picture.png = json.at("png").as_string();
+  picture.png = json.at("png").get<std::string>();
   for (char c : picture.png)  // it goes into the page as it is
     require(
         (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '+' || c == '/' || c == '=',
-        "[report] a picture is not base64");
+        "a picture is not base64");
   picture.width = read_size(json, "width");
   picture.height = read_size(json, "height");
   return picture;
@@ -61,64 +62,67 @@ inline Picture picture_from_json(const Json& json) {
 
 inline Json pictures_to_json(const ReportData& data) {
   Json json = Json::object();
-  json["title"] = data.title;
+  json["title"] = as_utf8(data.title);
   json["galleries"] = Json::array();
   for (const Gallery& gallery : data.galleries) {
     Json columns = Json::array(), rows = Json::array();
-    for (const std::string& column : gallery.columns) columns.push_back(column);
+    for (const std::string& column : gallery.columns) columns.push_back(as_utf8(column));
     for (const Gallery::Row& row : gallery.rows) {
       Json pictures = Json::array();
       for (const Picture& picture : row.pictures) pictures.push_back(picture_to_json(picture));
-      rows.push_back(Json::Object{{"caption", row.caption}, {"pictures", pictures}});
+      rows.push_back({{"caption", as_utf8(row.caption)}, {"pictures", std::move(pictures)}});
     }
-    json["galleries"].push_back(
-        Json::Object{{"title", gallery.title}, {"note", gallery.note}, {"columns", columns}, {"rows", rows}});
+    json["galleries"].push_back({{"title", as_utf8(gallery.title)},
+                                 {"note", as_utf8(gallery.note)},
+                                 {"columns", std::move(columns)},
+                                 {"rows", std::move(rows)}});
   }
   json["neighbours"] = Json::array();
   for (const NeighbourRow& row : data.neighbours) {
     Json hits = Json::array();
     for (const NeighbourRow::Hit& hit : row.hits)
-      hits.push_back(Json::Object{
-          {"picture", picture_to_json(hit.picture)}, {"label", hit.label}, {"similarity", hit.similarity}});
+      hits.push_back(
+          {{"picture", picture_to_json(hit.picture)}, {"label", as_utf8(hit.label)}, {"similarity", hit.similarity}});
     json["neighbours"].push_back(
-        Json::Object{{"query", picture_to_json(row.query)}, {"label", row.label}, {"hits", hits}});
+        {{"query", picture_to_json(row.query)}, {"label", as_utf8(row.label)}, {"hits", std::move(hits)}});
   }
   Json classes = Json::array();
-  for (const std::string& name : data.map.classes) classes.push_back(name);
+  for (const std::string& name : data.map.classes) classes.push_back(as_utf8(name));
   const PictureSheet& sheet = data.map.thumbnails;
-  json["map"] = Json::Object{{"method", data.map.method},
-                             {"classes", classes},
-                             {"sheet", Json::Object{{"picture", picture_to_json(sheet.picture)},
-                                                    {"columns", sheet.columns},
-                                                    {"cell_width", sheet.cell_width},
-                                                    {"cell_height", sheet.cell_height}}}};
+  json["map"] = {{"method", as_utf8(data.map.method)},
+                 {"classes", std::move(classes)},
+                 {"sheet",
+                  {{"picture", picture_to_json(sheet.picture)},
+                   {"columns", sheet.columns},
+                   {"cell_width", sheet.cell_width},
+                   {"cell_height", sheet.cell_height}}}};
   return json;
 }
 
 inline void pictures_from_json(const Json& json, ReportData& data) {
-  data.title = json.at("title").as_string();
-  for (const Json& from : json.at("galleries").as_array()) {
-    Gallery gallery{from.at("title").as_string(), from.at("note").as_string(), {}, {}};
-    for (const Json& column : from.at("columns").as_array()) gallery.columns.push_back(column.as_string());
-    for (const Json& row : from.at("rows").as_array()) {
-      gallery.rows.push_back({row.at("caption").as_string(), {}});
-      for (const Json& picture : row.at("pictures").as_array())
-        gallery.rows.back().pictures.push_back(picture_from_json(picture));
+  const auto text = [](const Json& value) { return value.get<std::string>(); };
+  data.title = text(json.at("title"));
+  for (const Json& from : json.at("galleries")) {
+    Gallery gallery{text(from.at("title")), text(from.at("note")), {}, {}};
+    for (const Json& column : from.at("columns")) gallery.columns.push_back(text(column));
+    for (const Json& row : from.at("rows")) {
+      gallery.rows.push_back({text(row.at("caption")), {}});
+      for (const Json& picture : row.at("pictures")) gallery.rows.back().pictures.push_back(picture_from_json(picture));
     }
     data.galleries.push_back(std::move(gallery));
   }
-  for (const Json& from : json.at("neighbours").as_array()) {
+  for (const Json& from : json.at("neighbours")) {
     NeighbourRow row;
     row.query = picture_from_json(from.at("query"));
-    row.label = from.at("label").as_string();
-    for (const Json& hit : from.at("hits").as_array())  // a similarity that is no number was written as null
+    row.label = text(from.at("label"));
+    for (const Json& hit : from.at("hits"))  // a similarity that is no number was written as null
       row.hits.push_back(
-          {picture_from_json(hit.at("picture")), hit.at("label").as_string(), number_or_nan(hit, "similarity")});
+          {picture_from_json(hit.at("picture")), text(hit.at("label")), number_or_nan(hit, "similarity")});
     data.neighbours.push_back(std::move(row));
   }
   const Json& map = json.at("map");
-  data.map.method = map.at("method").as_string();
-  for (const Json& name : map.at("classes").as_array()) data.map.classes.push_back(name.as_string());
+  data.map.method = text(map.at("method"));
+  for (const Json& name : map.at("classes")) data.map.classes.push_back(text(name));
   const Json& sheet = map.at("sheet");
   data.map.thumbnails.picture = picture_from_json(sheet.at("picture"));
   data.map.thumbnails.columns = read_size(sheet, "columns");
@@ -196,7 +200,7 @@ inline void write_report(const std::string& path, const ReportData& data) { writ
 inline void save_report_data(const std::string& run, const ReportData& data) {
   const std::string folder = run + "/report_data";
   make_folders(folder);
-  write_file(folder + "/pictures.json", detail::pictures_to_json(data).dump(1) + "\n");
+  write_file(folder + "/pictures.json", dump_json(detail::pictures_to_json(data), 1) + "\n");
   std::string map = "x,y,label\n";
   for (const EmbeddingMap::Point& point : data.map.points)
     map += detail::shortest(point.x) + "," + detail::shortest(point.y) + "," + std::to_string(point.label) + "\n";
@@ -212,13 +216,15 @@ inline ReportData load_report_data(const std::string& run) {
   ReportData data;
   if (detail::exists(file("metrics.csv"))) detail::curves_from_metrics(file("metrics.csv"), data);
   for (const auto& [name, json] : {std::pair("summary.json", &data.summary), std::pair("config.json", &data.config)})
-    if (detail::exists(file(name))) *json = Json::parse(read_text(file(name)), file(name));
+    if (detail::exists(file(name))) *json = parse_json(read_text(file(name)), file(name));
   if (const std::string path = file("report_data/pictures.json"); detail::exists(path)) {
-    const Json pictures = Json::parse(read_text(path), path);
+    const Json pictures = parse_json(read_text(path), path);
     try {
       detail::pictures_from_json(pictures, data);
     } catch (const Error& error) {
-      fail(error.what(), " (in ", path, ")");
+      fail("[report] ", path, ": ", error.what());
+    } catch (const Json::exception& error) {
+      fail("[report] ", path, ": ", detail::sentence_of(error));
     }
   }
   if (const std::string path = file("report_data/map.csv"); detail::exists(path)) {

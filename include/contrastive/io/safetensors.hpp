@@ -57,34 +57,35 @@ struct SafetensorsEntry {
   std::uint64_t begin = 0, end = 0;
 };
 
-inline SafetensorsEntry read_entry(const Json::Member& member, std::string_view file) {
+inline SafetensorsEntry read_entry(const std::string& name, const Json& value, std::string_view file) {
   const auto ask = [&](bool good, const char* what) {
-    require(good, "[safetensors] ", file, ": tensor \"", member.name, "\" ", what);
+    require(good, "[safetensors] ", file, ": tensor \"", name, "\" ", what);
   };
-  const Json *dtype = member.value.find("dtype"), *shape = member.value.find("shape"),
-             *offsets = member.value.find("data_offsets");
-  ask(dtype && dtype->is_string() && shape && shape->is_array() && offsets && offsets->is_array() &&
-          offsets->as_array().size() == 2,
+  const auto dtype = value.find("dtype"), shape = value.find("shape"), offsets = value.find("data_offsets");
+  ask(dtype != value.end() && dtype->is_string() && shape != value.end() && shape->is_array() &&
+          offsets != value.end() && offsets->is_array() && offsets->size() == 2,
       "lacks dtype, shape or data_offsets");
   SafetensorsEntry entry;
-  entry.name = &member.name;
-  require(safetensors_dtype(dtype->as_string(), entry.dtype), "[safetensors] ", file, ": tensor \"", member.name,
-          "\" has dtype ", dtype->as_string(), ", which is not one of F32 F64 BF16 F16 I32 I64 U8 BOOL");
-  ask(shape->as_array().size() <= Shape::max_rank, "has more than 6 dimensions");
+  entry.name = &name;
+  const std::string& type = dtype->get_ref<const std::string&>();
+  require(safetensors_dtype(type, entry.dtype), "[safetensors] ", file, ": tensor \"", name, "\" has dtype ", type,
+          ", which is not one of F32 F64 BF16 F16 I32 I64 U8 BOOL");
+  ask(shape->size() <= Shape::max_rank, "has more than 6 dimensions");
   std::int64_t bytes = static_cast<std::int64_t>(size_of(entry.dtype)), full = bytes;
-  for (const Json& size : shape->as_array()) {
-    ask(size.is_integer() && size.as_integer() >= 0, "has a size that is not a whole number");
-    entry.shape.push_back(size.as_integer());
-    ask(!__builtin_mul_overflow(bytes, size.as_integer(), &bytes) &&
-            !__builtin_mul_overflow(full, std::max<std::int64_t>(size.as_integer(), 1), &full),
+  for (const Json& one : *shape) {
+    const std::int64_t size = is_whole_number(one) ? one.get<std::int64_t>() : -1;
+    ask(size >= 0, "has a size that is not a whole number");
+    entry.shape.push_back(size);
+    ask(!__builtin_mul_overflow(bytes, size, &bytes) &&
+            !__builtin_mul_overflow(full, std::max<std::int64_t>(size, 1), &full),
         "has sizes whose product overflows");
   }
-  for (const Json& offset : offsets->as_array())
-    ask(offset.is_integer() && offset.as_integer() >= 0, "has an offset that is not a whole number");
-  entry.begin = static_cast<std::uint64_t>(offsets->as_array()[0].as_integer());
-  entry.end = static_cast<std::uint64_t>(offsets->as_array()[1].as_integer());
+  for (const Json& offset : *offsets)
+    ask(is_whole_number(offset) && offset.get<std::int64_t>() >= 0, "has an offset that is not a whole number");
+  entry.begin = offsets->at(0).get<std::uint64_t>();
+  entry.end = offsets->at(1).get<std::uint64_t>();
   require(entry.end >= entry.begin && entry.end - entry.begin == static_cast<std::uint64_t>(bytes), "[safetensors] ",
-          file, ": tensor \"", member.name, "\" of ", entry.shape, " ", to_string(entry.dtype), " needs ", bytes,
+          file, ": tensor \"", name, "\" of ", entry.shape, " ", to_string(entry.dtype), " needs ", bytes,
           " bytes, its offsets are ", entry.begin, " and ", entry.end);
   return entry;
 }
@@ -104,18 +105,18 @@ inline Safetensors parse_safetensors(std::span<const std::byte> bytes, std::stri
   require(!text.empty() && text[0] == '{', "[safetensors] ", name, ": the header is not a JSON object");
   const std::span<const std::byte> data = bytes.subspan(8 + static_cast<std::size_t>(length));
 
-  const Json header = Json::parse(text, name);
+  const auto header = parse_json(text, name);
   Safetensors file;
   std::vector<detail::SafetensorsEntry> entries;
-  for (const Json::Member& member : header.as_object()) {
-    if (member.name != "__metadata__") {
-      entries.push_back(detail::read_entry(member, name));
+  for (const auto& [member, value] : header.items()) {
+    if (member != "__metadata__") {
+      entries.push_back(detail::read_entry(member, value, name));
       continue;
     }
-    require(member.value.is_object(), "[safetensors] ", name, ": __metadata__ is not an object");
-    for (const Json::Member& note : member.value.as_object()) {
-      require(note.value.is_string(), "[safetensors] ", name, ": metadata \"", note.name, "\" is not a string");
-      file.metadata[note.name] = note.value.as_string();
+    require(value.is_object(), "[safetensors] ", name, ": __metadata__ is not an object");
+    for (const auto& [note, words] : value.items()) {
+      require(words.is_string(), "[safetensors] ", name, ": metadata \"", note, "\" is not a string");
+      file.metadata[note] = words.get<std::string>();
     }
   }
 
@@ -151,39 +152,35 @@ inline Safetensors load_safetensors(const std::string& path) {
 inline void save_safetensors(const std::string& path, const NamedTensors& tensors,
                              const std::map<std::string, std::string>& metadata = {}) {
   std::vector<const std::pair<std::string, Tensor>*> order;
-  std::vector<std::string_view> names;
+  std::vector<std::string> names;
   for (const auto& entry : tensors) {
     require(entry.second.defined() && entry.first != "__metadata__", "[safetensors] ", path, ": tensor \"", entry.first,
             "\" is empty or has a reserved name");
     order.push_back(&entry);
-    names.push_back(entry.first);
+    names.push_back(detail::as_utf8(entry.first));
   }
   std::sort(names.begin(), names.end());
   const auto twice = std::adjacent_find(names.begin(), names.end());
   require(twice == names.end(), "[safetensors] ", path, ": two tensors are called \"",
-          twice == names.end() ? "" : *twice, "\"");
+          twice == names.end() ? std::string() : *twice, "\"");
   std::stable_sort(order.begin(), order.end(), [](const auto* a, const auto* b) {
     return size_of(a->second.dtype()) > size_of(b->second.dtype());
   });
 
-  Json::Object header;
-  if (!metadata.empty()) {
-    Json::Object notes;
-    for (const auto& [key, value] : metadata) notes.push_back({key, value});
-    header.push_back({"__metadata__", std::move(notes)});
-  }
+  Json header = Json::object();
+  for (const auto& [key, value] : metadata) header["__metadata__"][detail::as_utf8(key)] = detail::as_utf8(value);
   std::int64_t offset = 0;
   for (const auto* entry : order) {
     const Tensor& tensor = entry->second;
     const std::int64_t end = offset + tensor.count() * static_cast<std::int64_t>(size_of(tensor.dtype()));
-    Json::Array sizes;
+    Json sizes = Json::array();
     for (int axis = 0; axis < tensor.rank(); ++axis) sizes.push_back(tensor.shape()[axis]);
-    header.push_back({entry->first, Json::Object{{"dtype", detail::safetensors_name(tensor.dtype())},
-                                                 {"shape", std::move(sizes)},
-                                                 {"data_offsets", Json::Array{offset, end}}}});
+    header[detail::as_utf8(entry->first)] = {{"dtype", detail::safetensors_name(tensor.dtype())},
+                                             {"shape", std::move(sizes)},
+                                             {"data_offsets", {offset, end}}};
     offset = end;
   }
-  std::string text = Json(std::move(header)).dump();
+  std::string text = dump_json(header);
   text.append((8 - text.size() % 8) % 8, ' ');
 
   AtomicFile file(path);

@@ -158,10 +158,10 @@ inline EmbeddingMap embedding_map(const AnyDataset& set, const FeatureSet& test,
 }
 
 inline void add_scores(Json& summary, const Scores& scores, const std::string& suffix) {
-  summary["knn_top1" + suffix] = Json(scores.knn_top1);
-  summary["linear_top1" + suffix] = Json(scores.linear_top1);
-  summary["few_label_top1" + suffix] = Json(scores.few_label_top1);
-  summary["few_label_top1" + suffix + "_std"] = Json(scores.few_label_std);
+  summary["knn_top1" + suffix] = scores.knn_top1;
+  summary["linear_top1" + suffix] = scores.linear_top1;
+  summary["few_label_top1" + suffix] = scores.few_label_top1;
+  summary["few_label_top1" + suffix + "_std"] = scores.few_label_std;
 }
 
 }  // namespace contrastive

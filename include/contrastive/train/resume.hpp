@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "contrastive/core/rng.hpp"
+#include "contrastive/io/metrics.hpp"
 #include "contrastive/train/settings.hpp"
 
 /// What makes a run the same run when it is resumed.
@@ -24,6 +25,12 @@ inline bool may_change(std::string_view setting) {
   return std::find(std::begin(free), std::end(free), setting) != std::end(free);
 }
 
+/// The value of a setting, for sentences and for the name of a run: 1 and not JSON's 1.0.
+inline std::string in_words(const Json& value) {
+  if (value.is_string()) return value.get<std::string>();
+  return value.is_number_float() ? shortest(value.get<double>()) : dump_json(value);
+}
+
 }  // namespace detail
 
 /// The name of a run: 16 hexadecimal digits made of its settings at the start and the number of its training pictures.
@@ -32,8 +39,9 @@ inline bool may_change(std::string_view setting) {
 inline std::string run_name(const Settings& settings, std::int64_t samples) {
   Rng name = Rng(0) / "run" / static_cast<std::uint64_t>(samples);
   const Json all = settings_to_json(settings);
-  for (const Json::Member& one : all.as_object())
-    if (!detail::may_change(one.name)) name = name / one.name / one.value.dump();
+  for (const auto& [setting, value] : all.items())
+    if (!detail::may_change(setting))
+      name = name / setting / (value.is_string() ? dump_json(value) : detail::in_words(value));
   char text[20];
   std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(name.key()));
   return text;
@@ -41,15 +49,14 @@ inline std::string run_name(const Settings& settings, std::int64_t samples) {
 
 /// Throws unless a run with the settings `was` may be resumed with those of `now`; the sentence names each difference.
 inline void check_resumable(const Settings& was, const Settings& now, const std::string& path) {
-  const auto text = [](const Json& value) { return value.is_string() ? value.as_string() : value.dump(); };
   std::string before, after;
   const Json left = settings_to_json(was), right = settings_to_json(now);
-  for (const Json::Member& one : left.as_object()) {
-    const std::string then = text(one.value), wanted = text(right.at(one.name));
-    if (then == wanted || detail::may_change(one.name)) continue;
+  for (const auto& [name, value] : left.items()) {
+    const std::string then = detail::in_words(value), wanted = detail::in_words(right.at(name));
+    if (then == wanted || detail::may_change(name)) continue;
     const char* comma = before.empty() ? "" : ", ";
-    before += join(comma, one.name == "method" ? "" : "--", one.name, " ", then);
-    after += join(comma, one.name == "method" ? "" : "--", one.name, " ", wanted);
+    before += join(comma, name == "method" ? "" : "--", name, " ", then);
+    after += join(comma, name == "method" ? "" : "--", name, " ", wanted);
   }
   require(before.empty(), "[resume] ", path, " is of a run with ", before, "; this one has ", after,
           ": --resume without these flags goes on with the run's own settings, another --out starts another run");

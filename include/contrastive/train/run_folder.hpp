@@ -16,7 +16,7 @@
 #include "contrastive/data/files.hpp"
 #include "contrastive/io/atomic_file.hpp"
 #include "contrastive/io/file.hpp"
-#include "contrastive/io/json_reader.hpp"
+#include "contrastive/io/json.hpp"
 #include "contrastive/train/settings.hpp"
 #include "contrastive/train/trainer.hpp"
 
@@ -82,9 +82,9 @@ inline std::string run_config(const std::string& out) {
 inline void check_run(const std::string& out, const RunState& state) {
   const std::string config = run_config(out);
   if (config.empty()) return;
-  const Json json = Json::parse(read_text(config), config);
-  const Json* run = json.find("run");
-  require(!run || run->as_string() == state.run, "[resume] the checkpoint in ", out, " is of another run (", state.run,
+  const Json json = parse_json(read_text(config), config);
+  const auto run = json.find("run");
+  require(run == json.end() || *run == state.run, "[resume] the checkpoint in ", out, " is of another run (", state.run,
           ") than config.json beside it: start in another --out");
 }
 
@@ -101,8 +101,8 @@ inline TrainResult train_in(const std::string& out, Trainer& trainer, const Sett
     std::fflush(stdout);
   }
   Json config = settings_to_json(s);
-  config["run"] = Json(trainer.state().run);
-  write_file(out + "/config.json", config.dump(2) + "\n");
+  config["run"] = trainer.state().run;
+  write_file(out + "/config.json", dump_json(config, 2) + "\n");
   return trainer.run();
 }
 
@@ -110,25 +110,25 @@ inline TrainResult train_in(const std::string& out, Trainer& trainer, const Sett
 /// speed and the memory that the file names.
 inline Json run_summary(const Settings& s, const TrainResult& result, const std::string& file) {
   Json summary = Json::object();
-  summary["method"] = Json(s.method);
-  if (s.images) summary["encoder"] = Json(s.encoder);
-  summary["dataset"] = Json(s.data);
-  summary["epochs"] = Json(s.epochs);
-  summary["loss_final"] = Json(result.loss);
+  summary["method"] = s.method;
+  if (s.images) summary["encoder"] = s.encoder;
+  summary["dataset"] = s.data;
+  summary["epochs"] = s.epochs;
+  summary["loss_final"] = result.loss;
   if (result.images_per_second > 0) {
     rusage usage{};
     ::getrusage(RUSAGE_SELF, &usage);
-    summary["images_per_second"] = Json(result.images_per_second);
-    summary["seconds"] = Json(result.seconds);
-    summary["peak_memory_mb"] = Json(static_cast<double>(usage.ru_maxrss) / 1024);
+    summary["images_per_second"] = result.images_per_second;
+    summary["seconds"] = result.seconds;
+    summary["peak_memory_mb"] = static_cast<double>(usage.ru_maxrss) / 1024;
   }
-  if (result.effective_rank > 0) summary["effective_rank"] = Json(result.effective_rank);
-  if (result.dimensions > 0) summary["embedding_dimensions"] = Json(result.dimensions);
+  if (result.effective_rank > 0) summary["effective_rank"] = result.effective_rank;
+  if (result.dimensions > 0) summary["embedding_dimensions"] = result.dimensions;
   if (detail::is_file(file)) {
-    const Json before = Json::parse(read_text(file), file);
+    const Json before = parse_json(read_text(file), file);
     for (const char* name :
          {"images_per_second", "seconds", "peak_memory_mb", "effective_rank", "embedding_dimensions"})
-      if (const Json* value = before.find(name); value && !summary.find(name)) summary[name] = *value;
+      if (before.contains(name) && !summary.contains(name)) summary[name] = before.at(name);
   }
   return summary;
 }

@@ -50,7 +50,7 @@ inline void check_checkpoint(const Safetensors& file, const std::string& path) {
 
 inline Json settings_json(const Safetensors& file, const std::string& path) {
   check_checkpoint(file, path);
-  return Json::parse(file.metadata.at("settings"), path);
+  return parse_json(file.metadata.at("settings"), path);
 }
 
 inline std::int64_t whole_number(const std::string& path, const std::string& text) {
@@ -65,8 +65,8 @@ inline std::int64_t whole_number(const std::string& path, const std::string& tex
 /// The method that a checkpoint is of.
 inline std::string checkpoint_method(const Safetensors& file, const std::string& path) {
   const Json settings = detail::settings_json(file, path);
-  const Json* const method = settings.find("method");
-  return method ? method->as_string() : std::string();
+  const bool named = settings.is_object() && settings.contains("method") && settings.at("method").is_string();
+  return named ? settings.at("method").get<std::string>() : std::string();
 }
 
 /// The settings that a checkpoint was made with, over those of `recipe`, which is of its method, and the number of samples
@@ -123,7 +123,7 @@ inline void save_checkpoint(const std::string& run, const AnyMethod& method, Opt
     tensors.emplace_back("optimizer." + name, tensor.to(Device::cpu));
   });
   const std::map<std::string, std::string> notes{{"format", "contrastive-checkpoint-1"},
-                                                 {"settings", settings_to_json(settings).dump()},
+                                                 {"settings", dump_json(settings_to_json(settings))},
                                                  {"run", state.run},
                                                  {"step", std::to_string(state.step)},
                                                  {"steps_per_epoch", std::to_string(state.steps_per_epoch)},

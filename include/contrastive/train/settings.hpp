@@ -158,14 +158,14 @@ inline SettingList settings_of(Settings& s) {
 }
 
 inline Json settings_to_json(Settings settings) {
-  Json::Object object;
+  Json object = Json::object();
   for (const Setting& one : settings_of(settings))
     std::visit(
         [&](const auto* field) {
           if constexpr (std::is_same_v<std::remove_cvref_t<decltype(*field)>, std::string>)
-            object.push_back({one.name, Json(detail::path_as_utf8(*field))});  // --root is a path, of any bytes
+            object[one.name] = detail::path_as_utf8(*field);  // --root is a path, of any bytes
           else
-            object.push_back({one.name, Json(*field)});
+            object[one.name] = *field;
         },
         one.field);
   return object;
@@ -174,31 +174,37 @@ inline Json settings_to_json(Settings settings) {
 namespace detail {
 
 /// Whether a file is of the time when it listed the settings of all methods: no method has both of these.
-inline bool lists_all_methods(const Json& json) { return json.find("mask-ratio") && json.find("prototypes"); }
+inline bool lists_all_methods(const Json& json) { return json.contains("mask-ratio") && json.contains("prototypes"); }
+
+/// "an array"
+inline std::string kind_of(const Json& value) {
+  return join(value.is_structured() ? "an " : "a ", value.type_name());
+}
 
 inline void read_setting(const Setting& one, const Json& value, const std::string& file) {
   const auto expect = [&](bool fits, const char* what) {
     require(fits, "[config] ", file, ": ", one.name, " is ", what, ", got ",
-            value.is_array() || value.is_object() ? value.kind() : value.dump());
+            value.is_structured() ? kind_of(value) : dump_json(value));
   };
   std::visit(
       [&](auto* field) {
         using Field = std::remove_cvref_t<decltype(*field)>;
         if constexpr (std::is_same_v<Field, std::string>) {
           expect(value.is_string(), "a string");
-          *field = path_from_utf8(value.as_string());
+          *field = path_from_utf8(value.get<std::string>());
         } else if constexpr (std::is_same_v<Field, bool>) {
-          expect(value.is_bool(), "true or false");
-          *field = value.as_bool();
+          expect(value.is_boolean(), "true or false");
+          *field = value.get<bool>();
         } else if constexpr (std::is_floating_point_v<Field>) {
           expect(value.is_number(), "a number");
-          *field = value.as_number();
+          *field = value.get<double>();
         } else {
-          expect(value.is_integer(), "a whole number");
-          if constexpr (std::is_unsigned_v<Field>) expect(value.as_integer() >= 0, "0 or more");
-          require(std::in_range<Field>(value.as_integer()), "[config] ", file, ": ", one.name, " must be ", one.least,
-                  " to ", one.most, ", got ", value.as_integer());
-          *field = static_cast<Field>(value.as_integer());
+          expect(is_whole_number(value), "a whole number");
+          const auto whole = value.get<std::int64_t>();
+          if constexpr (std::is_unsigned_v<Field>) expect(whole >= 0, "0 or more");
+          require(std::in_range<Field>(whole), "[config] ", file, ": ", one.name, " must be ", one.least,
+                  " to ", one.most, ", got ", whole);
+          *field = static_cast<Field>(whole);
         }
       },
       one.field);
@@ -209,17 +215,17 @@ inline void read_setting(const Setting& one, const Json& value, const std::strin
 /// Overwrites what `json` names. Throws `[config] FILE: unknown setting "bach"`, or `[config] FILE: batch is a whole number,
 /// got "128"`. A file that lists the settings of all methods, as older ones do, gives this method's.
 inline void settings_from_json(const Json& json, Settings& settings, const std::string& file) {
-  require(json.is_object(), "[config] ", file, ": expected an object of settings, got ", json.kind());
+  require(json.is_object(), "[config] ", file, ": expected an object of settings, got ", detail::kind_of(json));
   require(settings.images || !detail::lists_all_methods(json), "[config] ", file,
           " is of an older version, whose runs on sound cannot be read: start again in another --out");
   const SettingList list = settings_of(settings);
-  for (const Json::Member& member : json.as_object()) {
-    if (member.name == "run") continue;  // the name of the run that wrote it
-    const Setting* const one = list.find(member.name);
+  for (const auto& member : json.items()) {
+    if (member.key() == "run") continue;  // the name of the run that wrote it
+    const Setting* const one = list.find(member.key());
     if (one)
-      detail::read_setting(*one, member.value, file);
+      detail::read_setting(*one, member.value(), file);
     else
-      require(detail::lists_all_methods(json), "[config] ", file, ": unknown setting \"", member.name, "\"",
+      require(detail::lists_all_methods(json), "[config] ", file, ": unknown setting \"", member.key(), "\"",
               settings.method.empty() ? "" : " of " + settings.method);
   }
 }

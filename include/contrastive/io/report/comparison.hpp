@@ -25,10 +25,9 @@ namespace detail {
 
 /// The resolved configuration without what two seeds of one experiment differ in.
 inline std::string without_seed(const Json& config) {
-  Json::Object rest;
-  for (const Json::Member& member : config.as_object())
-    if (member.name != "seed" && member.name != "threads") rest.push_back(member);
-  return rest.empty() ? "" : Json(rest).dump();
+  Json rest = config;
+  for (const char* name : {"seed", "threads"}) rest.erase(name);
+  return rest.empty() ? "" : dump_json(rest);
 }
 
 }  // namespace detail

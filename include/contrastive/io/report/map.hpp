@@ -85,8 +85,8 @@ inline std::string draw_map(const EmbeddingMap& map) {
   html += "</div>";
 
   Json names = Json::array();
-  for (const std::string& name : map.classes) names.push_back(name);
-  std::string data = "{\"p\":" + points + "],\"names\":" + names.dump();
+  for (const std::string& name : map.classes) names.push_back(as_utf8(name));
+  std::string data = "{\"p\":" + points + "],\"names\":" + dump_json(names);
   const PictureSheet& sheet = map.thumbnails;
   if (!sheet.picture.png.empty()) {
     data += join(",\"sheet\":{\"columns\":", sheet.columns, ",\"w\":", sheet.cell_width, ",\"h\":", sheet.cell_height,

@@ -17,13 +17,13 @@
 namespace contrastive::detail {
 
 inline double number_or_nan(const Json& json, std::string_view name) {
-  const Json* value = json.find(name);
-  return value && value->is_number() ? value->as_number() : std::nan("");
+  const auto value = json.find(name);
+  return value != json.end() && value->is_number() ? value->get<double>() : std::nan("");
 }
 
 inline std::string text_or_empty(const Json& json, std::string_view name) {
-  const Json* value = json.find(name);
-  return value && value->is_string() ? value->as_string() : std::string();
+  const auto value = json.find(name);
+  return value != json.end() && value->is_string() ? value->get<std::string>() : std::string();
 }
 
 /// `px`: the width on the page. Small pictures are enlarged with their pixels kept square.
@@ -174,17 +174,18 @@ inline std::string draw_neighbours(const std::vector<NeighbourRow>& rows) {
 inline int append_settings(std::string& html, const Json& value, const std::string& name) {
   if (value.is_object()) {
     int count = 0;
-    for (const Json::Member& member : value.as_object())
-      count += append_settings(html, member.value, name.empty() ? member.name : name + "." + member.name);
+    for (const auto& [member, inner] : value.items())
+      count += append_settings(html, inner, name.empty() ? member : name + "." + member);
     return count;
   }
   html += "<div><dt>" + escape_html(name) + "</dt><dd>" +
-          escape_html(value.is_string() ? path_from_utf8(value.as_string()) : value.dump(1)) + "</dd></div>";
+          escape_html(value.is_string() ? path_from_utf8(value.get_ref<const std::string&>()) : dump_json(value)) +
+          "</dd></div>";
   return 1;
 }
 
 inline std::string draw_config(const Json& config) {
-  if (!config.is_object() || config.as_object().empty()) return {};
+  if (!config.is_object() || config.empty()) return {};
   std::string settings;
   const int count = append_settings(settings, config, "");
   return heading("Configuration", "Every setting of the run, defaults included.") +
