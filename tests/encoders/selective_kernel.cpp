@@ -7,6 +7,7 @@
 #include <string>
 
 #include "contrastive/encoders/image_encoder.hpp"
+#include "contrastive/io/json.hpp"
 #include "contrastive/ops/reduce.hpp"
 #include "contrastive/tensor/gradcheck.hpp"
 #include "support/catch.hpp"

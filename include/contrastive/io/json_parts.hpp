@@ -82,8 +82,8 @@ class JsonBuilder {
 }  // namespace detail
 
 #if defined(CONTRASTIVE_IMPLEMENTATION)
-Json parse_json(std::string_view text,
-                std::string_view name) {  // NOLINT(misc-definitions-in-headers): the one in src/io.cpp
+// NOLINTNEXTLINE(misc-definitions-in-headers): the one in src/io.cpp
+Json parse_json(std::string_view text, std::string_view name) {
 #else
 inline Json parse_json(std::string_view text, std::string_view name) {
 #endif
@@ -95,7 +95,8 @@ inline Json parse_json(std::string_view text, std::string_view name) {
 }
 
 #if defined(CONTRASTIVE_IMPLEMENTATION)
-std::string dump_json(const Json& value, int indent) {  // NOLINT(misc-definitions-in-headers): the one in src/io.cpp
+// NOLINTNEXTLINE(misc-definitions-in-headers): the one in src/io.cpp
+std::string dump_json(const Json& value, int indent) {
 #else
 inline std::string dump_json(const Json& value, int indent) {
 #endif
