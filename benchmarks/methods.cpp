@@ -43,8 +43,8 @@ Settings large_pictures(Settings s) {
   s.encoder = "vit_small";
   s.image_size = 224;
   s.batch = 8;
-  s.decoder_width = 512;
-  s.decoder_depth = 8;
+  if (s.method == "mae")
+    settings_from_json(Json{{"decoder-width", 512}, {"decoder-depth", 8}}, s, "this benchmark's settings");
   return s;
 }
 
@@ -87,7 +87,7 @@ int main(int argc, char** argv) {
   };
   for (const app::Program* program : app::all_methods()) {
     const std::string method = program->recipe.method;
-    add(method, *program, small_pictures(program->recipe));
+    add(method, *program, program->recipe.images ? small_pictures(program->recipe) : program->recipe);
     if (method == "moco_v3" || method == "dino" || method == "mae")
       add(method + "/vit_small", *program, large_pictures(program->recipe));
   }

@@ -73,3 +73,8 @@ find include/contrastive \( -name '*.hpp' -o -name '*.cuh' \) -print0 | sort -z 
       if (!bad) print "check_layers: " count " includes keep the layers"
       exit bad
     }'
+
+for header in include/contrastive/methods/*.hpp; do
+  grep -qF "\"${header#include/}\"" include/contrastive/contrastive.hpp ||
+    { echo "contrastive.hpp does not include $header (cmake/tables.sh adds it)"; exit 1; }
+done

@@ -5,6 +5,7 @@
 //   train simclr --data fashion --epochs 3
 //   train --list                                what there is: paper, defaults
 //   train --table                               the methods by their parts, as docs/methods.md has them
+//   train --readme                              what each compares, as README.md has it
 //   train --check FILE...                       whether runs can be started from these configurations
 
 #include <cstdio>
@@ -57,11 +58,20 @@ void table() {
       "|---|---|---|---|---|---|---|---|");
   for (const app::Program* program : app::all_methods()) {
     const app::Composition made = program->compose(program->recipe, 60000, contrastive::Rng(0));
-    std::printf("| `%s` | [%s](https://arxiv.org/abs/%s) | %s | %s | %s | %s | %s | %s |\n",
-                program->recipe.method.c_str(), program->title, program->arxiv, made.parts[0].c_str(),
-                made.parts[1].c_str(), made.parts[2].c_str(), made.parts[3].c_str(),
-                views_of(made.method.augment()).c_str(), made.parts[4].c_str());
+    std::printf("| `%s` | [%s](methods/%s.md) | %s | %s | %s | %s | %s | %s |\n", program->recipe.method.c_str(),
+                program->title, program->recipe.method.c_str(), made.parts[0].c_str(), made.parts[1].c_str(),
+                made.parts[2].c_str(), made.parts[3].c_str(), views_of(made.method.augment()).c_str(),
+                made.parts[4].c_str());
   }
+}
+
+/// A row a method: what it compares, and what keeps it from collapsing.
+void readme() {
+  std::puts("| program | method | compares | keeps from collapsing |\n|---|---|---|---|");
+  for (const app::Program* program : app::all_methods())
+    std::printf("| `%s` | [%s](docs/methods/%s.md) ([%s](https://arxiv.org/abs/%s)) | %s | %s |\n",
+                program->recipe.method.c_str(), program->title, program->recipe.method.c_str(), program->paper,
+                program->arxiv, program->compares, program->against_collapse);
 }
 
 /// Puts together what each configuration asks for. Throws at the first that no run can be started from.
@@ -87,6 +97,7 @@ int main(int argc, char** argv) {
   try {
     if (what == "--list") return list(), 0;
     if (what == "--table") return table(), 0;
+    if (what == "--readme") return readme(), 0;
     if (what == "--check") return check(argc - 2, argv + 2), 0;
     if (what == "--help" || what == "-h") {
       std::puts(

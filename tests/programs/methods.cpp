@@ -68,14 +68,15 @@ TEST_CASE("every method trains, and killed in the middle ends with the same bits
   CHECK(cut_short > runs.size() / 2);  // of 9 steps; on a busy machine a kill may come late
 }
 
-TEST_CASE("the table of methods in the docs is the one that the types give") {
-  const Outcome table = run(program("train") + " --table");
-  REQUIRE(table.status == 0);
-  CHECK(contents(CONTRASTIVE_GOLDEN_DIR "/../../docs/methods.md").find(table.text) != std::string::npos);
-  const std::string readme = contents(CONTRASTIVE_GOLDEN_DIR "/../../README.md");
+TEST_CASE("the tables of methods in the documents are those that the programs give (cmake/tables.sh writes them)") {
+  for (const auto& [file, option] : {std::pair("docs/methods.md", " --table"), {"README.md", " --readme"}}) {
+    INFO(file);
+    const Outcome table = run(program("train") + option);
+    REQUIRE(table.status == 0);
+    CHECK(contents(CONTRASTIVE_GOLDEN_DIR "/../../" + std::string(file)).find(table.text) != std::string::npos);
+  }
   for (const std::string& method : methods()) {
     INFO(method);
-    CHECK(readme.find("| `" + method + "` |") != std::string::npos);
     CHECK(fs::exists(CONTRASTIVE_GOLDEN_DIR "/../../docs/methods/" + method + ".md"));
   }
 }

@@ -158,8 +158,12 @@ class Method {
     detail::tell_before_update(objective, progress);
   }
 
-  /// To be called once the optimiser has moved the parameters.
-  void after_step(Progress progress) { target.after_step(online, progress); }
+  /// To be called once the optimiser has moved the parameters: an objective with `after_update(progress)` may put them in
+  /// order (a learned scale is clamped), then the target follows.
+  void after_step(Progress progress) {
+    if constexpr (requires { objective.after_update(progress); }) objective.after_update(progress);
+    target.after_step(online, progress);
+  }
 
   template <class F>
   void members(F&& f) {

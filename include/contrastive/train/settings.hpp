@@ -177,9 +177,7 @@ namespace detail {
 inline bool lists_all_methods(const Json& json) { return json.contains("mask-ratio") && json.contains("prototypes"); }
 
 /// "an array"
-inline std::string kind_of(const Json& value) {
-  return join(value.is_structured() ? "an " : "a ", value.type_name());
-}
+inline std::string kind_of(const Json& value) { return join(value.is_structured() ? "an " : "a ", value.type_name()); }
 
 inline void read_setting(const Setting& one, const Json& value, const std::string& file) {
   const auto expect = [&](bool fits, const char* what) {
@@ -202,8 +200,8 @@ inline void read_setting(const Setting& one, const Json& value, const std::strin
           expect(is_whole_number(value), "a whole number");
           const auto whole = value.get<std::int64_t>();
           if constexpr (std::is_unsigned_v<Field>) expect(whole >= 0, "0 or more");
-          require(std::in_range<Field>(whole), "[config] ", file, ": ", one.name, " must be ", one.least,
-                  " to ", one.most, ", got ", whole);
+          require(std::in_range<Field>(whole), "[config] ", file, ": ", one.name, " must be ", one.least, " to ",
+                  one.most, ", got ", whole);
           *field = static_cast<Field>(whole);
         }
       },
