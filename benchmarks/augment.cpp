@@ -39,7 +39,7 @@ SimClrView view(int size, double strength, bool blur) {
 
 template <class View>
 void run(benchmark::State& state, const View& v, const std::vector<Image>& images) {
-  std::vector<float> out(static_cast<std::size_t>(v.view().size) * static_cast<std::size_t>(v.view().size) * 3);
+  std::vector<float> out(static_cast<std::size_t>(v.view().one.count()));
   std::uint64_t n = 0;
   for (auto _ : state) {
     v(images[n % images.size()], Rng(1) / n, out.data());

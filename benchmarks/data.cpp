@@ -102,7 +102,7 @@ void jpeg_to_view(benchmark::State& state) {
   std::uint64_t draw = 0;
   for (auto _ : state)
     detail::read_views(view, Rng(0) / draw++, views, 0,
-                       [&](const CropPlan& plan) { return std::optional(set.image(0, plan)); });
+                       [&](const CropPlan& plan) { return std::optional(set.sample(0, Part::image, plan)); });
   state.SetItemsProcessed(state.iterations());
 }
 BENCHMARK(jpeg_to_view)->Name("jpeg_to_view")->Arg(224)->Unit(benchmark::kMillisecond);

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 #
 # Every header includes only its own layer and those it stands on. Each line of `rules` is a layer and all it may use.
-# A layer is a folder of include/contrastive/, or a single header that is named here by its path.
+# A layer is a folder of include/contrastive/; io/report is one of its own.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -14,17 +14,16 @@ ops               core kernels tensor
 nn                core kernels tensor ops
 encoders          core kernels tensor ops nn
 media             core
-io/format         core
-io/report         core tensor io io/format media
-io                core tensor io/format media
+io/report         core tensor io media
+io                core tensor media
 augment           core kernels tensor media
-data              core kernels tensor io io/format media augment
+data              core kernels tensor io media augment
 optim             core kernels tensor ops nn
 dist              core kernels tensor
 objectives        core kernels tensor ops nn dist
 methods           core kernels tensor ops nn encoders augment media optim objectives dist
-eval              core kernels tensor ops nn encoders augment data media optim objectives dist io io/format
-train             core kernels tensor ops nn encoders augment data media optim objectives methods dist eval io io/format io/report
+eval              core kernels tensor ops nn encoders augment data media optim objectives dist io
+train             core kernels tensor ops nn encoders augment data media optim objectives methods dist eval io io/report
 interop           core tensor
 '
 
@@ -40,12 +39,8 @@ find include/contrastive \( -name '*.hpp' -o -name '*.cuh' \) -print0 | sort -z 
         may[word[1], word[1]] = 1
         for (j = 2; j <= words; ++j) may[word[1], word[j]] = 1
       }
-      # Files of io/ that stand on core alone, so that everything may use them.
-      format["io/file.hpp"] = format["io/utf8.hpp"] = format["io/atomic_file.hpp"] = format["io/json.hpp"] = format["io/json_parts.hpp"] = 1
     }
     function layer(path) {
-      if (path in known) return path
-      if (path in format) return "io/format"
       if (path ~ /^io\/report/) return "io/report"
       if (path !~ /\//) return ""  # contrastive.hpp, fwd.hpp: the umbrella
       sub(/\/.*/, "", path)

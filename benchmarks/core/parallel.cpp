@@ -58,7 +58,7 @@ struct Training {
 
   decltype(simclr(ImageEncoder(), simclr_cifar(32), {}, Rng(2))) method;
   Sgd optimizer;
-  Loader<decltype(simclr_cifar(32))> loader;
+  Loader loader;
   std::int64_t epoch = 0;
 };
 
