@@ -4,6 +4,7 @@
 #include "contrastive/data/match_classes.hpp"
 #include "contrastive/data/sound_folder.hpp"
 #include "contrastive/data/split_folders.hpp"
+#include "contrastive/data/subset.hpp"
 #include "contrastive/data/voices.hpp"
 
 namespace app {

@@ -9,6 +9,7 @@
 #include "contrastive/augment/wave_window.hpp"
 #include "contrastive/data/batches.hpp"
 #include "contrastive/data/open.hpp"
+#include "contrastive/data/subset.hpp"
 #include "data/support.hpp"
 #include "support/catch.hpp"
 #include "support/golden.hpp"

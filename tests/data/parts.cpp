@@ -7,6 +7,7 @@
 
 #include "contrastive/data/match_classes.hpp"
 #include "contrastive/data/open.hpp"
+#include "contrastive/data/subset.hpp"
 #include "data/support.hpp"
 #include "support/captured_errors.hpp"
 #include "support/catch.hpp"

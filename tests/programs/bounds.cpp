@@ -39,13 +39,13 @@ TEST_CASE("a flag's number out of its bounds is status 2 and one sentence, befor
       refused(simclr + "--" + flag + " " + value, std::string("--") + flag + ": must be ");
   refused(simclr + "--momentum 1", "--momentum: must be 0 to 0.9999, got 1");
   refused(simclr + "--lr 0,1", "--lr: must be a number, got 0,1");
-  refused("moco_v2 --data shapes --queue -256", "--queue: must be 0 to");
+  refused("moco_v2 --data shapes --queue -256", "--queue: must be 1 to");
   refused("swav --data shapes --epsilon 1e-9", "--epsilon: must be 0.0001 to 10000");
   refused("dino --data shapes --teacher-temperature nan", "--teacher-temperature: must be 0.0001 to 10000, got nan");
   refused("mae --data shapes --mask-ratio 1", "--mask-ratio: must be ");
   refused("instdisc --data shapes --temperature 0.001", "--temperature must be 0.003 to 10000 with --loss nce");
   refused("cpc_audio --window 16777217", "--window: must be 1 to 16777216, got 16777217");
-  refused("cpc_audio --lr nan", "--lr: must be 1e-08 to 50, got nan");
+  refused("cpc_audio --lr nan", "--lr: must be 1e-12 to 10000, got nan");
   refused("cpc_audio --channels 4097", "--channels: must be 1 to 4096, got 4097");
   refused("cpc_audio --epochs 1e9", "--epochs: must be a whole number, got 1e9");
   refused("cpc_audio --seed -1", "--seed: must be 0 to");

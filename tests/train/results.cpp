@@ -5,6 +5,7 @@
 #include "contrastive/train/results.hpp"
 
 #include "contrastive/augment/recipes.hpp"
+#include "contrastive/data/subset.hpp"
 #include "contrastive/train/trainer.hpp"
 #include "support/catch.hpp"
 

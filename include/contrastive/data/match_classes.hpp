@@ -12,6 +12,7 @@
 #include "contrastive/core/error.hpp"
 #include "contrastive/data/dataset.hpp"
 #include "contrastive/data/files.hpp"
+#include "contrastive/data/subset.hpp"
 
 namespace contrastive {
 

@@ -11,6 +11,7 @@
 #include "contrastive/data/batches.hpp"
 #include "contrastive/data/loader.hpp"
 #include "contrastive/data/match_classes.hpp"
+#include "contrastive/data/subset.hpp"
 #include "contrastive/nn/mlp.hpp"
 #include "contrastive/objectives/distillation.hpp"
 #include "contrastive/optim/optimizer.hpp"

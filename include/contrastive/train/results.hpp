@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "contrastive/data/subset.hpp"
 #include "contrastive/eval/neighbours.hpp"
 #include "contrastive/eval/tsne.hpp"
 #include "contrastive/io/report.hpp"

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "contrastive/data/loader.hpp"
+#include "contrastive/data/subset.hpp"
 #include "contrastive/eval/align_uniform.hpp"
 #include "contrastive/eval/spectrum.hpp"
 #include "contrastive/io/metrics.hpp"
