@@ -6,6 +6,7 @@
 
 #include "contrastive/augment/normalize.hpp"
 #include "support/catch.hpp"
+#include "support/differences.hpp"
 
 using namespace contrastive;
 
@@ -75,9 +76,9 @@ TEST_CASE("Lab and YCbCr equal their formulas for colours of the whole cube", "[
     const Triple y{16 + 65.481 * R + 128.553 * G + 24.966 * B, 128 - 37.797 * R - 74.203 * G + 112 * B,
                    128 + 112 * R - 93.786 * G - 18.214 * B};
     for (std::size_t c = 0; c < 3; ++c) {
-      worst = std::max(worst, std::abs(lab[3 * i + c] - want[c]));
-      worst_scaled = std::max(worst_scaled, std::abs(scaled[3 * i + c] - (want[c] - mean[c]) / std[c]));
-      worst_y = std::max(worst_y, std::abs(ycbcr[3 * i + c] - y[c]));
+      worst = larger(worst, std::abs(lab[3 * i + c] - want[c]));
+      worst_scaled = larger(worst_scaled, std::abs(scaled[3 * i + c] - (want[c] - mean[c]) / std[c]));
+      worst_y = larger(worst_y, std::abs(ycbcr[3 * i + c] - y[c]));
     }
   }
   CHECK(worst < 1e-4);

@@ -9,6 +9,7 @@
 #include "contrastive/methods/simclr.hpp"
 #include "contrastive/optim/sgd.hpp"
 #include "contrastive/train/checkpoint.hpp"
+#include "support/differences.hpp"
 #include "twins.hpp"
 
 using namespace parity;
@@ -51,7 +52,7 @@ double error(const Tensor& want, const Tensor& got) {
   double worst = 0;
   for (std::int64_t i = 0; i < a.count(); ++i) {
     const double x = a.data<double>()[i], y = b.data<double>()[i];
-    worst = std::max(worst, std::isfinite(y) ? std::abs(x - y) / std::max(1.0, std::abs(x)) : INFINITY);
+    worst = larger(worst, std::abs(x - y) / std::max(1.0, std::abs(x)));
   }
   return worst;
 }

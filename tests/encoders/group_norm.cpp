@@ -7,21 +7,13 @@
 #include "contrastive/nn/conv.hpp"
 #include "contrastive/tensor/gradcheck.hpp"
 #include "support/catch.hpp"
+#include "support/differences.hpp"
 
 using namespace contrastive;
 
 namespace {
 
 Tensor random(Shape shape, std::uint64_t seed) { return init::normal(shape, 1, Rng(seed)).to(DType::f64); }
-
-double worst(const Tensor& a, const Tensor& b) {
-  const Tensor x = a.detach().to(DType::f64), y = b.detach().to(DType::f64);
-  REQUIRE(x.count() == y.count());
-  double most = 0;
-  for (std::int64_t i = 0; i < x.count(); ++i)
-    most = std::max(most, std::abs(x.data<double>()[i] - y.data<double>()[i]));
-  return most;
-}
 
 }  // namespace
 
@@ -47,9 +39,10 @@ TEST_CASE("group norm by loops") {
                 (x.data<double>()[at(p, c)] - mean) / std::sqrt(var + 1e-5) * weight.data<double>()[g * width + c] +
                 bias.data<double>()[g * width + c];
       }
-    CHECK(worst(y, want) < 1e-12);
-    CHECK(worst(group_norm(x.to(DType::f32), groups, {.weight = weight.to(DType::f32), .bias = bias.to(DType::f32)}),
-                want) < 1e-4);
+    CHECK(largest_difference(y, want) < 1e-12);
+    CHECK(largest_difference(
+              group_norm(x.to(DType::f32), groups, {.weight = weight.to(DType::f32), .bias = bias.to(DType::f32)}),
+              want) < 1e-4);
   }
   CHECK_THROWS_WITH(group_norm(random({2, 6}, 1), 4), Contains("[group_norm] 4 groups do not divide the channels"));
 }
@@ -75,8 +68,8 @@ TEST_CASE("group norm's gradients, with gain, offset, residual and ReLU") {
 
 TEST_CASE("standardised weights: mean 0 and variance 1 an output, and their gradient") {
   const Tensor weight = random({3, 2, 2, 4}, 1) * 2 + 1, rows = standardized(weight).reshape({3, 16});
-  CHECK(worst(mean(rows, 1), Tensor::zeros({3}, DType::f64)) < 1e-12);
-  CHECK(worst(mean(square(rows), 1), Tensor::full({3}, 1, DType::f64)) < 1e-8);
+  CHECK(largest_difference(mean(rows, 1), Tensor::zeros({3}, DType::f64)) < 1e-12);
+  CHECK(largest_difference(mean(square(rows), 1), Tensor::full({3}, 1, DType::f64)) < 1e-8);
   const Tensor upstream = random({3, 2, 2, 4}, 2);
   const GradcheckResult result =
       gradcheck([&](const std::vector<Tensor>& in) { return sum(upstream * standardized(in[0])); }, {weight});
@@ -85,7 +78,7 @@ TEST_CASE("standardised weights: mean 0 and variance 1 an output, and their grad
   Linear layer(4, 3, Rng(1));
   layer.standardize = true;
   const Tensor x = init::normal({5, 4}, 1, Rng(2));
-  CHECK(worst(layer(x), add_bias(matmul(x, standardized(layer.weight), false, true), layer.bias)) == 0);
+  CHECK(largest_difference(layer(x), add_bias(matmul(x, standardized(layer.weight), false, true), layer.bias)) == 0);
 }
 
 TEST_CASE("without batch statistics a picture's features do not depend on its batch, in training as in evaluation") {
@@ -94,10 +87,10 @@ TEST_CASE("without batch statistics a picture's features do not depend on its ba
   const Tensor images = init::normal({5, 8, 8, 3}, 1, Rng(2));
   const NoGrad no_grad;
   const Tensor all = net(images), one = net(images.slice(2, 3));
-  CHECK(worst(all.slice(2, 3), one) < 1e-5);
+  CHECK(largest_difference(all.slice(2, 3), one) < 1e-5);
   {
     const Eval eval;
-    CHECK(worst(net(images), all) == 0);
+    CHECK(largest_difference(net(images), all) == 0);
   }
   each_buffer(net, [](const std::string& name, Buffer& b) {
     if (name.ends_with("num_batches_tracked")) CHECK(b.item() == 0);

@@ -8,6 +8,7 @@
 #include "contrastive/ops/ops.hpp"
 #include "contrastive/train/checkpoint.hpp"
 #include "support/catch.hpp"
+#include "support/differences.hpp"
 #include "support/formula_weights.hpp"
 #include "support/golden.hpp"
 
@@ -20,17 +21,6 @@ std::vector<double> values(const Tensor& x, std::int64_t stride = 1) {
   std::vector<double> out;
   for (std::int64_t i = 0; i < wide.count(); i += stride) out.push_back(wide.data<double>()[i]);
   return out;
-}
-
-/// max |a - b| / max |b|
-double largest_error(const std::vector<double>& a, const std::vector<double>& b) {
-  REQUIRE(a.size() == b.size());
-  double off = 0, size = 0;
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    off = std::abs(a[i] - b[i]) <= off ? off : std::abs(a[i] - b[i]);
-    size = std::max(size, std::abs(b[i]));
-  }
-  return off / size;
 }
 
 ViT formula_network(DType dtype = DType::f32) {
@@ -165,10 +155,7 @@ TEST_CASE("positions are resized by the three conventions") {
     for (const auto& [h, w] : {std::pair(6, 6), {16, 16}, {20, 9}}) {
       const std::string key = join(name, "/", h, "x", w);
       INFO(key);
-      const auto got = values(resize_positions(input, 14, 14, h, w, way)), want = values(g.tensor(key));
-      double worst = 0;
-      for (std::size_t i = 0; i < want.size(); ++i) worst = std::max(worst, std::abs(got.at(i) - want[i]));
-      CHECK(worst < 1e-6);
+      CHECK(largest_difference(values(resize_positions(input, 14, 14, h, w, way)), values(g.tensor(key))) < 1e-6);
     }
 }
 

@@ -11,6 +11,7 @@
 #include "contrastive/eval/few_labels.hpp"
 #include "contrastive/eval/sgd_probe.hpp"
 #include "support/catch.hpp"
+#include "support/differences.hpp"
 #include "support/golden.hpp"
 #include "support/learning.hpp"
 
@@ -39,14 +40,7 @@ Blobs blobs(std::int64_t N, std::int64_t D, std::int64_t C, double noise, std::u
 }
 
 void check_close(const Tensor& got, const Tensor& expected, double tolerance) {
-  const Tensor a = got.to(DType::f64), b = expected.to(DType::f64);
-  REQUIRE(a.count() == b.count());
-  double largest = 0, error = 0;
-  for (std::int64_t i = 0; i < b.count(); ++i) {
-    largest = std::max(largest, std::abs(b.data<double>()[i]));
-    error = std::max(error, std::abs(a.data<double>()[i] - b.data<double>()[i]));
-  }
-  CHECK(error <= tolerance * largest + 0.01 * tolerance);
+  ::check_close(got, expected, tolerance, 0.01 * tolerance);
 }
 
 }  // namespace
@@ -111,7 +105,7 @@ TEST_CASE("logistic regression ends where the gradient is zero", "[eval]") {
       g[d] += 2 * fit.classifier.weight.data<double>()[c * D + d] / standardiser.scale[d];
       scale = std::max(scale, std::abs(fit.classifier.weight.data<double>()[c * D + d] / standardiser.scale[d]));
     }
-    for (const double value : g) worst = std::max(worst, std::abs(value));
+    for (const double value : g) worst = larger(worst, std::abs(value));
   }
   CHECK(scale > 0.1);
   CHECK(worst < 1e-5);

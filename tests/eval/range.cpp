@@ -54,7 +54,7 @@ std::map<std::int64_t, long double> votes(const Tensor& bank, const std::vector<
 double slope_at(const Tensor& x, const std::vector<std::int64_t>& labels, const LinearClassifier& fit, double l2) {
   const detail::Standardiser standardiser(x);
   const Rows rows = rows_of(standardiser(x)), logits = rows_of(fit.logits(x)), W = rows_of(fit.weight);
-  long double worst = 0;
+  double worst = 0;
   for (std::size_t c = 0; c < W.size(); ++c)
     for (std::size_t d = 0; d <= W[c].size(); ++d) {  // the last is the bias
       long double slope = d < W[c].size() ? l2 * W[c][d].v / standardiser.scale[d] : 0;
@@ -62,9 +62,9 @@ double slope_at(const Tensor& x, const std::vector<std::int64_t>& labels, const 
         const long double p = std::exp(logits[i][c].v - dual::lse(logits[i]).v) - (labels[i] == std::int64_t(c));
         slope += p * (d < W[c].size() ? rows[i][d].v : 1) / rows.size();
       }
-      worst = std::max(worst, std::abs(slope));
+      worst = larger(worst, static_cast<double>(std::abs(slope)));
     }
-  return static_cast<double>(worst);
+  return worst;
 }
 
 }  // namespace
@@ -229,7 +229,7 @@ TEST_CASE("the SGD probe takes the steps of its formula at every rate, momentum 
               const double value = d < 6 ? got.weight.to(DType::f64).data<double>()[c * 6 + d]
                                          : got.bias.to(DType::f64).data<double>()[c];
               const double off = std::abs(value - static_cast<double>(W[c][d]));
-              if (!(off <= worst)) worst = off;
+              worst = larger(worst, off);
             }
           CHECK(worst <= rounding(dtype, 10) * (static_cast<double>(largest) + lr));
         }

@@ -5,6 +5,7 @@
 #include "contrastive/ops/ops.hpp"
 #include "kernels/support.hpp"
 #include "support/catch.hpp"
+#include "support/differences.hpp"
 
 using namespace contrastive;
 
@@ -28,7 +29,7 @@ TEST_CASE("the vector exponential is right to two units in the last place, and a
   double worst = 0;
   for (int i = 0; i < n; ++i) {
     const double want = std::exp(static_cast<double>(x[i]));
-    if (want < 3.4e38) worst = std::max(worst, std::abs(y[i] - want) / want);
+    if (want < 3.4e38) worst = larger(worst, std::abs(y[i] - want) / want);
   }
   CHECK(worst < 2.4e-7);
   float ends[16] = {0, 1000, -1000, std::nanf(""), INFINITY, -INFINITY, 88.7f, -87.3f};
@@ -59,8 +60,8 @@ TEST_CASE("GELU in f32 is right to a few units in the last place, in its tail to
     double worst = 0, worst_gradient = 0;
     for (int i = 0; i < n; ++i) {
       const double value = want.data<double>()[i], slope = fine.grad().data<double>()[i];
-      if (std::abs(value) > 1e-30) worst = std::max(worst, std::abs(y.data<float>()[i] - value) / std::abs(value));
-      worst_gradient = std::max(worst_gradient, std::abs(x.grad().data<float>()[i] - slope));
+      if (!(std::abs(value) <= 1e-30)) worst = larger(worst, std::abs(y.data<float>()[i] - value) / std::abs(value));
+      worst_gradient = larger(worst_gradient, std::abs(x.grad().data<float>()[i] - slope));
     }
     CHECK(worst < 10 * close);  // e^(-x^2 / 2) carries the rounding of its exponent, 72 at the ends
     CHECK(worst_gradient < close);
@@ -134,7 +135,7 @@ TEST_CASE("exp, tanh and sigmoid in f32 are right to a few units in the last pla
   for (const auto& f : {&exp, &tanh, &sigmoid}) {
     const Tensor y = f(x), want = f(fine);
     double worst = 0;
-    for (int i = 0; i < n; ++i) worst = std::max(worst, std::abs(y.data<float>()[i] / want.data<double>()[i] - 1));
+    for (int i = 0; i < n; ++i) worst = larger(worst, std::abs(y.data<float>()[i] / want.data<double>()[i] - 1));
     CHECK(worst < 4e-7);
   }
   Tensor ends({4});

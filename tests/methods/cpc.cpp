@@ -15,21 +15,13 @@
 #include "contrastive/tensor/gradcheck.hpp"
 #include "kernels/support.hpp"
 #include "support/catch.hpp"
+#include "support/differences.hpp"
 #include "support/golden.hpp"
 #include "support/learning.hpp"
 
 using namespace contrastive;
 
 namespace {
-
-double distance(const Tensor& a, const Tensor& b) {
-  double worst = 0;
-  const Tensor x = a.detach().to(DType::f64), y = b.detach().to(DType::f64);
-  REQUIRE(x.shape() == y.shape());
-  for (std::int64_t i = 0; i < x.count(); ++i)
-    worst = std::max(worst, std::abs(x.data<double>()[i] - y.data<double>()[i]));
-  return worst;
-}
 
 /// Rows [0, row) of the contexts agree; `row` itself does not.
 template <class Context>
@@ -67,10 +59,10 @@ TEST_CASE("CPC's loss equals the oracle over all positions and Greedy InfoMax ov
       if (drawn) negatives = {g.tensor("negatives_1"), g.tensor("negatives_2")};
       const Tensor loss = cpc_loss(z, c, weights, 1, negatives);
       loss.backward();
-      CHECK(distance(loss, g.tensor("loss")) < close * g.tensor("loss").item());
-      CHECK(distance(z.grad(), permute(g.tensor("grad_z"), nhwc)) < close);
-      CHECK(distance(c.grad(), permute(g.tensor("grad_c"), nhwc)) < close);
-      CHECK(distance(W.grad(), g.tensor("grad_W")) < close);
+      CHECK(largest_difference(loss, g.tensor("loss")) < close * g.tensor("loss").item());
+      CHECK(largest_difference(z.grad(), permute(g.tensor("grad_z"), nhwc)) < close);
+      CHECK(largest_difference(c.grad(), permute(g.tensor("grad_c"), nhwc)) < close);
+      CHECK(largest_difference(W.grad(), g.tensor("grad_W")) < close);
     }
   }
 }
@@ -210,11 +202,11 @@ TEST_CASE("the patch encoder is three stages of a ResNet-50 without norm, pooled
   const Tensor x = init::normal({2, 32, 32, 1}, 1, Rng(2)), z = small.grid(x), pooled = small(x);
   CHECK(z.shape() == Shape{2, 7, 7, 128});
   CHECK(pooled.shape() == Shape{2, 128});
-  CHECK(distance(pooled, mean(z.reshape({2, 49, 128}), 1)) < 1e-6);
+  CHECK(largest_difference(pooled, mean(z.reshape({2, 49, 128}), 1)) < 1e-6);
   // A patch by itself has the features that it has in the picture.
   const Tensor corner = narrow(narrow(x, 1, 4, 12), 2, 8, 16);
   const Tensor alone = small.net(corner);
-  CHECK(distance(alone, narrow(narrow(z, 1, 1, 2), 2, 2, 3).reshape({2, 128})) < 1e-5);
+  CHECK(largest_difference(alone, narrow(narrow(z, 1, 1, 2), 2, 2, 3).reshape({2, 128})) < 1e-5);
 }
 
 namespace {

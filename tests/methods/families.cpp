@@ -18,6 +18,7 @@
 #include "contrastive/optim/sgd.hpp"
 #include "methods/tanh_body.hpp"
 #include "support/catch.hpp"
+#include "support/differences.hpp"
 #include "support/golden.hpp"
 #include "support/learning.hpp"
 
@@ -26,12 +27,7 @@ using namespace contrastive;
 namespace {
 
 void check_near(const Tensor& got, const Tensor& want, double tolerance) {
-  const Tensor x = got.detach().to(DType::f64), y = want.detach().to(DType::f64);
-  REQUIRE(x.count() == y.count());
-  double worst = 0;
-  for (std::int64_t i = 0; i < x.count(); ++i)
-    worst = std::max(worst, std::abs(x.data<double>()[i] - y.data<double>()[i]));
-  CHECK(worst <= tolerance);
+  CHECK(largest_difference(got, want) <= tolerance);
 }
 
 auto no_augment() { return simclr_cifar(12); }

@@ -8,6 +8,7 @@
 #include "contrastive/tensor/gradcheck.hpp"
 #include "contrastive/train/checkpoint.hpp"
 #include "support/catch.hpp"
+#include "support/differences.hpp"
 #include "support/formula_weights.hpp"
 #include "support/golden.hpp"
 #include "support/learning.hpp"
@@ -15,18 +16,6 @@
 using namespace contrastive;
 
 namespace {
-
-double largest_error(const Tensor& a, const Tensor& b) {
-  REQUIRE(a.count() == b.count());
-  const Tensor x = a.detach().to(DType::f64), y = b.detach().to(DType::f64);
-  double worst = 0, size = 0;
-  for (std::int64_t i = 0; i < x.count(); ++i) {
-    const double off = std::abs(x.data<double>()[i] - y.data<double>()[i]);
-    worst = off <= worst ? worst : off;
-    size = std::max(size, std::abs(y.data<double>()[i]));
-  }
-  return worst / size;
-}
 
 auto tiny_mae(int size, double ratio, Rng rng) {
   ViTConfig config = mae_vit({.image_size = size, .patch = 4});

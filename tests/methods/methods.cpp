@@ -10,20 +10,12 @@
 #include "contrastive/train/schedules.hpp"
 #include "methods/tanh_body.hpp"
 #include "support/catch.hpp"
+#include "support/differences.hpp"
 #include "support/golden.hpp"
 
 using namespace contrastive;
 
 namespace {
-
-double distance(const Tensor& a, const Tensor& b) {
-  double worst = 0;
-  const Tensor x = a.detach().to(DType::f64), y = b.detach().to(DType::f64);
-  REQUIRE(x.count() == y.count());
-  for (std::int64_t i = 0; i < x.count(); ++i)
-    worst = std::max(worst, std::abs(x.data<double>()[i] - y.data<double>()[i]));
-  return worst;
-}
 
 /// Ours "encoder.body.weight", "projector.0.weight" as the official "body.weight", "fc.0.weight" ("fc.weight" in v1).
 std::string official(std::string name, bool v1) {
@@ -50,12 +42,12 @@ void check_moco(M& method, const Golden& g, bool v1) {
     views.globals = 2;
     const Tensor loss = method.loss(views);
     loss.backward();
-    CHECK(distance(loss, g.tensor("loss" + at)) < 1e-10);
+    CHECK(largest_difference(loss, g.tensor("loss" + at)) < 1e-10);
     each(method.online, "grad" + at + ".",
-         [&](const Tensor& want, Parameter& p) { CHECK(distance(p.grad(), want) < 1e-10); });
+         [&](const Tensor& want, Parameter& p) { CHECK(largest_difference(p.grad(), want) < 1e-10); });
     each(method.target, "k_after" + at + ".",
-         [&](const Tensor& want, Parameter& p) { CHECK(distance(p, want) < 1e-10); });
-    CHECK(distance(permute(method.objective.queue.keys, axes), g.tensor("queue_after" + at)) < 1e-10);
+         [&](const Tensor& want, Parameter& p) { CHECK(largest_difference(p, want) < 1e-10); });
+    CHECK(largest_difference(permute(method.objective.queue.keys, axes), g.tensor("queue_after" + at)) < 1e-10);
     CHECK(method.objective.queue.pointer.item() == g.tensor("ptr_after" + at).to(DType::f64).item());
     optimizer.step(0.1);
     optimizer.clear_grad();
@@ -93,18 +85,18 @@ TEST_CASE("SimSiam's frozen model: loss, gradients, and running statistics in th
   views.globals = 2;
   const Tensor loss = method.loss(views);
   loss.backward();
-  CHECK(distance(loss, g.tensor("model.loss")) < 1e-10);
+  CHECK(largest_difference(loss, g.tensor("model.loss")) < 1e-10);
   each_parameter(method, [&](const std::string& name, Parameter& p) {
     INFO(name);
     if (g.has("model.grad." + their(name)))
-      CHECK(distance(p.grad(), g.tensor("model.grad." + their(name))) < 1e-10);
+      CHECK(largest_difference(p.grad(), g.tensor("model.grad." + their(name))) < 1e-10);
     else
       CHECK_FALSE(p.grad().defined());  // the bias before a norm, which is frozen
   });
   int buffers = 0;
   each_buffer(method, [&](const std::string& name, Buffer& buffer) {
     INFO(name);
-    CHECK(distance(buffer, g.tensor("model.buffer_after." + their(name))) < 1e-10);
+    CHECK(largest_difference(buffer, g.tensor("model.buffer_after." + their(name))) < 1e-10);
     ++buffers;
   });
   CHECK(buffers == 12);
@@ -149,7 +141,7 @@ TEST_CASE("BYOL's target follows at the official rate, also past the end") {
   for (std::size_t i = 0; i < updates.size(); ++i) {
     momentum_update(target, online, rule.at({updates[i], 50}));
     const auto at = static_cast<std::int64_t>(i);
-    CHECK(distance(target.value, g.tensor("ema_target_after").slice(at, at + 1)) < 1e-12);
+    CHECK(largest_difference(target.value, g.tensor("ema_target_after").slice(at, at + 1)) < 1e-12);
   }
 }
 
@@ -165,8 +157,10 @@ TEST_CASE("BYOL's four frozen steps: loss, gradients, LARS with the rate's sched
     });
   };
   const auto set = [](const Tensor& from, Parameter& p) { p.copy_from(from); };
-  const auto same = [](const Tensor& want, Parameter& p) { CHECK(distance(p, want) < 1e-12); };
-  const auto same_gradient = [](const Tensor& want, Parameter& p) { CHECK(distance(p.grad(), want) < 1e-12); };
+  const auto same = [](const Tensor& want, Parameter& p) { CHECK(largest_difference(p, want) < 1e-12); };
+  const auto same_gradient = [](const Tensor& want, Parameter& p) {
+    CHECK(largest_difference(p.grad(), want) < 1e-12);
+  };
   each(method.online, "online_init.", set);
   each(method.predictor, "online_init.predictor.", set);
   each(method.target, "target_init.", set);
@@ -187,7 +181,7 @@ TEST_CASE("BYOL's four frozen steps: loss, gradients, LARS with the rate's sched
     views.globals = 2;
     const Tensor loss = method.loss(views, now);
     loss.backward();
-    CHECK(distance(loss, g.tensor("loss" + at)) < 1e-12);
+    CHECK(largest_difference(loss, g.tensor("loss" + at)) < 1e-12);
     each(method.online, "grad" + at + ".", same_gradient);
     each(method.predictor, "grad" + at + ".predictor.", same_gradient);
     const double rate = learning_rate(schedule, now);
@@ -254,14 +248,14 @@ TEST_CASE("split batch norm equals lightly's, whose groups are every G-th image"
   Tensor x = permute(g.tensor("x"), nhwc);
   x.set_requires_grad(true);
   const Tensor y = gather(norm(gather(x, index(order))), index(back));
-  CHECK(distance(y, permute(g.tensor("y_train"), nhwc)) < 1e-10);
+  CHECK(largest_difference(y, permute(g.tensor("y_train"), nhwc)) < 1e-10);
   y.backward(permute(g.tensor("upstream"), nhwc));
-  CHECK(distance(x.grad(), permute(g.tensor("grad_x"), nhwc)) < 1e-10);
-  CHECK(distance(norm.weight.grad(), g.tensor("grad_weight")) < 1e-10);
-  CHECK(distance(norm.bias.grad(), g.tensor("grad_bias")) < 1e-10);
+  CHECK(largest_difference(x.grad(), permute(g.tensor("grad_x"), nhwc)) < 1e-10);
+  CHECK(largest_difference(norm.weight.grad(), g.tensor("grad_weight")) < 1e-10);
+  CHECK(largest_difference(norm.bias.grad(), g.tensor("grad_bias")) < 1e-10);
   const Eval eval;
-  CHECK(distance(norm(permute(g.tensor("x_eval"), nhwc)), permute(g.tensor("y_eval_after_one_train_step"), nhwc)) <
-        1e-10);
+  CHECK(largest_difference(norm(permute(g.tensor("x_eval"), nhwc)),
+                           permute(g.tensor("y_eval_after_one_train_step"), nhwc)) < 1e-10);
 }
 
 TEST_CASE("a batch in chunks has the gradients of the whole") {
@@ -289,7 +283,7 @@ TEST_CASE("a batch in chunks has the gradients of the whole") {
   const auto compare = [&](auto make) {
     auto whole = method_of(make), parts = method_of(make);
     const auto want = gradients(whole, 1), got = gradients(parts, 4);
-    for (std::size_t i = 0; i < want.size(); ++i) CHECK(distance(got[i], want[i]) < 1e-12);
+    for (std::size_t i = 0; i < want.size(); ++i) CHECK(largest_difference(got[i], want[i]) < 1e-12);
   };
   compare([&] { return Method(TanhBody{}, head(), Identity{}, NtXent{0.3}, noisy_views(), Shared{}); });
   compare([&] {
@@ -324,7 +318,7 @@ TEST_CASE("in chunks, running statistics of both branches move once a chunk, as 
     std::size_t i = 0;
     each_buffer(parts, [&](const std::string& name, Buffer& b) {
       INFO(name);
-      CHECK(distance(b, want[i++]) == 0);
+      CHECK(largest_difference(b, want[i++]) == 0);
       // SimCLR takes both views in one pass, BYOL one after the other.
       if (name.ends_with("num_batches_tracked")) CHECK(b.item() == (whole.views_together ? 2 : 4));
     });

@@ -3,6 +3,7 @@
 #include "contrastive/encoders/conv_net.hpp"
 #include "contrastive/methods/moco_v2.hpp"
 #include "support/catch.hpp"
+#include "support/differences.hpp"
 
 using namespace contrastive;
 
@@ -13,13 +14,6 @@ Views pictures(std::int64_t N) {
   for (std::size_t v = 0; v < views.view.size(); ++v)
     views.view[v].copy_from(init::normal(views.view[v].shape(), 1, Rng(3) / v));
   return views;
-}
-
-double furthest(const Tensor& a, const Tensor& b) {
-  double most = 0;
-  for (std::int64_t i = 0; i < a.count(); ++i)
-    most = std::max(most, static_cast<double>(std::abs(a.data<float>()[i] - b.data<float>()[i])));
-  return most;
 }
 
 }  // namespace
@@ -38,9 +32,9 @@ TEST_CASE("shuffled keys come back to their rows, normalised in other company") 
   const std::vector<Tensor> plain = keys(1, false, 0);
   CHECK_FALSE(plain[0].defined());
   // Over the whole batch, statistics do not know of an order.
-  CHECK(furthest(plain[1], keys(1, true, 0)[1]) < 1e-5);
+  CHECK(largest_difference(plain[1], keys(1, true, 0)[1]) < 1e-5);
   // In groups they do, and each step has an order of its own that a resumed run finds again.
-  CHECK(furthest(keys(4, false, 0)[1], keys(4, true, 0)[1]) > 1e-2);
-  CHECK(furthest(keys(4, true, 0)[1], keys(4, true, 1)[1]) > 1e-2);
-  CHECK(furthest(keys(4, true, 1)[1], keys(4, true, 1)[1]) == 0);
+  CHECK(largest_difference(keys(4, false, 0)[1], keys(4, true, 0)[1]) > 1e-2);
+  CHECK(largest_difference(keys(4, true, 0)[1], keys(4, true, 1)[1]) > 1e-2);
+  CHECK(largest_difference(keys(4, true, 1)[1], keys(4, true, 1)[1]) == 0);
 }

@@ -7,6 +7,7 @@
 #include "contrastive/methods/simclr.hpp"
 #include "contrastive/optim/sgd.hpp"
 #include "support/catch.hpp"
+#include "support/differences.hpp"
 #include "support/learning.hpp"
 
 using namespace contrastive;
@@ -47,7 +48,7 @@ std::vector<double> curve(const Objective& objective, DType dtype, double rate, 
 /// The largest difference of two curves, relative to the second.
 double furthest(const std::vector<double>& got, const std::vector<double>& want) {
   double most = 0;
-  for (std::size_t i = 0; i < want.size(); ++i) most = std::max(most, std::abs(got[i] / want[i] - 1));
+  for (std::size_t i = 0; i < want.size(); ++i) most = larger(most, std::abs(got[i] / want[i] - 1));
   return most;
 }
 

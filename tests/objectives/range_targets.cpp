@@ -230,7 +230,7 @@ TEST_CASE("Sinkhorn's codes are right at every epsilon, for any number of iterat
           double worst = 0;
           for (std::size_t i = 0; i < 240; ++i) {
             const double off = std::abs(got.data<double>()[i] - static_cast<double>(std::exp(want[i / 10][i % 10].v)));
-            if (!(off <= worst)) worst = off;
+            worst = larger(worst, off);
           }
           INFO("epsilon " << epsilon << ", " << iterations << " iterations, " << to_string(dtype));
           CHECK(worst <= rounding(dtype, 2 / epsilon));

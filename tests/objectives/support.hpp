@@ -7,20 +7,8 @@
 #include "contrastive/nn/init.hpp"
 #include "contrastive/tensor/tape.hpp"
 #include "support/catch.hpp"
+#include "support/differences.hpp"
 #include "support/golden.hpp"
-
-/// max |a - b| <= tolerance * max |b| + floor
-inline void check_close(const contrastive::Tensor& got, const contrastive::Tensor& want, double tolerance,
-                        double floor) {
-  REQUIRE(got.count() == want.count());
-  const contrastive::Tensor a = got.to(contrastive::DType::f64), b = want.to(contrastive::DType::f64);
-  double worst = 0, scale = 0;
-  for (std::int64_t i = 0; i < a.count(); ++i) {
-    worst = std::max(worst, std::abs(a.data<double>()[i] - b.data<double>()[i]));
-    scale = std::max(scale, std::abs(b.data<double>()[i]));
-  }
-  CHECK(worst <= tolerance * scale + floor);
-}
 
 inline contrastive::Tensor leaf(const contrastive::Tensor& x, contrastive::DType dtype) {
   contrastive::Tensor copy = x.to(dtype).clone();

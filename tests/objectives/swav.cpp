@@ -73,8 +73,8 @@ TEST_CASE("Sinkhorn shares the prototypes out evenly, and does not mind a shift 
   const auto few = sums(sinkhorn(scores), 0), plain = sums(softmax(scores / 0.05), 0);
   double worst_few = 0, worst_plain = 0;
   for (std::int64_t k = 0; k < K; ++k) {
-    worst_few = std::max(worst_few, std::abs(few[k] - 6.4));
-    worst_plain = std::max(worst_plain, std::abs(plain[k] - 6.4));
+    worst_few = larger(worst_few, std::abs(few[k] - 6.4));
+    worst_plain = larger(worst_plain, std::abs(plain[k] - 6.4));
   }
   CHECK(worst_few < 0.5 * worst_plain);
   Tensor shifted = scores + init::normal({1, K}, 100, Rng(2));  // by prototype, which the first scaling takes out

@@ -7,6 +7,7 @@
 
 #include "contrastive/optim/optimizer.hpp"
 #include "support/catch.hpp"
+#include "support/differences.hpp"
 #include "support/golden.hpp"
 
 using namespace contrastive;
@@ -14,16 +15,6 @@ using namespace contrastive;
 namespace {
 
 using Names = std::vector<std::string>;
-
-double worst_error(const Tensor& got, const Tensor& expected, double relative, double floor) {
-  const Tensor a = got.to(DType::f64), b = expected.to(DType::f64);
-  double largest = 0, difference = 0;
-  for (std::int64_t i = 0; i < b.count(); ++i) {
-    largest = std::max(largest, std::abs(b.data<double>()[i]));
-    difference = std::max(difference, std::abs(a.data<double>()[i] - b.data<double>()[i]));
-  }
-  return difference / (relative * largest + floor);
-}
 
 /// Runs the case with `make(groups)` in f32 and f64; `bare` names what goes without decay and adaptation.
 template <class Make>
@@ -56,9 +47,8 @@ void check_case(const std::string& file, const Names& decayed, const Names& bare
         for (std::size_t i = 0; i < group.parameters.size(); ++i) {
           const Tensor expected = golden.tensor(after + group.names[i]).slice(step, step + 1);
           INFO(file << " " << group.names[i] << " step " << step << " " << to_string(dtype));
-          CHECK(worst_error(group.parameters[i].reshape(expected.shape()), expected,
-                            dtype == DType::f32 ? f32_tolerance : f64_tolerance,
-                            dtype == DType::f32 ? 1e-7 : 1e-12) <= 1);
+          check_close(group.parameters[i], expected, dtype == DType::f32 ? f32_tolerance : f64_tolerance,
+                      dtype == DType::f32 ? 1e-7 : 1e-12);
         }
     }
   }

@@ -9,6 +9,7 @@
 #include "contrastive/nn/init.hpp"
 #include "contrastive/ops/softmax.hpp"
 #include "support/catch.hpp"
+#include "support/differences.hpp"
 #include "support/dual.hpp"
 
 /// What a loss gives for every number that it takes, at both ends of what it accepts and between: value and gradients
@@ -83,7 +84,7 @@ inline void check_range(const std::string& what, const Tensors& inputs, double l
           const double by = static_cast<double>(formula(given).d);
           given[x][i][d].d = 0;
           const double off = std::abs(got.data<double>()[i * given[x][i].size() + d] - by);
-          if (!(off <= worst)) worst = off;  // NaN stays
+          worst = larger(worst, off);
           largest = std::max(largest, std::abs(by));
         }
     }

@@ -20,6 +20,7 @@
 #include "contrastive/train/trainer.hpp"
 #include "io/support.hpp"
 #include "support/catch.hpp"
+#include "support/differences.hpp"
 #include "support/far_device.hpp"
 #include "support/learning.hpp"
 
@@ -65,15 +66,15 @@ void train(const std::string& out, Settings s, Make&& make, const Data& data) {
   }
 }
 
-/// The largest difference, relative to the larger of 1 and the value.
+/// The largest difference, relative to the larger of 1 and the value. Columns of the metrics have NaN in empty cells.
 template <class T>
-double furthest(std::span<const T> want, std::span<const T> got) {
+double furthest(std::span<const T> want, std::span<const T> got, bool of_metrics = false) {
   REQUIRE(want.size() == got.size());
   double worst = 0;
   for (std::size_t i = 0; i < want.size(); ++i) {
     const double x = static_cast<double>(want[i]), y = static_cast<double>(got[i]);
-    if (std::isnan(x) && std::isnan(y)) continue;
-    worst = std::max(worst, std::isfinite(y) ? std::abs(x - y) / std::max(1.0, std::abs(x)) : INFINITY);
+    if (of_metrics && std::isnan(x) && std::isnan(y)) continue;
+    worst = larger(worst, std::abs(x - y) / std::max(1.0, std::abs(x)));
   }
   return worst;
 }
@@ -99,7 +100,7 @@ void check_same(const std::string& what, const std::string& near, const std::str
     else if (allowed == 0)
       check_bits<float>(tensor.span<float>(), other.span<float>());
     else
-      worst = std::max(worst, furthest<float>(tensor.span<float>(), other.span<float>()));
+      worst = larger(worst, furthest<float>(tensor.span<float>(), other.span<float>()));
   }
   const MetricsTable a = load_metrics(near + "/metrics.csv"), b = load_metrics(far + "/metrics.csv");
   for (const std::string column : {"loss", "spread", "effective_rank", "knn_top1"}) {
@@ -108,7 +109,7 @@ void check_same(const std::string& what, const std::string& near, const std::str
     if (allowed == 0)
       check_bits<double>(*a.find(column), *b.find(column));
     else
-      worst = std::max(worst, furthest<double>(*a.find(column), *b.find(column)));
+      worst = larger(worst, furthest<double>(*a.find(column), *b.find(column), true));
   }
   if (allowed > 0) check_below("another device, " + what + ": furthest", worst, allowed);
 }
