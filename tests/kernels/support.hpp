@@ -36,7 +36,7 @@ inline double relative_error(const Tensor& a, const Tensor& b) {
 }
 
 inline bool same_bits(const Tensor& a, const Tensor& b) {
-  return a.shape() == b.shape() &&
+  return a.shape() == b.shape() && a.dtype() == b.dtype() &&
          std::memcmp(a.view().data, b.view().data, static_cast<std::size_t>(a.count()) * size_of(a.dtype())) == 0;
 }
 

@@ -1,23 +1,17 @@
 // SPDX-License-Identifier: MIT
 
-// Contrastive predictive coding: the grid, what a context may know, the loss, pictures and sequences.
+// Contrastive predictive coding: the grid, what a context may know, the loss, what is learned.
 
 #include "contrastive/methods/cpc.hpp"
 
 #include <cmath>
-#include <cstring>
 
-#include "contrastive/augment/recipes.hpp"
 #include "contrastive/data/loader.hpp"
 #include "contrastive/data/shapes.hpp"
-#include "contrastive/encoders/wave_encoder.hpp"
 #include "contrastive/optim/adamw.hpp"
 #include "contrastive/tensor/gradcheck.hpp"
 #include "kernels/support.hpp"
-#include "support/catch.hpp"
-#include "support/differences.hpp"
-#include "support/golden.hpp"
-#include "support/learning.hpp"
+#include "methods/support.hpp"
 
 using namespace contrastive;
 
@@ -139,56 +133,6 @@ TEST_CASE("the gated layers and the GRU have true gradients") {
   CHECK(b.ok);
 }
 
-TEST_CASE("the GRU equals its equations") {
-  const std::int64_t N = 2, T = 5, D = 3, H = 4;
-  Gru gru(D, H, Rng(1));
-  move_to(gru, Device::cpu, DType::f64);
-  const Tensor x = init::normal({N, T, D}, 1, Rng(2)).to(DType::f64), y = gru(x);
-  const double *wi = gru.weight_ih.data<double>(), *wh = gru.weight_hh.data<double>(), *bi = gru.bias_ih.data<double>(),
-               *bh = gru.bias_hh.data<double>();
-  for (std::int64_t n = 0; n < N; ++n) {
-    std::vector<double> h(H, 0.0);
-    for (std::int64_t t = 0; t < T; ++t) {
-      std::vector<double> a(3 * H), b(3 * H), next(H);
-      for (std::int64_t g = 0; g < 3 * H; ++g) {
-        a[g] = bi[g], b[g] = bh[g];
-        for (std::int64_t d = 0; d < D; ++d) a[g] += wi[g * D + d] * x.data<double>()[(n * T + t) * D + d];
-        for (std::int64_t k = 0; k < H; ++k) b[g] += wh[g * H + k] * h[k];
-      }
-      const auto sigmoid_of = [](double v) { return 1 / (1 + std::exp(-v)); };
-      for (std::int64_t k = 0; k < H; ++k) {
-        const double r = sigmoid_of(a[k] + b[k]), z = sigmoid_of(a[H + k] + b[H + k]);
-        next[k] = (1 - z) * std::tanh(a[2 * H + k] + r * b[2 * H + k]) + z * h[k];
-      }
-      h = next;
-      for (std::int64_t k = 0; k < H; ++k) CHECK(y.data<double>()[(n * T + t) * H + k] == Approx(h[k]).margin(1e-12));
-    }
-  }
-}
-
-TEST_CASE("conv1d equals a loop, with stride and padding") {
-  const Tensor x = init::normal({2, 7, 3}, 1, Rng(1)).to(DType::f64),
-               w = init::normal({4, 3, 3}, 1, Rng(2)).to(DType::f64);
-  const Tensor y = conv1d(x, w, 2, 1);
-  CHECK(y.shape() == Shape{2, 4, 4});
-  for (std::int64_t n = 0; n < 2; ++n)
-    for (std::int64_t t = 0; t < 4; ++t)
-      for (std::int64_t o = 0; o < 4; ++o) {
-        double sum = 0;
-        for (std::int64_t k = 0; k < 3; ++k)
-          for (std::int64_t c = 0; c < 3; ++c) {
-            const std::int64_t at = 2 * t + k - 1;
-            if (at >= 0 && at < 7)
-              sum += x.data<double>()[(n * 7 + at) * 3 + c] * w.data<double>()[(o * 3 + k) * 3 + c];
-          }
-        CHECK(y.data<double>()[(n * 4 + t) * 4 + o] == Approx(sum).margin(1e-12));
-      }
-  const GradcheckResult result =
-      gradcheck([](const std::vector<Tensor>& in) { return conv1d(in[0], in[1], 2, 1); }, {x, w});
-  INFO(result.message);
-  CHECK(result.ok);
-}
-
 TEST_CASE("the patch encoder is three stages of a ResNet-50 without norm, pooled for evaluation") {
   auto encoder = cpc_encoder(Rng(1));
   CHECK(encoder.features() == 1024);
@@ -211,7 +155,7 @@ TEST_CASE("the patch encoder is three stages of a ResNet-50 without norm, pooled
 
 namespace {
 
-Embeddings embeddings(const Tensor& z, std::int64_t step = 0) {
+Embeddings grid_of(const Tensor& z, std::int64_t step = 0) {
   Embeddings e;
   e.online = {z};
   e.progress = {step, 100};
@@ -219,7 +163,7 @@ Embeddings embeddings(const Tensor& z, std::int64_t step = 0) {
 }
 
 template <class M>
-std::vector<double> train_on_shapes(M& method, int steps, double lr) {
+std::vector<double> train_on_pictures(M& method, int steps, double lr) {
   AdamW optimizer(parameter_groups(method));
   Loader loader(Shapes(256, 32, "shape", seeded(0), "train"), method.augment,
                 {.batch = 16, .seed = seeded(3), .threads = 0});
@@ -239,12 +183,6 @@ PatchEncoder<PreactResNet> tiny_patches(Rng rng) {
   return {{8, 4}, PreactResNet({.blocks = {1, 1}, .bottleneck = false, .width = 8, .stem = 3}, rng)};
 }
 
-double last_mean(const std::vector<double>& losses, std::size_t count) {
-  double sum = 0;
-  for (std::size_t i = losses.size() - count; i < losses.size(); ++i) sum += losses[i] / static_cast<double>(count);
-  return sum;
-}
-
 }  // namespace
 
 TEST_CASE("CPC starts at ln 17, or at the logarithm of all positions") {
@@ -252,24 +190,24 @@ TEST_CASE("CPC starts at ln 17, or at the logarithm of all positions") {
   const Tensor z = Tensor::zeros({N, 49 * (D + C)});
   ContextPrediction objective{.W = {}, .negatives = 16};
   for (int k = 0; k < 5; ++k) objective.W.emplace_back(init::uniform({C, D}, 1, Rng(1)));
-  CHECK(objective(embeddings(z)).item() == Approx(std::log(17.0)).epsilon(1e-6));
+  CHECK(objective(grid_of(z)).item() == Approx(std::log(17.0)).epsilon(1e-6));
   objective.negatives = 0;
   double all = 0;  // rows 2 to 6 below, of 7, in 7 columns
   for (int k = 1; k <= 5; ++k) all += std::log(7.0 * (7 - k - 1) * N) / 5;
-  CHECK(objective(embeddings(z)).item() == Approx(all).epsilon(1e-6));
+  CHECK(objective(grid_of(z)).item() == Approx(all).epsilon(1e-6));
   objective.skip = 2;
-  CHECK_THROWS_WITH(objective(embeddings(z)), Contains("a grid of 7 rows has none that lies 5 + 2 rows below another"));
+  CHECK_THROWS_WITH(objective(grid_of(z)), Contains("a grid of 7 rows has none that lies 5 + 2 rows below another"));
   objective.columns = 5;
-  CHECK_THROWS_WITH(objective(embeddings(z)), Contains("is no grid of 5 columns with 3 features and 2 of context"));
+  CHECK_THROWS_WITH(objective(grid_of(z)), Contains("is no grid of 5 columns with 3 features and 2 of context"));
 }
 
 TEST_CASE("what CPC draws depends on the step alone") {
   const Tensor z = init::normal({3, 16 * 8}, 1, Rng(1));
   ContextPrediction objective{.W = {}, .negatives = 4, .rng = Rng(9)};
   for (int k = 0; k < 2; ++k) objective.W.emplace_back(init::uniform({4, 4}, 1, Rng(1)));
-  const double first = objective(embeddings(z, 5)).item();
-  CHECK(objective(embeddings(z, 6)).item() != first);
-  CHECK(objective(embeddings(z, 5)).item() == first);
+  const double first = objective(grid_of(z, 5)).item();
+  CHECK(objective(grid_of(z, 6)).item() != first);
+  CHECK(objective(grid_of(z, 5)).item() == first);
 }
 
 TEST_CASE("CPC learns to predict rows of shapes, by either context; overlapping rows would be easier", "[learns]") {
@@ -281,50 +219,11 @@ TEST_CASE("CPC learns to predict rows of shapes, by either context; overlapping 
   auto pixels = make(PixelCnn{}, 1);
   auto gru = make(GruContext{}, 1);
   auto near = make(GruContext{}, 0);
-  const double a = last_mean(train_on_shapes(pixels, 60, 2e-3), 10), b = last_mean(train_on_shapes(gru, 60, 2e-3), 10),
-               c = last_mean(train_on_shapes(near, 60, 2e-3), 10);
+  const double a = last_mean(train_on_pictures(pixels, 60, 2e-3), 10),
+               b = last_mean(train_on_pictures(gru, 60, 2e-3), 10),
+               c = last_mean(train_on_pictures(near, 60, 2e-3), 10);
   const double chance = std::log(17.0);
   check_below("CPC by a PixelCNN: loss less chance", a - chance, 0);
   check_below("CPC by a GRU: loss less chance", b - chance, 0);
   check_below("CPC by a GRU: loss on neighbouring rows less the loss", c - b, 0);
-}
-
-TEST_CASE("CPC of sequences: mixtures of sines are predicted well below chance", "[learns]") {
-  const std::int64_t N = 16, T = 256;
-  const auto batch = [&](std::uint64_t step) {
-    Views views;
-    views.view = {Tensor({N, T, 1, 1})};
-    views.globals = 1;
-    for (std::int64_t n = 0; n < N; ++n) {
-      Stream draw(Rng(seeded(8)) / step / static_cast<std::uint64_t>(n));
-      double frequency[2], phase[2];
-      for (int i = 0; i < 2; ++i) frequency[i] = draw.uniform(0.05, 1.2), phase[i] = draw.uniform(0, 6.28);
-      for (std::int64_t t = 0; t < T; ++t)
-        views.view[0].data<float>()[n * T + t] =
-            static_cast<float>(std::sin(frequency[0] * static_cast<double>(t) + phase[0]) +
-                               std::sin(frequency[1] * static_cast<double>(t) + phase[1]) + 0.1 * draw.normal());
-    }
-    return views;
-  };
-  auto method = cpc<GruContext>(WaveEncoder(1, 32, {{8, 4}, {4, 2}}, Rng(seeded(5))), mae(8),
-                                {.steps = 3, .skip = 0, .context = 32, .columns = 1}, Rng(seeded(5)));
-  CHECK(method.encoder().grid(batch(0).view[0]).shape() == Shape{N, 30, 1, 32});
-  CHECK(method.encoder()(batch(0).view[0]).shape() == Shape{N, 32});
-  AdamW optimizer(parameter_groups(method));
-  std::vector<double> losses;
-  for (int step = 0; step < 150; ++step) {
-    const Tensor loss = method.loss(batch(static_cast<std::uint64_t>(step)), {step, 150});
-    losses.push_back(loss.item());
-    loss.backward();
-    optimizer.step(3e-3);
-    optimizer.clear_grad();
-  }
-  check_below("CPC of sequences: loss less chance", last_mean(losses, 10) - std::log(17.0), 0);
-  // 16 kHz in 128 frames of 160 samples.
-  std::int64_t length = 20480;
-  for (const WaveLayer& layer : cpc_wave_layers())
-    length = (length + 2 * layer.padding - layer.kernel) / layer.stride + 1;
-  CHECK(length == 128);
-  CHECK(wave_frames(cpc_wave_layers(), 20480) == length);
-  CHECK(wave_frames(cpc_wave_layers(), 3) == 0);
 }

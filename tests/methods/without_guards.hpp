@@ -2,22 +2,14 @@
 #pragma once
 
 #include "contrastive/methods/dino.hpp"
-#include "contrastive/methods/simsiam.hpp"
 #include "contrastive/methods/swav.hpp"
 #include "contrastive/ops/ops.hpp"
 #include "methods/on_shapes.hpp"
 
-/// Objectives that have lost what keeps them from the trivial solution.
+/// Methods that have lost what keeps them from the trivial solution: for their own tests and those of the watch.
 namespace without_guards {
 
 using namespace contrastive;
-
-/// What is left of a contrastive loss without its negatives: the views of a picture attract each other.
-struct Attraction {
-  Tensor operator()(const Embeddings& z) const {
-    return mean(sum(normalize(z.online[0]) * normalize(z.online[1]), 1)) * -1.0;
-  }
-};
 
 /// SwAV with the softmax of its scores for codes.
 struct PlainCodes {
@@ -37,22 +29,6 @@ struct PlainCodes {
   template <class F>
   void members(F&& f) {
     f("prototypes", prototypes);
-  }
-};
-
-/// SimSiam's `StopGradient` without the stop: the other branch with its gradient, and the loss that lets it through.
-struct KeepGradient {
-  template <class Tower>
-  struct Branch : Shared::Branch<Tower> {
-    static constexpr bool present = true;
-    Branch(const KeepGradient&, const Tower& online) : Shared::Branch<Tower>({}, online) {}
-  };
-};
-
-struct CosineWithGradient {
-  Tensor operator()(const Embeddings& z) const {
-    const auto cosine = [](const Tensor& p, const Tensor& t) { return mean(sum(normalize(p) * normalize(t), 1)); };
-    return (cosine(z.online[0], z.target[1]) + cosine(z.online[1], z.target[0])) * -0.5;
   }
 };
 

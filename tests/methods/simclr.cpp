@@ -2,13 +2,10 @@
 
 // SimCLR trained on the similarity engine and on the loss written op by op: the same curve.
 
-#include "contrastive/augment/recipes.hpp"
-#include "contrastive/encoders/conv_net.hpp"
 #include "contrastive/methods/simclr.hpp"
+#include "contrastive/encoders/conv_net.hpp"
 #include "contrastive/optim/sgd.hpp"
-#include "support/catch.hpp"
-#include "support/differences.hpp"
-#include "support/learning.hpp"
+#include "methods/support.hpp"
 
 using namespace contrastive;
 
@@ -46,7 +43,7 @@ std::vector<double> curve(const Objective& objective, DType dtype, double rate, 
 }
 
 /// The largest difference of two curves, relative to the second.
-double furthest(const std::vector<double>& got, const std::vector<double>& want) {
+double apart(const std::vector<double>& got, const std::vector<double>& want) {
   double most = 0;
   for (std::size_t i = 0; i < want.size(); ++i) most = larger(most, std::abs(got[i] / want[i] - 1));
   return most;
@@ -58,10 +55,10 @@ TEST_CASE("SimCLR's curve is the same on the engine and op by op", "[learns]") {
   const int steps = 30;
   const auto engine = curve(NtXent{0.5}, DType::f64, 0.05, steps);
   const auto dense = curve(DenseNtXent{0.5}, DType::f64, 0.05, steps);
-  check_below("SimCLR's curve: f64, engine beside op by op", furthest(engine, dense), 1e-9);
+  check_below("SimCLR's curve: f64, engine beside op by op", apart(engine, dense), 1e-9);
   // float32 rounds differently in the two; a step doubles the distance at most, so it is held for a few.
   const auto engine32 = curve(NtXent{0.5}, DType::f32, 0.05, 8), dense32 = curve(DenseNtXent{0.5}, DType::f32, 0.05, 8);
-  check_below("SimCLR's curve: f32, engine beside op by op", furthest(engine32, dense32), 2e-5);
+  check_below("SimCLR's curve: f32, engine beside op by op", apart(engine32, dense32), 2e-5);
   // Another temperature is another curve.
   check_above("SimCLR's curve: at another temperature", std::abs(curve(NtXent{0.4}, DType::f64, 0.05, 2)[1] - dense[1]),
               1e-2);

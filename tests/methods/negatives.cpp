@@ -16,12 +16,10 @@
 #include "contrastive/methods/vicreg.hpp"
 #include "contrastive/objectives/negative_cosine.hpp"
 #include "methods/on_shapes.hpp"
-#include "methods/without_guards.hpp"
 #include "support/catch.hpp"
 #include "support/learning.hpp"
 
 using namespace contrastive;
-using namespace without_guards;
 
 namespace {
 
@@ -37,6 +35,13 @@ Seen run(M method, double lr, std::int64_t steps = 150) {
     return Seen{collapse_watch(z), mean(sqrt(mean(square(z - mean(z, 0, true)), 0))).item()};
   });
 }
+
+/// What is left of a contrastive loss without its negatives: the views of a picture attract each other.
+struct Attraction {
+  Tensor operator()(const Embeddings& z) const {
+    return mean(sum(normalize(z.online[0]) * normalize(z.online[1]), 1)) * -1.0;
+  }
+};
 
 /// `Attraction` towards the keys of another branch, which get no gradient.
 struct KeyAttraction {
