@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-// BYOL: frozen loss, target and steps, embeddings without batch statistics, and what its predictor keeps it from.
+// BYOL: frozen loss, target and steps, embeddings without batch statistics, one batch,
+// and what its predictor keeps it from.
 
 #include "contrastive/methods/byol.hpp"
 #include "contrastive/encoders/vit.hpp"
@@ -156,4 +157,15 @@ TEST_CASE("BYOL without batch statistics keeps pictures apart by standardising l
   const CollapseWatch healthy = run(true), plain = run(false);
   check_above("BYOL with group norm: rank", healthy.rank, CollapseWatch::low_rank);
   check_below("BYOL with group norm: spread without standardising over that with it", plain.spread / healthy.spread, 1);
+}
+
+TEST_CASE("BYOL with group norm lowers its loss on one batch, and a copy of its state goes on with the same bits",
+          "[learns]") {
+  check_one_batch(
+      "byol, group norm",
+      [] {
+        return byol([](Rng) { return TanhBody{}; }, no_augment(), {.hidden = 32, .dimension = 8, .channel_groups = 16},
+                    Rng(seeded(1)));
+      },
+      2);
 }

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: MIT
 
-// CMC: what its encoders see, its losses across views, the order of scores and banks, resuming.
+// CMC: what its encoders see, its losses across views, the order of scores and banks, resuming,
+// and what its negatives keep it from.
 
 #include <cstring>
 
+#include "contrastive/encoders/conv_net.hpp"
 #include "contrastive/methods/cmc.hpp"
 #include "kernels/support.hpp"
 #include "methods/on_shapes.hpp"
 #include "methods/support.hpp"
+#include "methods/without_negatives.hpp"
 
 using namespace contrastive;
 
@@ -21,6 +24,14 @@ auto split(std::vector<int> channels) {
       },
       Rng(seeded(4)));
 }
+
+/// `Attraction` of the channels of a picture, side by side in a row.
+struct ChannelAttraction {
+  Tensor operator()(const Embeddings& z) const {
+    const std::int64_t D = z.online[0].size(1) / 2;
+    return mean(sum(normalize(narrow(z.online[0], 1, 0, D)) * normalize(narrow(z.online[0], 1, D, 2 * D)), 1)) * -1.0;
+  }
+};
 
 }  // namespace
 
@@ -168,4 +179,15 @@ TEST_CASE("CMC resumes to the bit, and its loss falls on shapes", "[learns]") {
   }
   CHECK_THROWS_WITH(cmc(split({1, 2}), cmc(12), {.pictures = 100}, Rng(seeded(5))),
                     Contains("16384 negatives cannot be drawn from a data set of 100 pictures"));
+}
+
+TEST_CASE("CMC collapses without its negatives, and not with them", "[learns]") {
+  const SplitChannels split(
+      {1, 2},
+      [](int channels, Rng rng) {
+        return ConvNet(channels, {8, 16, 32}, rng);
+      },
+      Rng(seeded(5)));
+  const CmcConfig config{.pictures = 512, .negatives = 256, .temperature = 0.2, .dimension = 32};
+  collapses_without_negatives("CMC", cmc(split, cmc(12), config, Rng(seeded(5))), 3, ChannelAttraction{}, 100);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-// Contrastive predictive coding: the grid, what a context may know, the loss, what is learned.
+// Contrastive predictive coding: the grid, what a context may know, the loss, what is learned, and
+// what its negatives keep it from.
 
 #include "contrastive/methods/cpc.hpp"
 
@@ -8,10 +9,13 @@
 
 #include "contrastive/data/loader.hpp"
 #include "contrastive/data/shapes.hpp"
+#include "contrastive/encoders/patch_encoder.hpp"
 #include "contrastive/optim/adamw.hpp"
 #include "contrastive/tensor/gradcheck.hpp"
 #include "kernels/support.hpp"
+#include "methods/on_shapes.hpp"
 #include "methods/support.hpp"
+#include "methods/without_negatives.hpp"
 
 using namespace contrastive;
 
@@ -37,6 +41,24 @@ void check_causal(const Context& context) {
     }
   }
 }
+
+/// `Attraction` of what follows in a picture: the first step of CPC without the rows it is told apart from.
+struct FutureAttraction {
+  ContextPrediction prediction;
+  Tensor operator()(const Embeddings& z) const {
+    const std::int64_t N = z.online[0].size(0), C = prediction.W[0].size(0), D = prediction.W[0].size(1);
+    const std::int64_t R = std::llround(std::sqrt(static_cast<double>(z.online[0].size(1) / (C + D))));
+    const std::int64_t ahead = 1 + prediction.skip, rows = N * (R - ahead) * R;
+    const Tensor grid = z.online[0].reshape({N, R, R, D + C});
+    const Tensor context = narrow(narrow(grid, 3, D, D + C), 1, 0, R - ahead).reshape({rows, C});
+    const Tensor future = narrow(narrow(grid, 3, 0, D), 1, ahead, R).reshape({rows, D});
+    return mean(sum(normalize(matmul(context, prediction.W[0])) * normalize(future), 1)) * -1.0;
+  }
+  template <class F>
+  void members(F&& f) {
+    f("prediction", prediction);
+  }
+};
 
 }  // namespace
 
@@ -226,4 +248,12 @@ TEST_CASE("CPC learns to predict rows of shapes, by either context; overlapping 
   check_below("CPC by a PixelCNN: loss less chance", a - chance, 0);
   check_below("CPC by a GRU: loss less chance", b - chance, 0);
   check_below("CPC by a GRU: loss on neighbouring rows less the loss", c - b, 0);
+}
+
+TEST_CASE("CPC collapses without its negatives, and not with them", "[learns]") {
+  const PatchEncoder<PreactResNet> patches{
+      {4, 4}, PreactResNet({.blocks = {1, 1}, .bottleneck = false, .width = 8, .stem = 3}, Rng(seeded(5)))};
+  const auto method =
+      cpc<PixelCnn>(patches, cpc(12, 12), {.steps = 1, .skip = 0, .negatives = 16, .context = 16}, Rng(seeded(5)));
+  collapses_without_negatives("CPC", method, 0.05, FutureAttraction{method.objective});
 }

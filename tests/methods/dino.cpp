@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-// DINO: the official step, its head, first loss, and what centring and sharpening keep it from.
+// DINO: the official step, its head, first loss, one batch, and what centring and sharpening keep it from.
 
 #include "contrastive/methods/dino.hpp"
 #include "contrastive/eval/spectrum.hpp"
@@ -167,4 +167,14 @@ TEST_CASE("DINO goes to one output without centring, to all alike without sharpe
     check_above(teacher + "targets: entropy of a row", even.targets.mean_entropy, 0.99);
     check_below(teacher + "loss over ln 64, less 1", std::abs(even.loss / std::log(64.0) - 1), 0.01);
   }
+}
+
+TEST_CASE("DINO lowers its loss on one batch, and a copy of its state goes on with the same bits", "[learns]") {
+  check_one_batch(
+      "dino",
+      [] {
+        return dino(TanhBody{}, no_augment(), {.outputs = 20, .hidden = 16, .bottleneck = 8, .freeze_last_layer = 0},
+                    Rng(seeded(1)));
+      },
+      4);
 }

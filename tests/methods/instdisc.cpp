@@ -1,13 +1,36 @@
 // SPDX-License-Identifier: MIT
 
-// InstDisc: first loss, order of scores and rows, the official step, resuming.
+// InstDisc: first loss, order of scores and rows, the official step, resuming, and what other pictures keep it
+// from.
 
 #include "contrastive/methods/instdisc.hpp"
 #include "kernels/support.hpp"
 #include "methods/on_shapes.hpp"
 #include "methods/support.hpp"
+#include "methods/without_negatives.hpp"
 
 using namespace contrastive;
+
+namespace {
+
+/// `Attraction` of a bank: a picture goes to its row, the row to the picture.
+struct BankAttraction {
+  MemoryBank bank;
+  Tensor operator()(const Embeddings& z) {
+    const Tensor f = normalize(z.online[0]),
+                 rows = gather(bank.rows,
+                               Tensor::from<std::int64_t>(z.sample, {static_cast<std::int64_t>(z.sample.size())}));
+    const Tensor loss = mean(sum(f * rows, 1)) * -1.0;
+    bank.update(z.sample, f.detach(), 0.5);
+    return loss;
+  }
+  template <class F>
+  void members(F&& f) {
+    f("bank", bank);
+  }
+};
+
+}  // namespace
 
 TEST_CASE("InstDisc starts at ln(K + 1) + 1, and at ln n with the softmax over all") {
   const std::int64_t n = 300, K = 64, D = 16;
@@ -131,4 +154,11 @@ TEST_CASE("InstDisc names a bank that does not fit its data set") {
   InstanceDiscrimination objective{MemoryBank(50, 8, Rng(2)), 20};
   CHECK_THROWS_WITH(objective(one_view(Tensor::full({2, 8}, 1), {3, 50})),
                     Contains("picture 50 has no row in a bank of 50"));
+}
+
+TEST_CASE("InstDisc collapses without its negatives, and not with them", "[learns]") {
+  const auto augment = simclr_cifar(12);
+  const InstDiscConfig config{.pictures = 512, .negatives = 0, .temperature = 0.1, .dimension = 32};
+  collapses_without_negatives("InstDisc", instdisc(tiny_encoder(Rng(seeded(5))), augment, config, Rng(seeded(5))), 0.6,
+                              BankAttraction{MemoryBank(512, 32, Rng(seeded(5)))});
 }

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 
-// InvaSpread: first loss, resuming.
+// InvaSpread: first loss, resuming, and what the rest of the batch keeps it from.
 
 #include "contrastive/methods/invaspread.hpp"
 #include "methods/on_shapes.hpp"
 #include "methods/support.hpp"
+#include "methods/without_negatives.hpp"
 
 using namespace contrastive;
 
@@ -24,4 +25,10 @@ TEST_CASE("InvaSpread starts where its paper's batch does, and falls on shapes",
   const std::vector<double> losses = train_steps(method, 0, 80, 0.03);
   check_below("InvaSpread: loss of the last epoch less the first's", epoch_of(losses, 9) - epoch_of(losses, 0), 0);
   CHECK_THROWS_WITH(InvariantSpread{}(batch_of({z})), Contains("expected two views, got 1"));
+}
+
+TEST_CASE("InvaSpread collapses without its negatives, and not with them", "[learns]") {
+  const auto augment = simclr_cifar(12);
+  collapses_without_negatives(
+      "InvaSpread", invaspread(tiny_encoder(Rng(seeded(5))), augment, {.dimension = 32}, Rng(seeded(5))), 0.2);
 }

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 
-// MoCo v2: both directions, and what becomes of it without momentum or with old keys.
+// MoCo v2: frozen steps, both directions, and what becomes of it without momentum or with old keys.
 
 #include "contrastive/methods/moco_v2.hpp"
 #include "contrastive/eval/spectrum.hpp"
 #include "contrastive/objectives/info_nce.hpp"
+#include "methods/moco_steps.hpp"
 #include "methods/on_shapes.hpp"
 #include "methods/support.hpp"
 
@@ -26,6 +27,12 @@ struct StaleQueueInfoNce : QueueInfoNce {
 };
 
 }  // namespace
+
+TEST_CASE("MoCo v2's four frozen steps: EMA before the keys, loss, gradients, queue and pointer") {
+  auto v2 =
+      moco_v2(TanhBody{}, no_augment(), {.temperature = 0.2, .momentum = 0.99, .queue = 12, .dimension = 4}, Rng(1));
+  check_moco_steps(v2, load_golden("moco_v2.safetensors"), false);
+}
 
 TEST_CASE("MoCo's symmetric loss is the sum of both directions against one queue, then both keys enter it") {
   const MocoConfig config{.temperature = 0.1, .queue = 32, .dimension = 4, .mlp = false};

@@ -1,11 +1,25 @@
 // SPDX-License-Identifier: MIT
 
-// MoCo v3: frozen model, views, heads, first loss.
+// MoCo v3: frozen model, views, heads, first loss, one batch, and what its negatives keep it from.
 
 #include "contrastive/methods/moco_v3.hpp"
+#include "contrastive/objectives/negative_cosine.hpp"
+#include "methods/on_shapes.hpp"
 #include "methods/support.hpp"
+#include "methods/without_negatives.hpp"
 
 using namespace contrastive;
+
+namespace {
+
+/// `Attraction` towards the keys of another branch, which get no gradient.
+struct KeyAttraction {
+  Tensor operator()(const Embeddings& z) const {
+    return simsiam_loss(z.online[0], z.target[1], z.online[1], z.target[0]);
+  }
+};
+
+}  // namespace
 
 TEST_CASE("MoCo v3's frozen model: the momentum encoder moves before the keys, 2 t times both directions") {
   const Golden g = load_golden("moco_v3.safetensors");
@@ -93,4 +107,22 @@ TEST_CASE("MoCo v3's heads for ResNets and ViTs, and its first step") {
   Embeddings same;
   same.online = same.target = {Tensor::full({8, 4}, 1), Tensor::full({8, 4}, 1)};
   CHECK(SymmetricInfoNce{0.2}(same).item() == Approx(4 * 0.2 * std::log(8.0)).epsilon(1e-5));
+}
+
+TEST_CASE("MoCo v3 collapses without its negatives, and not with them", "[learns]") {
+  const auto augment = simclr_cifar(12);
+  const MocoV3Config config{.temperature = 0.2, .momentum = 0.9, .hidden = 64, .dimension = 32};
+  const auto whole = moco_v3(tiny_encoder(Rng(seeded(5))), augment, config, Rng(seeded(5)));
+  collapses_without_negatives("MoCo v3", whole, 0.5);
+  // Its predictor and momentum encoder alone would hold it, as they hold BYOL.
+  const auto start = clone(whole);
+  Method as_byol(start.online.encoder, start.online.projector, start.predictor, KeyAttraction{}, augment,
+                 Momentum{.momentum = config.momentum, .to_one = true, .update = MomentumUpdate::before_keys});
+  const CollapseWatch held = watch_on_shapes(as_byol, 0.5, 150);
+  check_healthy("MoCo v3 by predictor and momentum alone", held);
+}
+
+TEST_CASE("MoCo v3 lowers its loss on one batch, and a copy of its state goes on with the same bits", "[learns]") {
+  check_one_batch(
+      "moco_v3", [] { return moco_v3(TanhBody{}, no_augment(), {.hidden = 16, .dimension = 8}, Rng(seeded(1))); }, 2);
 }

@@ -1,11 +1,31 @@
 // SPDX-License-Identifier: MIT
 
-// NNCLR: lightly's step, and the order of neighbours and support set.
+// NNCLR: lightly's step, the order of neighbours and support set, one batch, and what its negatives keep it from.
 
 #include "contrastive/methods/nnclr.hpp"
+#include "methods/on_shapes.hpp"
 #include "methods/support.hpp"
+#include "methods/without_negatives.hpp"
 
 using namespace contrastive;
+
+namespace {
+
+/// `Attraction` to a neighbour of the support set.
+struct NeighbourAttraction {
+  Queue support;
+  Tensor operator()(const Embeddings& z) {
+    const Tensor loss = mean(sum(nearest_neighbours(z.target[0], support.keys) * normalize(z.online[1]), 1)) * -1.0;
+    support.enqueue(normalize(z.target[1]));
+    return loss;
+  }
+  template <class F>
+  void members(F&& f) {
+    f("support", support);
+  }
+};
+
+}  // namespace
 
 TEST_CASE("NNCLR's objective equals lightly's step: neighbours, loss, then the support set") {
   const Golden g = load_golden("nnclr.safetensors");
@@ -41,4 +61,23 @@ TEST_CASE("NNCLR looks for neighbours before the batch enters its support set") 
   CHECK(objective(z).item() < 0.01);
   check_near(objective.support.keys.slice(0, N), own, 1e-6);
   check_near(objective.support.keys.slice(2 * N, K), axes.slice(2 * N, K), 0);
+}
+
+TEST_CASE("NNCLR collapses without its negatives, and not with them", "[learns]") {
+  const NnclrConfig config{.queue = 512, .projector_hidden = 64, .predictor_hidden = 64, .dimension = 32};
+  // The predictor alone would hold it, as it holds SimSiam.
+  const auto whole = nnclr(tiny_encoder(Rng(seeded(5))), simclr_cifar(12), config, Rng(seeded(5)));
+  const Method plain(whole.online.encoder, whole.online.projector, Identity{}, whole.objective, whole.augment,
+                     StopGradient{});
+  collapses_without_negatives("NNCLR", plain, 0.5, NeighbourAttraction{Queue(512, 32, Rng(seeded(5)))});
+}
+
+TEST_CASE("NNCLR lowers its loss on one batch, and a copy of its state goes on with the same bits", "[learns]") {
+  check_one_batch(
+      "nnclr",
+      [] {
+        return nnclr(TanhBody{}, no_augment(),
+                     {.queue = 32, .projector_hidden = 16, .predictor_hidden = 16, .dimension = 8}, Rng(seeded(1)));
+      },
+      2);
 }

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
 
-// SimCLR trained on the similarity engine and on the loss written op by op: the same curve.
+// SimCLR: the same curve on the similarity engine and op by op, and what its negatives keep it from.
 
 #include "contrastive/methods/simclr.hpp"
 #include "contrastive/encoders/conv_net.hpp"
 #include "contrastive/optim/sgd.hpp"
+#include "methods/on_shapes.hpp"
 #include "methods/support.hpp"
+#include "methods/without_negatives.hpp"
 
 using namespace contrastive;
 
@@ -62,4 +64,14 @@ TEST_CASE("SimCLR's curve is the same on the engine and op by op", "[learns]") {
   // Another temperature is another curve.
   check_above("SimCLR's curve: at another temperature", std::abs(curve(NtXent{0.4}, DType::f64, 0.05, 2)[1] - dense[1]),
               1e-2);
+}
+
+TEST_CASE("SimCLR collapses without its negatives, and not with them; DCL without them is the same method",
+          "[learns]") {
+  const auto augment = simclr_cifar(12);
+  // SimCLR's head ends in a norm, which keeps z from one point, not from a few.
+  const Mlp head(32, {{.out = 32, .bias = false}, {.out = 32, .norm = false, .relu = false}}, Rng(seeded(5)));
+  Method method(tiny_encoder(Rng(seeded(5))), head, Identity{}, NtXent{0.5}, augment, Shared{});
+  method.views_together = true;
+  collapses_without_negatives("SimCLR", method, 0.3);
 }

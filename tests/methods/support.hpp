@@ -5,6 +5,7 @@
 #include "contrastive/methods/method.hpp"
 #include "contrastive/nn/init.hpp"
 #include "contrastive/nn/linear.hpp"
+#include "contrastive/optim/sgd.hpp"
 #include "objectives/support.hpp"
 #include "support/learning.hpp"
 
@@ -62,4 +63,36 @@ inline double last_mean(const std::vector<double>& losses, std::size_t count) {
   double sum = 0;
   for (std::size_t i = losses.size() - count; i < losses.size(); ++i) sum += losses[i] / static_cast<double>(count);
   return sum;
+}
+
+/// A recipe lowers its loss on one batch, and a copy of its state goes on with the same bits.
+template <class Make>
+void check_one_batch(const std::string& name, Make&& make, std::size_t views_count) {
+  using namespace contrastive;
+  INFO(name);
+  auto method = make();
+  Views views = rows_as_views(views_count);
+  const auto step = [&](auto& m, std::int64_t at) {
+    Sgd optimizer(parameter_groups(m), {.momentum = 0});
+    const Progress progress{at, 1000, 10};
+    const Tensor loss = m.loss(views, progress);
+    loss.backward();
+    m.before_update(progress);
+    optimizer.step(0.01);
+    optimizer.clear_grad();
+    m.after_step(progress);
+    return loss.item();
+  };
+  const double first = step(method, 0);
+  double last = first;
+  for (std::int64_t at = 1; at < 200; ++at) last = step(method, at);
+  check_below("one batch, " + name + ": loss at last less the first", last - first, 0);
+  // What `each_state` lists is all there is.
+  auto again = make();
+  std::vector<Tensor> state;
+  each_state(method, [&](const std::string&, Tensor& t) { state.push_back(t.clone()); });
+  std::size_t i = 0;
+  each_state(again, [&](const std::string&, Tensor& t) { t.copy_from(state[i++]); });
+  CHECK(step(method, 200) == step(again, 200));
+  CHECK(step(method, 201) == step(again, 201));
 }

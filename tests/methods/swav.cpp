@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-// SwAV: the official step, first loss, prototypes that stand still at first, and what Sinkhorn keeps it from.
+// SwAV: the official step, first loss, prototypes that stand still at first, one batch, and what Sinkhorn keeps it from.
 
 #include "contrastive/methods/swav.hpp"
 #include "contrastive/eval/spectrum.hpp"
@@ -124,4 +124,15 @@ TEST_CASE("SwAV puts all pictures on one prototype without Sinkhorn, and not wit
   check_collapsed("SwAV's outputs without Sinkhorn", collapsed.outputs);
   check_below("SwAV without Sinkhorn: entropy of the mean", collapsed.outputs.entropy_of_mean, 0.1);
   check_below("SwAV without Sinkhorn: loss", collapsed.loss, 0.1);
+}
+
+TEST_CASE("SwAV lowers its loss on one batch, and a copy of its state goes on with the same bits", "[learns]") {
+  check_one_batch(
+      "swav",
+      [] {
+        return swav(TanhBody{}, no_augment(),
+                    {.hidden = 16, .dimension = 8, .prototypes = 12, .queue = 16, .queue_from = 2, .freeze_epochs = 1},
+                    Rng(seeded(1)));
+      },
+      4);
 }
