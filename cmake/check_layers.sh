@@ -6,6 +6,13 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
+# Every file that a document names exists: not in docs/guides/, which name files to come, and not of examples/, where the
+# names of other repositories begin so too.
+grep -rhoE '`(benchmarks|cmake|configs|docs|include|tests)/[A-Za-z0-9_./-]+`' README.md configs/README.md \
+  docs/*.md docs/methods | tr -d '`' | sort -u | grep -v NAME | while read -r path; do
+  [[ -e $path ]] || { echo "check_layers: a document names $path, which is not there"; exit 1; }
+done
+
 rules='
 core
 kernels           core
