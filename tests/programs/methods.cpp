@@ -198,10 +198,10 @@ TEST_CASE("settings that a method cannot take are one sentence") {
   refused("moco_v1 --data shapes --queue 100", 2, "--queue");
   refused("swav --data shapes --image-size 16 --locals 2 --local-size 20", 2, "--local-size");
   refused("dino --data shapes --image-size 16 --encoder vit_micro --local-size 10", 2, "multiple of the patch");
-  refused("instdisc --data shapes --loss info_nce", 2, "nce or softmax");
-  refused("cmc --data shapes --loss info_nce", 2, "nce or softmax");
+  refused("instdisc --data shapes --loss info_nce", 2, "must be one of nce, softmax, got ");
+  refused("cmc --data shapes --loss info_nce", 2, "must be one of nce, softmax, got ");
   refused("instdisc --data shapes --negatives 0", 2, "--loss softmax takes all pictures");
-  refused("cmc --data shapes --views l,b", 2, "--views must be l,ab or l,a,b");
+  refused("cmc --data shapes --views l,b", 2, "--views must be one of l,ab; l,a,b; y,cbcr; y,cb,cr, got l,b");
   refused("cmc --data shapes --graph ring", 2, "--graph must be one of full, core, got ring");
   refused("cpc --data shapes --autoregressor lstm", 2, "--autoregressor must be one of pixelcnn, gru, got lstm");
   refused("moco_v3 --data shapes --encoder vit_micro --image-size 16 --heads 5", 2,

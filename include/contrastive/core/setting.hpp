@@ -72,10 +72,12 @@ inline void check_setting(const Setting& setting) {
         if constexpr (std::is_same_v<T, std::string>) {
           if (setting.choices.empty()) return;
           std::string known;
+          bool commas = false;
           for (const std::string& one : setting.choices) {
             if (*field == one) return;
-            known += (known.empty() ? "" : ", ") + one;
+            commas = commas || one.find(',') != one.npos;
           }
+          for (const std::string& one : setting.choices) known += (known.empty() ? "" : commas ? "; " : ", ") + one;
           fail("[settings] --", setting.name, " must be one of ", known, ", got ", *field);
         } else if constexpr (!std::is_same_v<T, bool>) {
           require_within("settings", join("--", setting.name).c_str(), *field, static_cast<T>(setting.least),
