@@ -81,7 +81,7 @@ TEST_CASE("pictures that cannot be read are named once, skipped and counted; --s
     CHECK(at != std::string::npos);
     CHECK(outcome.text.find(path, at + 1) == std::string::npos);
   }
-  CHECK_THAT(outcome.text, Contains("3 pictures could not be read"));
+  CHECK_THAT(outcome.text, Contains("3 samples could not be read"));
   check_refused(train + " --strict", 1, folder / "pictures/a/t");
 }
 
