@@ -132,10 +132,10 @@ struct ClipContrast {
 };
 
 auto image_tower(Rng rng) {
-  return Tower(ConvNet(3, {8, 16, 32}, rng / "encoder"), UnitLinear{Linear(32, 24, rng / "projector", false)});
+  return Tower{ConvNet(3, {8, 16, 32}, rng / "encoder"), UnitLinear{Linear(32, 24, rng / "projector", false)}};
 }
 auto text_tower(Rng rng) {
-  return Tower(WordTower(32, rng / "encoder"), UnitLinear{Linear(32, 24, rng / "projector", false)});
+  return Tower{WordTower(32, rng / "encoder"), UnitLinear{Linear(32, 24, rng / "projector", false)}};
 }
 auto views() { return SampleViews(center_view(16, 16, {}, 3), Words{}); }
 auto smallest_clip(Rng rng) {

@@ -99,7 +99,7 @@ template <SampleAugment... A>
 class SampleViews {
  public:
   template <class... B>
-  explicit SampleViews(B... parts) : held_(of_sample(std::move(parts))...) {}
+  requires(sizeof...(B) == sizeof...(A)) explicit SampleViews(B... parts) : held_(of_sample(std::move(parts))...) {}
 
   std::vector<ViewSpec> views() const {
     std::vector<ViewSpec> all;
