@@ -95,11 +95,12 @@ requires(Augment<A> || SampleAugment<A>) auto of_sample(A augment) {
 
 /// The views of several augmentations of one sample, in their order: `SampleViews(simclr(32), of_text(tokenizer, 77))`.
 /// The first draws as it does alone.
-template <SampleAugment... A>
+template <SampleAugment First, SampleAugment... Rest>
 class SampleViews {
  public:
   template <class... B>
-  requires(sizeof...(B) == sizeof...(A)) explicit SampleViews(B... parts) : held_(of_sample(std::move(parts))...) {}
+  requires(sizeof...(B) == 1 + sizeof...(Rest)) explicit SampleViews(B... parts)
+      : held_(of_sample(std::move(parts))...) {}
 
   std::vector<ViewSpec> views() const {
     std::vector<ViewSpec> all;
@@ -164,7 +165,7 @@ class SampleViews {
   void each(F&& f) const {
     std::apply([&](const auto&... part) { (f(part), ...); }, held_);
   }
-  std::tuple<A...> held_;
+  std::tuple<First, Rest...> held_;
 };
 template <class... B>
 SampleViews(B...) -> SampleViews<decltype(of_sample(std::declval<B>()))...>;
