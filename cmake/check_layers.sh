@@ -23,6 +23,7 @@ encoders          core kernels tensor ops nn
 media             core
 io/report         core tensor io media
 io                core tensor media
+text              core io
 augment           core kernels tensor media
 data              core kernels tensor io media augment
 optim             core kernels tensor ops nn
