@@ -3,6 +3,7 @@
 include(CMakePackageConfigHelpers)
 set(CONTRASTIVE_CMAKE_DIR ${CMAKE_INSTALL_LIBDIR}/cmake/contrastive)
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/contrastive DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+install(DIRECTORY ${PROJECT_SOURCE_DIR}/share/contrastive DESTINATION ${CMAKE_INSTALL_DATADIR})
 install(TARGETS contrastive contrastive_compiled contrastive_losses EXPORT contrastive-targets)
 if(CONTRASTIVE_ENABLE_CUDA)
   install(TARGETS contrastive_cuda EXPORT contrastive-targets)

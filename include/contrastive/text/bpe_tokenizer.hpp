@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -173,7 +174,7 @@ class BpeTokenizer {
     return true;
   }
 
-  static const char* run_end(const char* text, const char* end, Class wanted) {
+  const char* run_end(const char* text, const char* end, Class wanted) const {
     while (text < end) {
       const auto [found, width] = class_at(text, end);
       if (found != wanted) break;
@@ -182,7 +183,7 @@ class BpeTokenizer {
     return text;
   }
 
-  static std::pair<Class, std::size_t> class_at(const char* text, const char* end) {
+  std::pair<Class, std::size_t> class_at(const char* text, const char* end) const {
     static constexpr auto classes = [] {
       std::array<Class, 256> table{};
       for (int byte = 0; byte < 256; ++byte)
@@ -201,8 +202,11 @@ class BpeTokenizer {
       case CharacterKind::letter: return {letter, character.length};
       case CharacterKind::digit:
       case CharacterKind::number: return {number, character.length};
-      default: return {other, character.length};
+      default: break;
     }
+    // A mark whose capital is a letter: in a pattern that ignores case it is neither a letter nor anything else.
+    constexpr char32_t iota_below = 0x345;
+    return {character.code == iota_below && dialect_ != ClipDialect::hugging_face ? space : other, character.length};
   }
 
   /// How many bytes of `text` are `wanted`, where U+017F counts as an s (it is one in a pattern that ignores case).
