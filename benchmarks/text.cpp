@@ -28,9 +28,9 @@ std::vector<std::string> captions() {
     const std::vector<std::string> templates = load_templates("imagenet80"), names = load_class_names("imagenet");
     Stream random(Rng(1));
     for (int i = 0; i < 20000; ++i)
-      lines.push_back(fill_template(templates[random.below(templates.size())], names[random.below(names.size())] +
-                                                                                  " next to a " +
-                                                                                  names[random.below(names.size())]));
+      lines.push_back(
+          fill_template(templates[random.below(templates.size())],
+                        names[random.below(names.size())] + " next to a " + names[random.below(names.size())]));
   }
   require(!lines.empty(), "[bench] no captions");
   return lines;

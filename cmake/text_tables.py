@@ -120,8 +120,8 @@ def write_text(out, name, words, comment):
 
 def save(name, source, includes, body):
     head = ["// SPDX-License-Identifier: MIT", f"// Written by cmake/text_tables.py from {source}.", "#pragma once", ""]
-    head += [f"#include <{include}>" for include in includes]
-    head += ["", "// clang-format off", "namespace contrastive::detail {", ""]
+    head += [f"#include <{include}>" for include in includes] + [""] * (len(includes) > 0)
+    head += ["// clang-format off", "namespace contrastive::detail {", ""]
     (TARGET / name).write_text("\n".join(head + body + ["}  // namespace contrastive::detail", ""]), encoding="ascii")
 
 

@@ -31,7 +31,8 @@ class Oracle {
     for (int pass = 0; pass < 2; ++pass)
       for (int byte = 0; byte < 256; ++byte)
         if (shown(byte) == (pass == 0)) order.push_back(byte);
-    for (std::size_t i = 0; i < order.size(); ++i) letter_[order[i]] = i < 188 ? utf8(order[i]) : utf8(256 + int(i) - 188);
+    for (std::size_t i = 0; i < order.size(); ++i)
+      letter_[order[i]] = i < 188 ? utf8(order[i]) : utf8(256 + int(i) - 188);
     for (const char* end : {"", "</w>"})
       for (const int byte : order) ids_.emplace(letter_[byte] + end, int(ids_.size()));
     const std::string file = read_text(shared_file("clip_bpe.txt"));
@@ -168,7 +169,8 @@ TEST_CASE("words are merged as the slow way does", "[text]") {
     while (word.size() < length) {
       if (kind == 0) word += static_cast<char>(random.bits());
       if (kind == 1) word += "etaoinshrdlcum"[random.below(14)];
-      if (kind == 2) detail::append_utf8(word, static_cast<char32_t>(random.below(random.below(2) == 0 ? 0x250 : 0xD800)));
+      if (kind == 2)
+        detail::append_utf8(word, static_cast<char32_t>(random.below(random.below(2) == 0 ? 0x250 : 0xD800)));
       if (kind == 3) word += "ab!"[random.below(3)];
     }
     wrong += encode_word(word) != oracle.word(word);

@@ -21,8 +21,8 @@ TEST_CASE("character references as Python's html.unescape", "[text]") {
   CHECK(unescaped("a&#1;b&#11;c&#x1FFFE;d&#xFDD0;e") == "abcde");
   CHECK(unescaped("&#13;&#12;&#9;") == "\r\f\t");
   CHECK(unescaped("&#; &#x; &#xg; &#65") == "&#; &#x; &#xg; A");
-  CHECK(unescaped("&amp;amp;") == "&amp;");  // what was put in is not looked at again
-  CHECK(unescaped("&NotEqualTilde; &bne;") == "≂̸ =⃥");  // two characters
+  CHECK(unescaped("&amp;amp;") == "&amp;");                      // what was put in is not looked at again
+  CHECK(unescaped("&NotEqualTilde; &bne;") == "≂̸ =⃥");            // two characters
   CHECK(unescaped("&CounterClockwiseContourIntegral;") == "∳");  // the longest name
   CHECK(unescaped("&éacute;&eacuté;") == "&éacute;&eacuté;");
 }
@@ -39,11 +39,11 @@ TEST_CASE("texts are repaired as by ftfy", "[text]") {
   CHECK(repaired("a\r\nb\rc\u2028d\u2029e") == "a\nb\nc\nd\ne");
   CHECK(repaired(std::string("\uFEFFn\0u\x0Bl\x7Fl", 9)) == "null");
   CHECK(repaired("P&EACUTE;REZ &nTILDE; this&not that") == "PÉREZ &nTILDE; this&not that");
-  CHECK(repaired("<b>&lt;</b>") == "<b>&lt;</b>");        // text with < is HTML: its references stay
-  CHECK(repaired("&lt;\n<\n&lt;") == "<\n<\n&lt;");       // from there on
-  CHECK(repaired("nel\xC2\x85here") == "nel…here");       // a C1 control as in Windows-1252
-  CHECK(repaired("l’humanitÃ©") == "l'humanité");         // mojibake beside what is right
-  CHECK(repaired("ÃƒÂ©") == "é");                         // twice
+  CHECK(repaired("<b>&lt;</b>") == "<b>&lt;</b>");   // text with < is HTML: its references stay
+  CHECK(repaired("&lt;\n<\n&lt;") == "<\n<\n&lt;");  // from there on
+  CHECK(repaired("nel\xC2\x85here") == "nel…here");  // a C1 control as in Windows-1252
+  CHECK(repaired("l’humanitÃ©") == "l'humanité");    // mojibake beside what is right
+  CHECK(repaired("ÃƒÂ©") == "é");                    // twice
   CHECK(repaired("Ångström naïve £5 «ça» 10 °C") == "Ångström naïve £5 «ça» 10 °C");  // and what is right stays
 }
 

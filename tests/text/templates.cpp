@@ -23,14 +23,19 @@ TEST_CASE("the templates and class names are those of OpenAI", "[text]") {
   const Json golden = golden_json("prompt_templates.json");
   using Texts = std::vector<std::string>;
   const std::pair<const char*, const char*> lists[] = {
-      {"imagenet80", "imagenet80"}, {"imagenet7", "imagenet7"}, {"CIFAR10", "cifar"}, {"CIFAR100", "cifar"},
+      {"imagenet80", "imagenet80"}, {"imagenet7", "imagenet7"}, {"CIFAR10", "cifar"},   {"CIFAR100", "cifar"},
       {"STL10", "stl10"},           {"MNIST", "mnist"},         {"EuroSAT", "eurosat"}, {"DescribableTextures", "dtd"},
       {"Food101", "food101"}};
   for (const auto& [key, name] : lists) CHECK(load_templates(name) == golden.at(key).at("templates").get<Texts>());
   CHECK(load_templates("simple") == Texts{"a photo of a {}."});
-  const std::pair<const char*, const char*> classes[] = {
-      {"imagenet_classes", "imagenet"}, {"CIFAR10", "cifar10"}, {"CIFAR100", "cifar100"},        {"STL10", "stl10"},
-      {"MNIST", "mnist"},               {"EuroSAT", "eurosat"}, {"DescribableTextures", "dtd"}, {"Food101", "food101"}};
+  const std::pair<const char*, const char*> classes[] = {{"imagenet_classes", "imagenet"},
+                                                         {"CIFAR10", "cifar10"},
+                                                         {"CIFAR100", "cifar100"},
+                                                         {"STL10", "stl10"},
+                                                         {"MNIST", "mnist"},
+                                                         {"EuroSAT", "eurosat"},
+                                                         {"DescribableTextures", "dtd"},
+                                                         {"Food101", "food101"}};
   for (const auto& [key, name] : classes) CHECK(load_class_names(name) == golden.at(key).at("classes").get<Texts>());
 }
 

@@ -32,10 +32,10 @@ TEST_CASE("bytes that are not UTF-8 are as many U+FFFD as Python makes of them",
   };
   const std::vector<Case> cases = {{"\x80", U"\uFFFD"},
                                    {"a\xC3", U"a\uFFFD"},
-                                   {"\xF0\x9F\x98", U"\uFFFD"},            // cut off: one
+                                   {"\xF0\x9F\x98", U"\uFFFD"},  // cut off: one
                                    {"\xF0\x9F\x98x", U"\uFFFDx"},
                                    {"\xE2\x82\xE2\x82\xAC", U"\uFFFD€"},
-                                   {"\xC0\x80", U"\uFFFD\uFFFD"},          // overlong: one each
+                                   {"\xC0\x80", U"\uFFFD\uFFFD"},  // overlong: one each
                                    {"\xE0\x80\x80", U"\uFFFD\uFFFD\uFFFD"},
                                    {"\xED\xA0\x80", U"\uFFFD\uFFFD\uFFFD"},  // a surrogate
                                    {"\xF4\x90\x80\x80", U"\uFFFD\uFFFD\uFFFD\uFFFD"},
@@ -54,7 +54,8 @@ TEST_CASE("kinds of characters", "[text]") {
   for (const char32_t number : std::u32string_view(U"½²Ⅷ①")) CHECK(kind(number) == CharacterKind::number);
   for (const char32_t space : std::u32string_view(U" \t\n\v\f\r\x85\u00A0\u1680\u2003\u2028\u2029\u202F\u205F\u3000"))
     CHECK(kind(space) == CharacterKind::space);
-  for (const char32_t mark : std::u32string_view(U"\u0301\uFE0F\U000E0100")) CHECK(kind(mark) == CharacterKind::nonspacing);
+  for (const char32_t mark : std::u32string_view(U"\u0301\uFE0F\U000E0100"))
+    CHECK(kind(mark) == CharacterKind::nonspacing);
   CHECK(kind(0x903) == CharacterKind::mark);
   for (const char32_t sign : std::u32string_view(U"!_«“—。")) CHECK(kind(sign) == CharacterKind::punctuation);
   for (const char32_t sign : std::u32string_view(U"$+^€°👍🏽")) CHECK(kind(sign) == CharacterKind::symbol);
@@ -79,9 +80,9 @@ TEST_CASE("small letters as in Python", "[text]") {
 TEST_CASE("normal forms", "[text]") {
   CHECK(compose(U"e\u0301 A\u030A o\u0308") == U"é Å ö");
   CHECK(decompose(U"é Å ế") == U"e\u0301 A\u030A e\u0302\u0301");
-  CHECK(compose(U"\u212B \u2126 \uF900") == U"\u00C5 \u03A9 \u8C48");      // singletons
-  CHECK(compose(U"\u0958") == U"\u0915\u093C");                            // excluded from composition
-  CHECK(compose(U"a\u0323\u0307 a\u0307\u0323") == U"ạ\u0307 ạ\u0307");    // marks in order
+  CHECK(compose(U"\u212B \u2126 \uF900") == U"\u00C5 \u03A9 \u8C48");    // singletons
+  CHECK(compose(U"\u0958") == U"\u0915\u093C");                          // excluded from composition
+  CHECK(compose(U"a\u0323\u0307 a\u0307\u0323") == U"ạ\u0307 ạ\u0307");  // marks in order
   CHECK(compose(U"q\u0307\u0323") == U"q\u0323\u0307");
   CHECK(decompose(U"한") == U"\u1112\u1161\u11AB");
   CHECK(compose(U"\u1112\u1161\u11AB \u1112\u1161 \uD558\u11AB") == U"한 하 한");

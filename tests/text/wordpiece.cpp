@@ -27,7 +27,8 @@ TEST_CASE("WordPiece ids and pieces of the golden strings", "[text]") {
     CHECK_FALSE(row.truncated);
     CHECK(Ids(row.ids.begin(), row.ids.begin() + row.length) == ids);
     for (auto i = static_cast<std::size_t>(row.length); i < row.ids.size(); ++i) CHECK(row.ids[i] == 0);
-    for (std::size_t i = 0; i < ids.size(); ++i) CHECK(minilm().piece(ids[i]) == each.at("tokens")[i].get<std::string>());
+    for (std::size_t i = 0; i < ids.size(); ++i)
+      CHECK(minilm().piece(ids[i]) == each.at("tokens")[i].get<std::string>());
   }
 }
 
@@ -98,7 +99,8 @@ TEST_CASE("what is wrong with a WordPiece vocabulary", "[text]") {
   const WordPieceTokenizer small(good);
   CHECK(small("AB x [MASK]", 8).ids == Ids{2, 4, 5, 1, 1, 1, 1, 3});  // without [MASK] it is [, mask and ]
   CHECK_THROWS_WITH(WordPieceTokenizer("[PAD]\n[UNK]\n[CLS]\na\n", "mine"), Contains("[wordpiece] mine has no [SEP]"));
-  CHECK_THROWS_WITH(WordPieceTokenizer(good + "a\n", "mine"), Contains("[wordpiece] mine: lines 5 and 7 are both \"a\""));
+  CHECK_THROWS_WITH(WordPieceTokenizer(good + "a\n", "mine"),
+                    Contains("[wordpiece] mine: lines 5 and 7 are both \"a\""));
   CHECK_THROWS_WITH(WordPieceTokenizer("", "mine"), Contains("has no [UNK]"));
   CHECK_THROWS_WITH(WordPieceTokenizer::load("/nowhere/vocab.txt"), Contains("[read] /nowhere/vocab.txt"));
 }

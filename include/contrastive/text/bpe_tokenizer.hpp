@@ -117,7 +117,8 @@ class BpeTokenizer {
       const std::size_t start = text.find(specials()[0]), end = text.find(specials()[1]);
       if (start == end) return split_clean(text, emit);
       const bool is_start = start < end;
-      if (!split_clean(text.substr(0, std::min(start, end)), emit) || !emit(is_start ? start_id() : end_id())) return false;
+      if (!split_clean(text.substr(0, std::min(start, end)), emit) || !emit(is_start ? start_id() : end_id()))
+        return false;
       text.remove_prefix(std::min(start, end) + specials()[is_start ? 0 : 1].size());
     }
   }
@@ -187,7 +188,7 @@ class BpeTokenizer {
     static constexpr auto classes = [] {
       std::array<Class, 256> table{};
       for (int byte = 0; byte < 256; ++byte)
-        table[static_cast<std::size_t>(byte)] = byte >= 0x80                                     ? beyond_ascii
+        table[static_cast<std::size_t>(byte)] = byte >= 0x80                                    ? beyond_ascii
                                                 : byte == ' ' || (byte >= '\t' && byte <= '\r') ? space
                                                 : (byte | 0x20) >= 'a' && (byte | 0x20) <= 'z'  ? letter
                                                 : byte >= '0' && byte <= '9'                    ? number

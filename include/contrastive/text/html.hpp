@@ -61,8 +61,8 @@ struct CharacterReference {
 inline std::u32string numbered_character(std::uint32_t number) {
   if (number >= 0x80 && number < 0xA0) return {page_cp1252[number - 0x80]};
   if (number == 0 || (number >= 0xD800 && number < 0xE000) || number > 0x10FFFF) return {0xFFFD};
-  const bool control = (number < 0x20 && number != '\t' && number != '\n' && number != '\f' && number != '\r') ||
-                       number == 0x7F;
+  const bool control =
+      (number < 0x20 && number != '\t' && number != '\n' && number != '\f' && number != '\r') || number == 0x7F;
   const bool noncharacter = (number >= 0xFDD0 && number < 0xFDF0) || (number & 0xFFFE) == 0xFFFE;
   if (control || noncharacter) return {};
   return {static_cast<char32_t>(number)};
@@ -93,12 +93,14 @@ inline std::optional<CharacterReference> named_reference(std::u32string_view tex
   std::string name;
   for (std::size_t i = 1; i < text.size() && name.size() < 32; ++i) {
     const char32_t c = text[i];
-    if (c >= 0x80 || c == '\t' || c == '\n' || c == '\f' || c == ' ' || c == '<' || c == '&' || c == '#' || c == ';') break;
+    if (c >= 0x80 || c == '\t' || c == '\n' || c == '\f' || c == ' ' || c == '<' || c == '&' || c == '#' || c == ';')
+      break;
     name += static_cast<char>(c);
   }
   if (name.size() + 1 < text.size() && text[name.size() + 1] == ';') name += ';';
   for (; name.size() > 1; name.pop_back())
-    if (const std::u32string* found = HtmlEntities::html5().find(name)) return CharacterReference{*found, name.size() + 1};
+    if (const std::u32string* found = HtmlEntities::html5().find(name))
+      return CharacterReference{*found, name.size() + 1};
   return std::nullopt;
 }
 

@@ -2,7 +2,6 @@
 // Written by cmake/text_tables.py from the vendors' one-byte encodings and Unicode's width forms.
 #pragma once
 
-
 // clang-format off
 namespace contrastive::detail {
 

@@ -14,67 +14,18 @@
 
 #include "contrastive/text/legacy_tables.hpp"
 #include "contrastive/text/mojibake_signs.hpp"
+#include "contrastive/text/one_byte_encoding.hpp"
 #include "contrastive/text/unicode.hpp"
 
 /// Takes back a wrong decoding, as ftfy 6.3.1's `fix_encoding` does (Robyn Speer, Apache-2.0).
 namespace contrastive::detail::mojibake {
 
-/// One byte a character. Where the vendor left holes, `sloppy` encodings take U+FFFD as byte 1A, the mark of a lost byte.
-class OneByteEncoding {
- public:
-  OneByteEncoding(std::span<const char16_t> upper, bool sloppy) : sloppy_(sloppy) {
-    for (std::size_t i = 0; i < 128; ++i) {
-      const char16_t code = upper.empty() ? static_cast<char16_t>(128 + i) : upper[i];
-      decoded_[i] = code;
-      bytes_[code] = static_cast<char>(128 + i);
-    }
-  }
-
-  std::optional<char> byte(char32_t code) const {
-    if (sloppy_ && (code == 0x1A || code == replacement_character))
-      return code == 0x1A ? std::nullopt : std::optional('\x1A');
-    if (code < 0x80) return static_cast<char>(code);
-    const auto found = bytes_.find(code);
-    return found == bytes_.end() ? std::nullopt : std::optional(found->second);
-  }
-  std::optional<std::string> encode(std::u32string_view text) const {
-    std::string bytes;
-    for (const char32_t code : text) {
-      const std::optional<char> one = byte(code);
-      if (!one) return std::nullopt;
-      bytes += *one;
-    }
-    return bytes;
-  }
-  char32_t decoded(unsigned char byte) const { return byte < 128 ? byte : decoded_[byte - 128]; }
-  bool sloppy() const { return sloppy_; }
-
- private:
-  bool sloppy_;
-  std::array<char16_t, 128> decoded_;
-  std::unordered_map<char32_t, char> bytes_;
-};
-
-/// In the order in which they are tried.
-struct Encodings {
-  OneByteEncoding latin_1{{}, false}, windows_1252{page_cp1252, true}, windows_1251{page_cp1251, true},
-      windows_1250{page_cp1250, true}, windows_1253{page_cp1253, true}, windows_1254{page_cp1254, true},
-      windows_1257{page_cp1257, true}, iso_8859_2{page_iso8859_2, false}, mac_roman{page_mac_roman, false},
-      cp437{page_cp437, false};
-  const OneByteEncoding* all[10] = {&latin_1,      &windows_1252, &windows_1251, &windows_1250, &windows_1253,
-                                    &windows_1254, &windows_1257, &iso_8859_2,   &mac_roman,    &cp437};
-
-  static const Encodings& get() {
-    static const Encodings encodings;
-    return encodings;
-  }
-};
-
 /// A class of bytes in a pattern: ranges, as pairs of first and last.
 inline bool byte_in(char byte, std::string_view ranges) {
   const auto value = static_cast<unsigned char>(byte);
   for (std::size_t i = 0; i + 1 < ranges.size(); i += 2)
-    if (value >= static_cast<unsigned char>(ranges[i]) && value <= static_cast<unsigned char>(ranges[i + 1])) return true;
+    if (value >= static_cast<unsigned char>(ranges[i]) && value <= static_cast<unsigned char>(ranges[i + 1]))
+      return true;
   return false;
 }
 using BytePattern = std::array<std::string_view, 6>;  // an empty class ends it
@@ -93,10 +44,12 @@ inline constexpr std::string_view tail = "\x80\xBF", lost = "\x1A\x1A", lost_or_
                                   tail_or_lost = "\x1A\x1A\x80\xBF", not_85_a0 = "\x80\x84\x86\x9F\xA1\xBF";
 
 /// UTF-8 where a space stands for byte A0, which some program took for a space.
-inline constexpr BytePattern spaced_utf8[] = {
-    {"\xC2\xC3\xC5\xC5\xCE\xCE\xD0\xD0\xD9\xD9", "  "}, {"\xE2\xE3", "  ", not_85_a0},
-    {"\xE0\xE3", not_85_a0, "  "},                      {"\xF0\xF0", "  ", tail, tail},
-    {"\xF0\xF0", tail, "  ", tail},                     {"\xF0\xF0", tail, tail, "  "}};
+inline constexpr BytePattern spaced_utf8[] = {{"\xC2\xC3\xC5\xC5\xCE\xCE\xD0\xD0\xD9\xD9", "  "},
+                                              {"\xE2\xE3", "  ", not_85_a0},
+                                              {"\xE0\xE3", not_85_a0, "  "},
+                                              {"\xF0\xF0", "  ", tail, tail},
+                                              {"\xF0\xF0", tail, "  ", tail},
+                                              {"\xF0\xF0", tail, tail, "  "}};
 
 /// UTF-8 where bytes were lost: 1A for U+FFFD, or one question mark.
 inline constexpr BytePattern lossy_utf8[] = {
@@ -137,7 +90,8 @@ inline std::string restore_byte_a0(std::string_view bytes) {
     if (bytes[i] != '\xC3' || i + 1 == bytes.size() || bytes[i + 1] != ' ') continue;
     const std::string_view behind = bytes.substr(i + 2);
     constexpr std::string_view words[] = {" ", "quele", "quela", "quilo", "s "};
-    if (std::none_of(std::begin(words), std::end(words), [&](auto word) { return behind.substr(0, word.size()) == word; }))
+    if (std::none_of(std::begin(words), std::end(words),
+                     [&](auto word) { return behind.substr(0, word.size()) == word; }))
       out += '\xA0';
   }
   return replace_matches(out, spaced_utf8, [](std::string match) {
@@ -183,10 +137,11 @@ inline std::uint8_t byte_roles(char32_t code) {
       if (encoding == &encodings.iso_8859_2) break;
       for (int byte = 0x80; byte < 0xF4; ++byte) {
         const bool tail = byte < 0xC0;
-        const int role = tail ? continuation | strict
-                         : byte >= 0xC2 && byte < 0xE0 ? first_of_2
-                         : byte >= 0xE0 && byte < 0xF0 ? first_of_3
-                         : byte == 0xF0 || byte == 0xF3 ? first_of_4 : 0;
+        const int role = tail                           ? continuation | strict
+                         : byte >= 0xC2 && byte < 0xE0  ? first_of_2
+                         : byte >= 0xE0 && byte < 0xF0  ? first_of_3
+                         : byte == 0xF0 || byte == 0xF3 ? first_of_4
+                                                        : 0;
         std::uint8_t& roles_of_it = roles[encoding->decoded(static_cast<unsigned char>(byte))];
         roles_of_it = static_cast<std::uint8_t>(roles_of_it | role);
       }
@@ -242,7 +197,8 @@ inline std::u32string fix_one_encoding(const std::u32string& text) {
     std::optional<std::string> bytes = encoding->encode(text);
     if (!bytes) continue;
     if (encoding != &encodings.mac_roman) bytes = restore_byte_a0(*bytes);
-    if (encoding->sloppy()) bytes = replace_matches(*bytes, lossy_utf8, [](const std::string&) { return "\xEF\xBF\xBD"; });
+    if (encoding->sloppy())
+      bytes = replace_matches(*bytes, lossy_utf8, [](const std::string&) { return "\xEF\xBF\xBD"; });
     if (std::optional<std::u32string> fixed = decode_utf8(*bytes)) return *fixed;
   }
   if (std::u32string fixed = fix_parts(text); fixed != text) return fixed;

@@ -20,8 +20,8 @@ namespace contrastive::detail {
 
 /// The letters of a Latin ligature or digraph, empty for anything else.
 inline std::u32string_view ligature_letters(char32_t code) {
-  constexpr std::u32string_view digraphs[] = {U"D\u017D", U"D\u017E", U"d\u017E", U"LJ", U"Lj", U"lj",
-                                              U"NJ",      U"Nj",      U"nj"};
+  constexpr std::u32string_view digraphs[] = {U"D\u017D", U"D\u017E", U"d\u017E", U"LJ", U"Lj",
+                                              U"lj",      U"NJ",      U"Nj",      U"nj"};
   constexpr std::u32string_view ligatures[] = {U"ff", U"fi", U"fl", U"ffi", U"ffl", U"\u017Ft", U"st"};
   if (code >= 0x1C4 && code <= 0x1CC) return digraphs[code - 0x1C4];
   if (code >= 0xFB00 && code <= 0xFB06) return ligatures[code - 0xFB00];
@@ -64,7 +64,8 @@ inline void append_usual(std::u32string& out, char32_t code) {
 inline std::size_t escape_length(std::u32string_view text) {
   if (text.size() < 3 || text[0] != 0x1B || text[1] != U'[') return 0;
   std::size_t end = 2;
-  while (end < text.size() && (text[end] == U';' || UnicodeTables::get().kind(text[end]) == CharacterKind::digit)) ++end;
+  while (end < text.size() && (text[end] == U';' || UnicodeTables::get().kind(text[end]) == CharacterKind::digit))
+    ++end;
   const char32_t small = end < text.size() ? text[end] | 0x20 : 0;
   return small >= 'a' && small <= 'z' ? end + 1 : 0;
 }

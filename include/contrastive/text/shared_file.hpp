@@ -18,7 +18,8 @@ namespace contrastive {
 inline std::string shared_file(const std::string& name) {
   namespace fs = std::filesystem;
   std::vector<fs::path> folders;
-  if (const char* given = std::getenv("CONTRASTIVE_SHARE"); given != nullptr && *given != '\0') folders.emplace_back(given);
+  if (const char* given = std::getenv("CONTRASTIVE_SHARE"); given != nullptr && *given != '\0')
+    folders.emplace_back(given);
   std::error_code error;
   for (fs::path above = fs::read_symlink("/proc/self/exe", error).parent_path(); above != above.root_path();
        above = above.parent_path())

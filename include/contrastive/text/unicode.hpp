@@ -123,7 +123,8 @@ class UnicodeTables {
   std::pair<char32_t, char32_t> parts(char32_t code) const {
     const auto found = std::lower_bound(parts_.begin(), parts_.end(), code,
                                         [](const Parts& row, char32_t value) { return row.whole < value; });
-    return found != parts_.end() && found->whole == code ? std::pair(found->first, found->second) : std::pair(U'\0', U'\0');
+    return found != parts_.end() && found->whole == code ? std::pair(found->first, found->second)
+                                                         : std::pair(U'\0', U'\0');
   }
 
   /// The character that two make, 0 if they make none.

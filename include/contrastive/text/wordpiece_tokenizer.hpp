@@ -119,7 +119,8 @@ class WordPieceTokenizer {
   bool each_id(std::string_view text, Emit&& emit) const {
     for (std::size_t at = text.find('['); at != text.npos;) {
       std::size_t i = 0;
-      while (i < specials_.size() && (specials_[i] < 0 || text.substr(at, special_names[i].size()) != special_names[i])) ++i;
+      while (i < specials_.size() && (specials_[i] < 0 || text.substr(at, special_names[i].size()) != special_names[i]))
+        ++i;
       if (i == specials_.size()) {
         at = text.find('[', at + 1);
         continue;
@@ -189,7 +190,8 @@ class WordPieceTokenizer {
   /// Punctuation, ASCII's signs among it, and Chinese characters are words of their own.
   static bool stands_alone(char32_t code) {
     if (code < 0x80)
-      return code > ' ' && code < 0x7F && !(code >= '0' && code <= '9') && !((code | 0x20) >= 'a' && (code | 0x20) <= 'z');
+      return code > ' ' && code < 0x7F && !(code >= '0' && code <= '9') &&
+             !((code | 0x20) >= 'a' && (code | 0x20) <= 'z');
     constexpr std::array<std::pair<char32_t, char32_t>, 8> chinese = {{{0x4E00, 0x9FFF},
                                                                        {0x3400, 0x4DBF},
                                                                        {0x20000, 0x2A6DF},
