@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// expect: Method: an augmentation makes views of an image (docs/guides/add-an-augmentation.md)
+// expect: Method: an augmentation makes views of an image, or of a sample (docs/guides/add-an-augmentation.md)
 #include "contrastive/contrastive.hpp"
 
 using namespace contrastive;

@@ -19,5 +19,5 @@ struct Corner {
 
 int main() {
   const Compose view{Corner{}, RandomFlip{}};
-  return view.view().size;
+  return static_cast<int>(view.view().size());
 }

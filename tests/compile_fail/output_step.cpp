@@ -10,5 +10,5 @@ int main() {
 #else
   const Compose view{RandomResizedCrop{8}, RandomFlip{}, Normalize{}};
 #endif
-  return view.view().size;
+  return static_cast<int>(view.view().size());
 }
