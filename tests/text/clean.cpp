@@ -37,7 +37,7 @@ TEST_CASE("texts are repaired as by ftfy", "[text]") {
   CHECK(repaired("\u201Cquoted\u201D it\u2019s") == "\"quoted\" it's");
   CHECK(repaired("\x1B[36;44mI'm blue\x1B[0m") == "I'm blue");
   CHECK(repaired("a\r\nb\rc\u2028d\u2029e") == "a\nb\nc\nd\ne");
-  CHECK(repaired(std::string("\uFEFFn\0u\x0Bl\x7Fl", 9)) == "null");
+  CHECK(repaired(std::string("\uFEFFn\0u\x0Bl\x7Fl", 10)) == "null");
   CHECK(repaired("P&EACUTE;REZ &nTILDE; this&not that") == "PÉREZ &nTILDE; this&not that");
   CHECK(repaired("<b>&lt;</b>") == "<b>&lt;</b>");   // text with < is HTML: its references stay
   CHECK(repaired("&lt;\n<\n&lt;") == "<\n<\n&lt;");  // from there on

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "contrastive/core/rng.hpp"
+#include "contrastive/io/file.hpp"
 #include "contrastive/io/json.hpp"
 #include "contrastive/text/unicode.hpp"
 #include "support/catch.hpp"

@@ -176,8 +176,7 @@ class WordPieceTokenizer {
       const CharacterKind kind = unicode.kind(code);
       if (code == '\t' || code == '\n' || code == '\r')
         kept += U' ';
-      else if (code < ' ' || code == 0x85 || code == detail::replacement_character || kind == CharacterKind::control ||
-               kind == CharacterKind::unassigned)
+      else if (code < ' ' || code == 0x85 || code == detail::replacement_character || kind == CharacterKind::control)
         continue;
       else
         kept += kind == CharacterKind::space ? U' ' : code;
