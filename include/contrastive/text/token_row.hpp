@@ -11,13 +11,13 @@
 namespace contrastive {
 
 /// How much of a row a text takes.
-struct RowLength {
+struct TokenCount {
   std::int64_t length = 0;  // ids before the padding, start and end among them
   bool truncated = false;   // the text had more tokens than the row has room for
 };
 
 /// The ids of a text, padded to a fixed length.
-struct TokenRow : RowLength {
+struct TokenRow : TokenCount {
   std::vector<std::int32_t> ids;
 };
 
@@ -26,7 +26,7 @@ namespace detail {
 /// Fills a row with start, the ids that `each(emit)` emits, end and padding. What is too long is cut, so that the end
 /// token survives. `each` stops when emit returns false.
 template <class Each>
-RowLength fill_row(std::span<std::int32_t> row, std::int32_t start, std::int32_t end, std::int32_t pad, Each&& each) {
+TokenCount fill_row(std::span<std::int32_t> row, std::int32_t start, std::int32_t end, std::int32_t pad, Each&& each) {
   require(row.size() >= 2, "[tokenizer] a row has room for start and end at least, not ", row.size());
   std::size_t filled = 0;
   row[filled++] = start;
@@ -36,7 +36,7 @@ RowLength fill_row(std::span<std::int32_t> row, std::int32_t start, std::int32_t
     return true;
   });
   row[filled++] = end;
-  const RowLength length{static_cast<std::int64_t>(filled), !complete};
+  const TokenCount length{static_cast<std::int64_t>(filled), !complete};
   while (filled < row.size()) row[filled++] = pad;
   return length;
 }

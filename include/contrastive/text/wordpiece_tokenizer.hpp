@@ -83,12 +83,12 @@ class WordPieceTokenizer {
     require(context_length >= 2, "[tokenizer] the context has room for start and end at least, not ", context_length);
     TokenRow row;
     row.ids.resize(static_cast<std::size_t>(context_length));
-    static_cast<RowLength&>(row) = write(text, row.ids);
+    static_cast<TokenCount&>(row) = write(text, row.ids);
     return row;
   }
 
   /// The same into a row that exists.
-  RowLength write(std::string_view text, std::span<std::int32_t> row) const {
+  TokenCount write(std::string_view text, std::span<std::int32_t> row) const {
     return detail::fill_row(row, start_id(), end_id(), pad_id(), [&](auto&& emit) { return each_id(text, emit); });
   }
 
