@@ -221,7 +221,8 @@ class BpeVocabulary {
     return true;
   }
 
-  /// The words that are one token, so that most words need one look. Some tokens are not what their own bytes merge to.
+  /// The words that are one token, so that most words need one look. A token need not be what its own
+  /// bytes merge to.
   void add_words() {
     words_ = detail::WordTable(tokens_.size());
     for (std::size_t id = 0; id < tokens_.size(); ++id) {
