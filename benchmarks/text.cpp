@@ -3,7 +3,7 @@
 // Captions of about ten words to ids, on one core.
 //   CONTRASTIVE_BENCH_CAPTIONS=captions.txt build/release/benchmarks/text
 // takes captions of yours, one a line; otherwise they are made of ImageNet's names and templates.
-// benchmarks/peers/tokenizers.py runs open_clip and Hugging Face on the same ones beside it.
+// benchmarks/peers/text.py runs open_clip and Hugging Face on the same ones beside it.
 
 #include <benchmark/benchmark.h>
 

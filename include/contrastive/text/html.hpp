@@ -128,28 +128,41 @@ inline std::u32string unescape_html(std::u32string_view text) {
   });
 }
 
-/// The cautious way of ftfy's `unescape_html`: only with a semicolon, so that "this&not that" stays as it is.
+/// A reference that ends in a semicolon at the start of `text`, also in the capitals that ftfy knows.
+inline std::optional<CharacterReference> reference_with_semicolon(std::u32string_view text) {
+  constexpr std::size_t longest = 24;
+  const bool number = text.size() > 1 && text[1] == '#';
+  const std::size_t begin = number ? 2 : 1;
+  std::string name;
+  for (std::size_t i = begin; i < text.size() && name.size() <= longest; ++i) {
+    const char32_t c = text[i], small = c | 0x20;
+    if (!((c >= '0' && c <= '9') || (small >= 'a' && small <= 'z'))) break;
+    name += static_cast<char>(c);
+  }
+  const std::size_t length = begin + name.size() + 1;
+  if (name.empty() || name.size() > longest || length > text.size() || text[length - 1] != ';') return std::nullopt;
+  if (number) {
+    const std::optional<CharacterReference> found = numbered_reference(text);
+    return found && found->length == length && found->text != U";" ? found : std::nullopt;
+  }
+  name += ';';
+  const std::u32string* found = HtmlEntities::html5().find(name);
+  if (found == nullptr) found = HtmlEntities::in_capitals().find(name);
+  if (found == nullptr) return std::nullopt;
+  return CharacterReference{*found, length};
+}
+
+/// The cautious way of ftfy's `unescape_html`: only with a semicolon, so that "this&not that" stays as it is. An ampersand
+/// that begins another ampersand ("&amp;amp;") is followed at once; ftfy comes back for each.
 inline std::u32string unescape_html_with_semicolon(std::u32string_view text) {
-  return replace_references(text, [](std::u32string_view at) -> std::optional<CharacterReference> {
-    const bool number = at.size() > 1 && at[1] == '#';
-    const std::size_t begin = number ? 2 : 1;
-    std::string name;
-    for (std::size_t i = begin; i < at.size() && i <= begin + 24; ++i) {
-      const char32_t c = at[i], small = c | 0x20;
-      if (!((c >= '0' && c <= '9') || (small >= 'a' && small <= 'z'))) break;
-      name += static_cast<char>(c);
+  return replace_references(text, [](std::u32string_view at) {
+    std::optional<CharacterReference> found = reference_with_semicolon(at);
+    while (found && found->text == U"&") {
+      const auto next = reference_with_semicolon(U"&" + std::u32string(at.substr(found->length, 26)));
+      if (!next || next->text != U"&") break;
+      found->length += next->length - 1;
     }
-    const std::size_t length = begin + name.size() + 1;
-    if (name.empty() || name.size() > 24 || length > at.size() || at[length - 1] != ';') return std::nullopt;
-    if (number) {
-      const std::optional<CharacterReference> found = numbered_reference(at);
-      return found && found->length == length && found->text != U";" ? found : std::nullopt;
-    }
-    name += ';';
-    const std::u32string* found = HtmlEntities::html5().find(name);
-    if (found == nullptr) found = HtmlEntities::in_capitals().find(name);
-    if (found == nullptr) return std::nullopt;
-    return CharacterReference{*found, length};
+    return found;
   });
 }
 

@@ -186,7 +186,8 @@ class WordPieceTokenizer {
     return detail::to_utf8(detail::lower_case(bare, /*final_sigma=*/false));
   }
 
-  /// Punctuation, ASCII's signs among it, and Chinese characters are words of their own.
+  /// Punctuation, ASCII's signs among it, and Chinese characters are words of their own. The ranges are those of Hugging
+  /// Face; BERT's own code has U+2B820 for U+2B920.
   static bool stands_alone(char32_t code) {
     if (code < 0x80)
       return code > ' ' && code < 0x7F && !(code >= '0' && code <= '9') &&
@@ -196,7 +197,7 @@ class WordPieceTokenizer {
                                                                        {0x20000, 0x2A6DF},
                                                                        {0x2A700, 0x2B73F},
                                                                        {0x2B740, 0x2B81F},
-                                                                       {0x2B820, 0x2CEAF},
+                                                                       {0x2B920, 0x2CEAF},
                                                                        {0xF900, 0xFAFF},
                                                                        {0x2F800, 0x2FA1F}}};
     return std::any_of(chinese.begin(), chinese.end(),

@@ -4,7 +4,7 @@
 are installed, beside ours on the same captions.
 
   pip install open_clip_torch tokenizers instant-clip-tokenizer ftfy regex
-  python3 benchmarks/peers/tokenizers.py build/release/benchmarks/text [VOCAB.TXT]
+  python3 benchmarks/peers/text.py build/release/benchmarks/text [VOCAB.TXT]
 
 open_clip is measured without PyTorch, by `encode` alone, where PyTorch is not installed. VOCAB.TXT is BERT's.
 """
