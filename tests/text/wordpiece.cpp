@@ -65,6 +65,9 @@ TEST_CASE("WordPiece: words of 100 characters, special tokens, any bytes", "[tex
   CHECK(minilm().encode("caf\xE9 dog") == minilm().encode("caf dog"));  // U+FFFD goes
   CHECK(minilm().encode(std::string("a\0b", 3)) == minilm().encode("ab"));
   CHECK(minilm().encode("").empty());
+  CHECK(minilm().encode("a\u0378b \uE000c") == Ids{100, 1039});    // without a meaning yet: kept; private: goes
+  CHECK(minilm().encode("a\U0002B900b") == Ids{100});              // not among Hugging Face's Chinese characters
+  CHECK(minilm().encode("a\U0002B920b") == Ids{1037, 100, 1038});  // but this is
   std::string many;
   for (int i = 0; i < 100000; ++i) many += "[SEP]";
   CHECK(minilm().encode(many).size() == 100000);
