@@ -66,7 +66,7 @@ case $way in
     ;;
   unaided)
     headers() { (cd "$source/include" && find "$@" -name '*.hpp' | grep -v /cuda/ | sed 's/.*/#include "&"/'); }
-    headers contrastive/{core,media,kernels,tensor,ops,nn,encoders,augment,optim,dist,objectives,methods} >"$work/layers.cpp"
+    headers contrastive/{core,media,kernels,tensor,ops,nn,encoders,augment,data,optim,dist,objectives,methods} >"$work/layers.cpp"
     "$compiler" -std=c++20 -I"$source/include" -M "$work/layers.cpp" | tr ' ' '\n' >"$work/read"
     grep -q objectives/info_nce.hpp "$work/read"
     if grep -iE '/(eigen3?|nlohmann|stb|xtensor)/' "$work/read"; then
@@ -77,18 +77,22 @@ case $way in
     mkdir "$work/system"
     system=(-nostdinc -nostdinc++)
     while read -r folder; do
-      if [[ -e $folder/nlohmann ]]; then
+      if [[ -e $folder/nlohmann || -e $folder/Eigen ]]; then
         ln -s "$folder"/* "$work/system"
-        rm "$work/system/nlohmann"
+        rm -f "$work"/system/{nlohmann,Eigen}
         folder=$work/system
       fi
       system+=(-isystem "$folder")
     done < <("$compiler" -x c++ -E -v /dev/null 2>&1 | sed -n '/^#include </,/^End/s/^ //p')
-    echo '#include "contrastive/train/settings.hpp"' >"$work/settings.cpp"
-    "$compiler" -std=c++20 "${system[@]}" -I"$source/include" -fsyntax-only "$work/settings.cpp" 2>"$work/said" &&
-      { echo "check.sh: nlohmann-json is still there" >&2; exit 1; }
-    grep -m1 'error' "$work/said" |
-      grep -q 'io/ and train/ need nlohmann-json (Debian and Ubuntu: nlohmann-json3-dev)'
+    missed() {  # missed HEADER SENTENCE: what the first error says
+      echo "#include \"contrastive/$1\"" >"$work/missed.cpp"
+      "$compiler" -std=c++20 "${system[@]}" -I"$source/include" -fsyntax-only "$work/missed.cpp" 2>"$work/said" &&
+        { echo "check.sh: $1 compiles without its package" >&2; exit 1; }
+      grep -m1 'error' "$work/said" | grep -F "$2" || { cat "$work/said" >&2; exit 1; }
+    }
+    missed io/safetensors.hpp 'io/ and train/ need nlohmann-json (Debian and Ubuntu: nlohmann-json3-dev)'
+    missed train/settings.hpp 'io/ and train/ need nlohmann-json (Debian and Ubuntu: nlohmann-json3-dev)'
+    missed eval/spectrum.hpp 'eval/ and train/ need Eigen 3.4 (Debian and Ubuntu: libeigen3-dev, -I/usr/include/eigen3)'
     ;;
   *) echo "check.sh: unknown way $way" >&2; exit 2 ;;
 esac

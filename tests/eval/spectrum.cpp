@@ -41,41 +41,85 @@ TEST_CASE("RankMe and the effective rank follow the paper", "[eval]") {
 }
 
 TEST_CASE("eigenvalues of matrices whose eigenvalues are known", "[eval]") {
-  std::vector<double> one{3.5};
-  CHECK(detail::symmetric_eigenvalues(one, 1)[0] == Approx(3.5));
-  std::vector<double> swap{0, 1, 1, 0};
-  const auto pair = detail::symmetric_eigenvalues(swap, 2);
+  using detail::symmetric_eigenvalues;
+  CHECK(symmetric_eigenvalues(Tensor::from<double>({3.5}, {1, 1}))[0] == Approx(3.5));
+  const auto pair = symmetric_eigenvalues(Tensor::from<double>({0, 1, 1, 0}, {2, 2}));
   CHECK(pair[0] == Approx(1));
   CHECK(pair[1] == Approx(-1));
-  CHECK(detail::symmetric_eigenvalues(one = {}, 0).empty());
-  std::vector<double> zeros(9, 0.0);
-  for (const double value : detail::symmetric_eigenvalues(zeros, 3)) CHECK(std::abs(value) < 1e-200);
+  CHECK(symmetric_eigenvalues(Tensor({0, 0}, DType::f64)).empty());
+  for (const double value : symmetric_eigenvalues(Tensor::zeros({3, 3}, DType::f64))) CHECK(value == 0);
   // The second difference: 2 - 2 cos(k pi / (n + 1)).
   const int n = 67;
-  std::vector<double> chain(n * n, 0.0);
+  const Tensor chain = Tensor::zeros({n, n}, DType::f64);
   for (int i = 0; i < n; ++i) {
-    chain[i * n + i] = 2;
-    if (i > 0) chain[i * n + i - 1] = chain[(i - 1) * n + i] = -1;
+    chain.data<double>()[i * n + i] = 2;
+    if (i > 0) chain.data<double>()[i * n + i - 1] = chain.data<double>()[(i - 1) * n + i] = -1;
   }
-  const auto values = detail::symmetric_eigenvalues(chain, n);
+  const auto values = symmetric_eigenvalues(chain);
   for (int k = 1; k <= n; ++k)
     CHECK(values[n - k] == Approx(2 - 2 * std::cos(k * std::acos(-1.0) / (n + 1))).epsilon(1e-12));
   // Dense: 1 everywhere has n once and 0 else; trace and squares are kept for any.
-  std::vector<double> ones(n * n, 1.0);
-  const auto flat = detail::symmetric_eigenvalues(ones, n);
+  const auto flat = symmetric_eigenvalues(Tensor::full({n, n}, 1, DType::f64));
   CHECK(flat[0] == Approx(n));
   CHECK(std::abs(flat[1]) < 1e-12);
-  const Tensor x = random_features(90, n, 4, DType::f64), products = detail::gram(x);
-  std::vector<double> a(products.data<double>(), products.data<double>() + n * n);
+  const Tensor a = detail::gram(random_features(90, n, 4, DType::f64));
   double trace = 0, squares = 0, sum = 0, sum_squares = 0;
-  for (int i = 0; i < n; ++i) trace += a[i * n + i];
-  for (const double value : a) squares += value * value;
-  for (const double value : detail::symmetric_eigenvalues(a, n)) {
+  for (int i = 0; i < n; ++i) trace += a.data<double>()[i * n + i];
+  for (const double value : a.span<double>()) squares += value * value;
+  for (const double value : symmetric_eigenvalues(a)) {
     sum += value;
     sum_squares += value * value;
   }
   CHECK(sum == Approx(trace).epsilon(1e-12));
   CHECK(sum_squares == Approx(squares).epsilon(1e-12));
+}
+
+TEST_CASE("eigenvectors, orthonormal rows and Cholesky's factor do what they say", "[eval]") {
+  const int n = 37;
+  const Tensor x = random_features(50, n, 5, DType::f64), a = detail::gram(x);
+  const auto entry = [](const Tensor& m, int i, int j) { return m.data<double>()[i * m.size(1) + j]; };
+  const auto dot = [&](const Tensor& m, int i, const Tensor& o, int j) {
+    double sum = 0;
+    for (int d = 0; d < m.size(1); ++d) sum += entry(m, i, d) * entry(o, j, d);
+    return sum;
+  };
+  const auto is_orthonormal = [&](const Tensor& rows) {
+    for (int i = 0; i < rows.size(0); ++i)
+      for (int j = 0; j <= i; ++j) REQUIRE(dot(rows, i, rows, j) == Approx(i == j).margin(1e-12));
+  };
+  const Tensor vectors = detail::symmetric_eigenvectors(a);
+  const std::vector<double> values = detail::symmetric_eigenvalues(a);
+  is_orthonormal(vectors);
+  for (int i = 0; i < n; ++i)  // a v = lambda v
+    for (int d = 0; d < n; ++d)
+      REQUIRE(dot(a, d, vectors, i) == Approx(values[i] * entry(vectors, i, d)).margin(1e-9 * values[0]));
+
+  for (const bool dependent : {false, true}) {
+    Tensor rows = random_features(6, n, 6, DType::f64);
+    for (int d = 0; dependent && d < n; ++d) rows.data<double>()[2 * n + d] = entry(rows, 0, d) - 3 * entry(rows, 1, d);
+    const Tensor basis = detail::orthonormal_rows(rows);
+    is_orthonormal(basis);
+    for (int i = 0; i < 6; ++i) {  // row i lies in what the first i + 1 span
+      double rest = dot(rows, i, rows, i);
+      for (int j = 0; j <= i; ++j) rest -= std::pow(dot(rows, i, basis, j), 2);
+      CHECK(rest == Approx(0).margin(1e-10));
+    }
+  }
+  is_orthonormal(detail::orthonormal_rows(Tensor::zeros({3, n}, DType::f64)));
+
+  const Tensor factor = detail::cholesky(a);
+  for (int i = 0; i < n; ++i)
+    for (int j = 0; j < n; ++j) {
+      REQUIRE(dot(factor, i, factor, j) == Approx(entry(a, i, j)).margin(1e-10));
+      if (j > i) REQUIRE(entry(factor, i, j) == 0);
+    }
+  std::vector<double> v(n), solved;
+  for (int i = 0; i < n; ++i) v[i] = i - 3;
+  solved = v;
+  detail::cholesky_solve(factor, solved.data());
+  const Tensor solution = Tensor::from<double>(solved, {1, n});
+  for (int i = 0; i < n; ++i) CHECK(dot(a, i, solution, 0) == Approx(v[i]).margin(1e-8));
+  CHECK_FALSE(detail::cholesky(Tensor::from<double>({1, 2, 2, 1}, {2, 2})).defined());
 }
 
 TEST_CASE("ranks of made spectra", "[eval]") {

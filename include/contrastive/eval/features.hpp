@@ -13,16 +13,6 @@
 
 namespace contrastive::detail {
 
-/// a . b in eight partial sums, which the compiler can keep in vectors.
-inline double dot_in_lanes(const double* a, const double* b, std::int64_t n) {
-  double s[8] = {};
-  std::int64_t i = 0;
-  for (; i + 8 <= n; i += 8)
-    for (int j = 0; j < 8; ++j) s[j] += a[i + j] * b[i + j];
-  for (; i < n; ++i) s[0] += a[i] * b[i];
-  return ((s[0] + s[1]) + (s[2] + s[3])) + ((s[4] + s[5]) + (s[6] + s[7]));
-}
-
 /// Features as the evaluations take them: (N, D) on the CPU in f32 or f64, outside the tape, without NaN, infinity or
 /// numbers whose squares have no sum.
 inline Tensor checked_features(const char* op, const Tensor& features) {

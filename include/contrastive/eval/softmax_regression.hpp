@@ -9,6 +9,7 @@
 
 #include "contrastive/core/parallel.hpp"
 #include "contrastive/eval/features.hpp"
+#include "contrastive/eval/linear_algebra.hpp"
 #include "contrastive/tensor/tensor.hpp"
 
 /// The parts that logistic regression is made of (eval/linear_probe.hpp).
@@ -133,18 +134,11 @@ class CovarianceInverse {
     x.kernels().gather(x.view(), index.view(), sample.view());
     x.kernels().matmul(sample.view(), sample.view(), gram.view(),
                        {.transpose_a = true, .alpha = spread / static_cast<double>(rows)});
-    const Tensor wide = gram.to(DType::f64);
-    factor_.assign(wide.data<double>(), wide.data<double>() + D_ * D_);
-    for (std::int64_t d = 0; d < D_; ++d) factor_[d * D_ + d] += l2 / static_cast<double>(N) + 1e-4 * spread;
-    // Cholesky, a column of the factor at a time; rows are shared out.
-    for (std::int64_t j = 0; j < D_; ++j) {
-      const double* top = &factor_[j * D_];
-      const double pivot = std::sqrt(std::max(factor_[j * D_ + j] - dot_in_lanes(top, top, j), 1e-12));
-      factor_[j * D_ + j] = pivot;
-      parallel_for(D_ - j - 1, grain_for(j + 1), [&](std::int64_t begin, std::int64_t end) {
-        for (std::int64_t i = j + 1 + begin; i < j + 1 + end; ++i)
-          factor_[i * D_ + j] = (factor_[i * D_ + j] - dot_in_lanes(&factor_[i * D_], top, j)) / pivot;
-      });
+    // A sum of squares in f32 may come out a little less than definite: then more is added.
+    for (double ridge = l2 / static_cast<double>(N) + 1e-4 * spread; !factor_.defined(); ridge *= 10) {
+      const Tensor definite = gram.to(DType::f64).clone();
+      for (std::int64_t d = 0; d < D_; ++d) definite.data<double>()[d * D_ + d] += ridge;
+      factor_ = cholesky(definite);
     }
   }
 
@@ -156,15 +150,7 @@ class CovarianceInverse {
       return;
     }
     parallel_for(C_, 1, [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t c = begin; c < end; ++c) {
-        double* const at = &v[c * D_];
-        for (std::int64_t i = 0; i < D_; ++i)
-          at[i] = (at[i] - dot_in_lanes(at, &factor_[i * D_], i)) / factor_[i * D_ + i];
-        for (std::int64_t i = D_; i-- > 0;) {
-          at[i] /= factor_[i * D_ + i];
-          for (std::int64_t j = 0; j < i; ++j) at[j] -= at[i] * factor_[i * D_ + j];
-        }
-      }
+      for (std::int64_t c = begin; c < end; ++c) cholesky_solve(factor_, &v[c * D_]);
     });
   }
 
@@ -172,7 +158,7 @@ class CovarianceInverse {
   std::int64_t C_, D_;
   bool diagonal_ = false;
   double bias_ = 1;
-  std::vector<double> factor_;  // lower triangle, (D, D)
+  Tensor factor_;  // (D, D)
 };
 
 }  // namespace contrastive::detail

@@ -8,68 +8,12 @@
 #include <vector>
 
 #include "contrastive/core/bounds.hpp"
-#include "contrastive/core/parallel.hpp"
 #include "contrastive/eval/features.hpp"
+#include "contrastive/eval/linear_algebra.hpp"
 
 namespace contrastive {
 
 namespace detail {
-
-/// Eigenvalues of a symmetric matrix (n, n), largest first: Householder's tridiagonal form, then bisection on Sturm
-/// counts (Golub and Van Loan 2013, sections 8.3 and 8.4). Overwrites `a`.
-inline std::vector<double> symmetric_eigenvalues(std::vector<double>& a, std::int64_t n) {
-  std::vector<double> diagonal(static_cast<std::size_t>(n)), beside(static_cast<std::size_t>(n), 0.0);
-  std::vector<double> u(static_cast<std::size_t>(n)), p(static_cast<std::size_t>(n));
-  for (std::int64_t i = n - 1; i > 0; --i) {
-    // Reflect row i so that of its first i entries only the last stays.
-    const double norm = std::sqrt(dot_in_lanes(&a[i * n], &a[i * n], i));
-    const double last = a[i * n + i - 1];
-    beside[i] = last > 0 ? -norm : norm;
-    const double half = norm * (norm + std::abs(last));  // |u|^2 / 2
-    if (half == 0) continue;
-    std::copy(&a[i * n], &a[i * n] + i, u.begin());
-    u[i - 1] -= beside[i];
-    parallel_for(i, grain_for(i), [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t r = begin; r < end; ++r) p[r] = dot_in_lanes(&a[r * n], u.data(), i) / half;
-    });
-    const double share = dot_in_lanes(u.data(), p.data(), i) / (2 * half);
-    for (std::int64_t r = 0; r < i; ++r) p[r] -= share * u[r];
-    parallel_for(i, grain_for(i), [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t r = begin; r < end; ++r)
-        for (std::int64_t c = 0; c < i; ++c) a[r * n + c] -= p[r] * u[c] + u[r] * p[c];
-    });
-  }
-  double low = 0, high = 0;  // Gershgorin's bounds
-  for (std::int64_t i = 0; i < n; ++i) {
-    diagonal[i] = a[i * n + i];
-    const double reach = std::abs(beside[i]) + (i + 1 < n ? std::abs(beside[i + 1]) : 0);
-    low = i == 0 ? diagonal[i] - reach : std::min(low, diagonal[i] - reach);
-    high = i == 0 ? diagonal[i] + reach : std::max(high, diagonal[i] + reach);
-  }
-  const double tiny = std::max(std::abs(low), std::abs(high)) * 1e-16 + 1e-300;
-  const auto below = [&](double x) {  // eigenvalues less than x
-    std::int64_t count = 0;
-    double pivot = 1;
-    for (std::int64_t i = 0; i < n; ++i) {
-      pivot = diagonal[i] - x - (i > 0 ? beside[i] * beside[i] / pivot : 0);
-      if (std::abs(pivot) < tiny) pivot = -tiny;
-      count += pivot < 0;
-    }
-    return count;
-  };
-  std::vector<double> values(static_cast<std::size_t>(n));
-  parallel_for(n, 4, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t k = begin; k < end; ++k) {
-      double from = low, to = high;
-      for (int step = 0; step < 100 && to - from > tiny; ++step) {
-        const double middle = 0.5 * (from + to);
-        (below(middle) >= n - k ? to : from) = middle;
-      }
-      values[k] = 0.5 * (from + to);
-    }
-  });
-  return values;
-}
 
 /// x^T x in f64, in blocks of rows; (D, D).
 inline Tensor gram(const Tensor& x) {
@@ -100,7 +44,7 @@ inline Tensor centred(const Tensor& x) {
 /// f64: those below 1e-8 of the largest are rounding.
 inline std::vector<double> singular_values(const Tensor& features) {
   const Tensor x = detail::checked_features("singular_values", features);
-  const std::int64_t N = x.size(0), D = x.size(1), n = std::min(N, D);
+  const std::int64_t N = x.size(0), D = x.size(1);
   Tensor products;
   if (N < D) {
     const Tensor wide = x.to(DType::f64);
@@ -109,8 +53,7 @@ inline std::vector<double> singular_values(const Tensor& features) {
   } else {
     products = detail::gram(x);
   }
-  std::vector<double> a(products.data<double>(), products.data<double>() + n * n);
-  std::vector<double> values = detail::symmetric_eigenvalues(a, n);
+  std::vector<double> values = detail::symmetric_eigenvalues(products);
   for (double& value : values) value = std::sqrt(std::max(value, 0.0));
   return values;
 }

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "contrastive/core/compiled.hpp"
 #include "contrastive/core/error.hpp"
 #include "contrastive/io/json.hpp"
 
@@ -81,12 +82,8 @@ class JsonBuilder {
 
 }  // namespace detail
 
-#if defined(CONTRASTIVE_IMPLEMENTATION)
-// NOLINTNEXTLINE(misc-definitions-in-headers): the one in src/io.cpp
-Json parse_json(std::string_view text, std::string_view name) {
-#else
-inline Json parse_json(std::string_view text, std::string_view name) {
-#endif
+// NOLINTBEGIN(misc-definitions-in-headers): one file of src/ compiles them
+CONTRASTIVE_ONCE Json parse_json(std::string_view text, std::string_view name) {
   if (text.starts_with("\xFF\xFE") || text.starts_with("\xFE\xFF")) fail("[json] ", name, ": UTF-16, expected UTF-8");
   require(text.find('\0') == text.npos, "[json] ", name, ": a byte 0, where nlohmann-json would end");
   detail::JsonBuilder builder(name);
@@ -94,13 +91,9 @@ inline Json parse_json(std::string_view text, std::string_view name) {
   return std::move(builder.root);
 }
 
-#if defined(CONTRASTIVE_IMPLEMENTATION)
-// NOLINTNEXTLINE(misc-definitions-in-headers): the one in src/io.cpp
-std::string dump_json(const Json& value, int indent) {
-#else
-inline std::string dump_json(const Json& value, int indent) {
-#endif
+CONTRASTIVE_ONCE std::string dump_json(const Json& value, int indent) {
   return value.dump(indent, ' ', false, Json::error_handler_t::replace);
 }
+// NOLINTEND(misc-definitions-in-headers)
 
 }  // namespace contrastive

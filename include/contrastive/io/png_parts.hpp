@@ -9,6 +9,7 @@
 #include <memory>
 #include <string>
 
+#include "contrastive/core/compiled.hpp"
 #include "contrastive/core/error.hpp"
 #include "contrastive/io/png.hpp"
 
@@ -87,12 +88,8 @@ using ::abs;  // before the tensor operation of the same name
 
 namespace contrastive {
 
-#if defined(CONTRASTIVE_IMPLEMENTATION)
-// NOLINTNEXTLINE(misc-definitions-in-headers): the one in src/io.cpp
-std::string encode_png(const Image& image) {
-#else
-inline std::string encode_png(const Image& image) {
-#endif
+// NOLINTBEGIN(misc-definitions-in-headers): one file of src/ compiles them
+CONTRASTIVE_ONCE std::string encode_png(const Image& image) {
   require(image.height > 0 && image.width > 0 && (image.channels == 1 || image.channels == 3 || image.channels == 4),
           "[png] expected a picture with 1, 3 or 4 channels, got ", image.height, " x ", image.width, " x ",
           image.channels);
@@ -111,5 +108,6 @@ inline std::string encode_png(const Image& image) {
   fail("[png] this program was built without stb_image_write (CONTRASTIVE_WITH_STB, package libstb-dev)");
 #endif
 }
+// NOLINTEND(misc-definitions-in-headers)
 
 }  // namespace contrastive

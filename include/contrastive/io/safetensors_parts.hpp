@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "contrastive/core/compiled.hpp"
 #include "contrastive/io/atomic_file.hpp"
 #include "contrastive/io/json.hpp"
 #include "contrastive/io/safetensors.hpp"
@@ -83,12 +84,8 @@ inline SafetensorsEntry read_entry(const std::string& name, const Json& value, s
 
 }  // namespace detail
 
-#if defined(CONTRASTIVE_IMPLEMENTATION)
-// NOLINTNEXTLINE(misc-definitions-in-headers): the one in src/io.cpp
-Safetensors parse_safetensors(std::span<const std::byte> bytes, std::string_view name) {
-#else
-inline Safetensors parse_safetensors(std::span<const std::byte> bytes, std::string_view name) {
-#endif
+// NOLINTBEGIN(misc-definitions-in-headers): one file of src/ compiles them
+CONTRASTIVE_ONCE Safetensors parse_safetensors(std::span<const std::byte> bytes, std::string_view name) {
   constexpr std::uint64_t longest_header = 16 << 20;  // room for some 100,000 tensors; bounds what a lie can cost
   require(bytes.size() >= 8, "[safetensors] ", name, ": ", bytes.size(), " bytes are too few for this format");
   std::uint64_t length = 0;
@@ -135,14 +132,8 @@ inline Safetensors parse_safetensors(std::span<const std::byte> bytes, std::stri
   return file;
 }
 
-#if defined(CONTRASTIVE_IMPLEMENTATION)
-// NOLINTNEXTLINE(misc-definitions-in-headers): the one in src/io.cpp
-void save_safetensors(const std::string& path, const NamedTensors& tensors,
-                      const std::map<std::string, std::string>& metadata) {
-#else
-inline void save_safetensors(const std::string& path, const NamedTensors& tensors,
-                             const std::map<std::string, std::string>& metadata) {
-#endif
+CONTRASTIVE_ONCE void save_safetensors(const std::string& path, const NamedTensors& tensors,
+                                       const std::map<std::string, std::string>& metadata) {
   std::vector<const std::pair<std::string, Tensor>*> order;
   std::vector<std::string> names;
   for (const auto& entry : tensors) {
@@ -185,5 +176,6 @@ inline void save_safetensors(const std::string& path, const NamedTensors& tensor
   }
   file.commit();
 }
+// NOLINTEND(misc-definitions-in-headers)
 
 }  // namespace contrastive

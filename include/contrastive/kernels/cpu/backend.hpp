@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "contrastive/core/compiled.hpp"
 #include "contrastive/kernels/cpu/attention.hpp"
 #include "contrastive/kernels/cpu/batch_norm.hpp"
 #include "contrastive/kernels/cpu/conv2d.hpp"
@@ -215,11 +216,8 @@ struct Cpu {
 
 }  // namespace detail
 
-#if defined(CONTRASTIVE_IMPLEMENTATION)
-const KernelTable& cpu_kernels() {  // NOLINT(misc-definitions-in-headers): the one in src/contrastive.cpp
-#else
-inline const KernelTable& cpu_kernels() {
-#endif
+CONTRASTIVE_ONCE const KernelTable&
+cpu_kernels() {  // NOLINT(misc-definitions-in-headers): the one in src/contrastive.cpp
   static constexpr KernelTable table = make_table<detail::Cpu>();
   return table;
 }
