@@ -73,7 +73,7 @@ macro(contrastive_find_STB)
 endmacro()
 
 macro(contrastive_find_JSON)
-  find_package(nlohmann_json QUIET)
+  find_package(nlohmann_json 3.11 QUIET)
   if(TARGET nlohmann_json::nlohmann_json)
     set(_contrastive_targets nlohmann_json::nlohmann_json)
   endif()

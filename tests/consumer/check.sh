@@ -66,7 +66,7 @@ case $way in
     ;;
   unaided)
     headers() { (cd "$source/include" && find "$@" -name '*.hpp' | grep -v /cuda/ | sed 's/.*/#include "&"/'); }
-    headers contrastive/{core,media,kernels,tensor,ops,nn,encoders,augment,data,optim,dist,objectives,methods} >"$work/layers.cpp"
+    headers contrastive/{core,media,text,kernels,tensor,ops,nn,encoders,augment,data,optim,dist,objectives,methods} >"$work/layers.cpp"
     "$compiler" -std=c++20 -I"$source/include" -M "$work/layers.cpp" | tr ' ' '\n' >"$work/read"
     grep -q objectives/info_nce.hpp "$work/read"
     if grep -iE '/(eigen3?|nlohmann|stb|xtensor)/' "$work/read"; then
