@@ -86,7 +86,7 @@ void batch_norm_relu(benchmark::State& state, DType dtype, bool backward) {
     const Set& set = sets[next++ % sets.size()];
     if (backward)
       k.batch_norm_grad(set.x.view(), {}, mean.view(), var.view(), 1e-5, weight.view(), bias.view(), true, false,
-                        set.dy.view(), {}, set.y.view(), dweight.view(), dbias.view(), {});
+                        set.dy.view(), set.y.view(), dweight.view(), dbias.view(), {});
     else
       forward(set);
   }
@@ -99,38 +99,22 @@ BENCHMARK_CAPTURE(batch_norm_relu, forward / bf16, DType::bf16, false) EACH_SHAP
 BENCHMARK_CAPTURE(batch_norm_relu, backward / f32, DType::f32, true) EACH_SHAPE;
 BENCHMARK_CAPTURE(batch_norm_relu, backward / bf16, DType::bf16, true) EACH_SHAPE;
 
-/// A 3x3 convolution and what follows it: the statistics of its output, or the sum of its gradient with another, or the
-/// gradient of the batch norm and ReLU before it; `block` is that with a residual, and the sum. At a stride of 2 the
-/// channels double; a pointwise one is 1x1.
-enum class Follows { statistics, sum, norm, block };
-void convolution(benchmark::State& state, Follows follows, bool together, int stride = 1, int side = 3) {
-  const std::int64_t C = state.range(0), size = state.range(1), O = C * stride;
-  const Tensor x = init::normal({128, size, size, C}, 1, Rng(1)), w = init::normal({O, side, side, C}, 0.05, Rng(2));
-  const Tensor dy = init::normal({128, size / stride, size / stride, O}, 1, Rng(5));
+/// A 3x3 convolution and what follows it: the statistics of its output, or the sum of its gradient with another.
+enum class Follows { statistics, sum };
+void convolution(benchmark::State& state, Follows follows, bool together) {
+  const std::int64_t C = state.range(0), size = state.range(1);
+  const Tensor x = init::normal({128, size, size, C}, 1, Rng(1)), w = init::normal({C, 3, 3, C}, 0.05, Rng(2));
   const Tensor y = Tensor::zeros(x.shape()), other = init::normal(x.shape(), 1, Rng(3)), mean({1, C}), var({1, C});
-  const WindowSpec spec{.kernel = side, .stride = stride, .padding = side / 2};
+  const WindowSpec spec{.kernel = 3, .stride = 1, .padding = 1};
   const KernelTable& k = x.kernels();
-  const bool block = follows == Follows::block;
-  const Tensor weight = Tensor::full({C}, 1), bias = Tensor::zeros({C}), dweight({C}), dbias({C});
-  const Tensor sums({2, 1, C}, DType::f64), output = block ? init::normal(x.shape(), 1, Rng(4)) : Tensor();
-  const Tensor dx = block ? Tensor(x.shape()) : y, dresidual = block ? Tensor::zeros(x.shape()) : Tensor();
-  k.batch_norm_stats(other.view(), mean.view(), var.view());
   for (auto _ : state) {
     if (follows == Follows::statistics) {
       if (together && k.conv2d_with_stats(x.view(), w.view(), y.view(), mean.view(), var.view(), spec)) continue;
       k.conv2d(x.view(), w.view(), y.view(), spec);
       k.batch_norm_stats(y.view(), mean.view(), var.view());
-    } else if (follows == Follows::sum) {
-      k.conv2d_grad_input(dy.view(), w.view(), together ? other.view() : y.view(), spec, together);
-      if (!together) k.accumulate(y.view(), other.view());
     } else {
-      const bool passed = together && k.conv2d_grad_input_with_sums(
-                                          dy.view(), w.view(), y.view(), spec, block, other.view(), output.view(),
-                                          mean.view(), var.view(), 1e-5, weight.view(), bias.view(), true, sums.view());
-      if (!passed) k.conv2d_grad_input(dy.view(), w.view(), y.view(), spec, block);
-      k.batch_norm_grad(other.view(), output.view(), mean.view(), var.view(), 1e-5, weight.view(), bias.view(), true,
-                        false, y.view(), passed ? sums.view() : View{}, dx.view(), dweight.view(), dbias.view(),
-                        passed ? View{} : dresidual.view());
+      k.conv2d_grad_input(x.view(), w.view(), together ? other.view() : y.view(), spec, together);
+      if (!together) k.accumulate(y.view(), other.view());
     }
   }
 }
@@ -139,18 +123,6 @@ BENCHMARK_CAPTURE(convolution, statistics_together, Follows::statistics, true)
 EACH_SHAPE;
 BENCHMARK_CAPTURE(convolution, sum_after, Follows::sum, false) EACH_SHAPE;
 BENCHMARK_CAPTURE(convolution, sum_together, Follows::sum, true) EACH_SHAPE;
-BENCHMARK_CAPTURE(convolution, norm_after, Follows::norm, false) EACH_SHAPE;
-BENCHMARK_CAPTURE(convolution, norm_together, Follows::norm, true) EACH_SHAPE;
-BENCHMARK_CAPTURE(convolution, block_after, Follows::block, false) EACH_SHAPE;
-BENCHMARK_CAPTURE(convolution, block_together, Follows::block, true) EACH_SHAPE;
-#undef EACH_SHAPE
-#define EACH_SHAPE ->Args({64, 32})->Args({128, 16})->UseRealTime()->Unit(benchmark::kMillisecond)
-BENCHMARK_CAPTURE(convolution, strided_sum_after, Follows::sum, false, 2) EACH_SHAPE;
-BENCHMARK_CAPTURE(convolution, strided_sum_together, Follows::sum, true, 2) EACH_SHAPE;
-BENCHMARK_CAPTURE(convolution, strided_block_after, Follows::block, false, 2) EACH_SHAPE;
-BENCHMARK_CAPTURE(convolution, strided_block_together, Follows::block, true, 2) EACH_SHAPE;
-BENCHMARK_CAPTURE(convolution, pointwise_block_after, Follows::block, false, 1, 1) EACH_SHAPE;
-BENCHMARK_CAPTURE(convolution, pointwise_block_together, Follows::block, true, 1, 1) EACH_SHAPE;
 #undef EACH_SHAPE
 
 /// As many parameters as ResNet-18 has; `accesses` reads and writes of each.

@@ -31,7 +31,6 @@ inline const contrastive::KernelTable& kernels() {
     timed.conv2d = Timed<&Table::conv2d>::call;
     timed.conv2d_with_stats = Timed<&Table::conv2d_with_stats>::call;
     timed.conv2d_grad_input = Timed<&Table::conv2d_grad_input>::call;
-    timed.conv2d_grad_input_with_sums = Timed<&Table::conv2d_grad_input_with_sums>::call;
     timed.conv2d_grad_weight = Timed<&Table::conv2d_grad_weight>::call;
     timed.attention = Timed<&Table::attention>::call;
     timed.attention_grad = Timed<&Table::attention_grad>::call;

@@ -119,7 +119,7 @@ TEST_CASE("cuda: batch norm") {
         same("batch_norm", y, 4);
         y.far = y.host.to(Device::cuda);
         both([&](auto& k, auto at) {
-          k.batch_norm_grad(at(x), at(add ? y : none), at(mean), at(var), 1e-3, at(w), at(b), relu, frozen, at(dy), {},
+          k.batch_norm_grad(at(x), at(add ? y : none), at(mean), at(var), 1e-3, at(w), at(b), relu, frozen, at(dy),
                             at(dx), at(affine ? dweight : none), at(affine ? dbias : none),
                             at(relu && add ? dresidual : none));
         });

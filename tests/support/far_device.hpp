@@ -58,11 +58,10 @@ KernelTable table() {
   KernelTable guarded = cpu_kernels();
   guard<D, &T::fill, &T::cast, &T::accumulate, &T::sum_to, &T::max_axis, &T::softmax, &T::softmax_grad, &T::log_softmax,
         &T::log_softmax_grad, &T::normalize, &T::normalize_grad, &T::cross_entropy, &T::cross_entropy_grad, &T::matmul,
-        &T::conv2d, &T::conv2d_with_stats, &T::conv2d_grad_input, &T::conv2d_grad_input_with_sums,
-        &T::conv2d_grad_weight, &T::max_pool, &T::max_pool_grad, &T::avg_pool, &T::avg_pool_grad, &T::batch_norm_stats,
-        &T::batch_norm, &T::batch_norm_grad, &T::layer_norm, &T::layer_norm_grad, &T::attention, &T::attention_grad,
-        &T::gather, &T::scatter_add, &T::permute, &T::place, &T::extract, &T::sgd, &T::trust_ratio, &T::adamw, &T::lerp,
-        &T::sum_squares>(guarded);
+        &T::conv2d, &T::conv2d_with_stats, &T::conv2d_grad_input, &T::conv2d_grad_weight, &T::max_pool,
+        &T::max_pool_grad, &T::avg_pool, &T::avg_pool_grad, &T::batch_norm_stats, &T::batch_norm, &T::batch_norm_grad,
+        &T::layer_norm, &T::layer_norm_grad, &T::attention, &T::attention_grad, &T::gather, &T::scatter_add,
+        &T::permute, &T::place, &T::extract, &T::sgd, &T::trust_ratio, &T::adamw, &T::lerp, &T::sum_squares>(guarded);
   [&]<std::size_t... I>(std::index_sequence<I...>) {
     ((guarded.map[I] = call_at<D, &T::map, I, View, View, double, View>), ...);
     ((guarded.map_grad[I] = call_at<D, &T::map_grad, I, View, View, View, double, View>), ...);

@@ -93,10 +93,6 @@ struct KernelTable {
   // conv2d, and batch_norm_stats of y on the way; false, and nothing done, where a backend has no such pass for the call.
   bool (*conv2d_with_stats)(View x, View w, View y, View mean, View var, WindowSpec spec);
   void (*conv2d_grad_input)(View dy, View w, View dx, WindowSpec spec, bool add);  // add: dx +=
-  // conv2d_grad_input, and the first pass of batch_norm_grad of the batch norm that made the convolution's input, which
-  // is given from x on: dx becomes dz, `sums` its sums. False, and nothing done, as above.
-  bool (*conv2d_grad_input_with_sums)(View dy, View w, View dx, WindowSpec spec, bool add, View x, View y, View mean,
-                                      View var, double eps, View weight, View bias, bool relu, View sums);
   void (*conv2d_grad_weight)(View x, View dy, View dw, WindowSpec spec, bool add);
 
   // Pooling over (N, H, W, C).
@@ -110,10 +106,9 @@ struct KernelTable {
   // y = [relu]((x - mean) / sqrt(var + eps) * weight + bias [+ residual]); empty views where absent.
   void (*batch_norm)(View x, View mean, View var, double eps, View weight, View bias, View residual, bool relu, View y);
   // With batch statistics (frozen = false) or constants. With relu, y tells which numbers it let through; where there
-  // was no residual y may be empty: x, weight and bias tell as much. dresidual gets dz, which is dy after the relu. With
-  // sums, (2, G, C) f64 of dz and of dz (x - mean), dy is dz already.
+  // was no residual y may be empty: x, weight and bias tell as much. dresidual gets dz, which is dy after the relu.
   void (*batch_norm_grad)(View x, View y, View mean, View var, double eps, View weight, View bias, bool relu,
-                          bool frozen, View dy, View sums, View dx, View dweight, View dbias, View dresidual);
+                          bool frozen, View dy, View dx, View dweight, View dbias, View dresidual);
 
   // Layer norm over the last axis: y = (x - mean) * spread * weight + bias with spread = 1 / sqrt(biased variance + eps),
   // one mean and spread a row; weight and bias may be empty. Outputs of the gradient that are empty are not wanted.
@@ -176,7 +171,6 @@ concept Backend = requires(View v, WindowSpec w, MatmulSpec m, AttentionSpec s, 
   B::conv2d(v, v, v, w);
   { B::conv2d_with_stats(v, v, v, v, v, w) } -> std::same_as<bool>;
   B::conv2d_grad_input(v, v, v, w, false);
-  { B::conv2d_grad_input_with_sums(v, v, v, w, false, v, v, v, v, 0.0, v, v, false, v) } -> std::same_as<bool>;
   B::conv2d_grad_weight(v, v, v, w, false);
   B::max_pool(v, v, v, w);
   B::max_pool_grad(v, v, v, w);
@@ -184,7 +178,7 @@ concept Backend = requires(View v, WindowSpec w, MatmulSpec m, AttentionSpec s, 
   B::avg_pool_grad(v, v, w);
   B::batch_norm_stats(v, v, v);
   B::batch_norm(v, v, v, 0.0, v, v, v, false, v);
-  B::batch_norm_grad(v, v, v, v, 0.0, v, v, false, false, v, v, v, v, v, v);
+  B::batch_norm_grad(v, v, v, v, 0.0, v, v, false, false, v, v, v, v, v);
   B::layer_norm(v, v, v, 0.0, v, v, v);
   B::layer_norm_grad(v, v, v, v, v, v, v, v);
   B::attention(v, v, v, v, s);
@@ -228,7 +222,6 @@ constexpr KernelTable table_of(functors::List<U...>, functors::List<Z...>) {
           .conv2d = B::conv2d,
           .conv2d_with_stats = B::conv2d_with_stats,
           .conv2d_grad_input = B::conv2d_grad_input,
-          .conv2d_grad_input_with_sums = B::conv2d_grad_input_with_sums,
           .conv2d_grad_weight = B::conv2d_grad_weight,
           .max_pool = B::max_pool,
           .max_pool_grad = B::max_pool_grad,

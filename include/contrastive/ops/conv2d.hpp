@@ -24,22 +24,13 @@ inline void check_conv2d(const Tensor& x, const Tensor& w, WindowSpec& spec) {
 
 inline Tensor record_conv2d(const Tensor& y, const Tensor& x, const Tensor& w, const WindowSpec& spec) {
   if (!recording({&x, &w})) return y;
-  const auto norm = norm_to_pass_back(x);  // before Grad(x) reads it
   return record(
-      y, [dx = Grad(x), dw = Grad(w), x = Saved("conv2d", x), w = Saved("conv2d", w), spec, norm](const Tensor& dy) {
+      y, [dx = Grad(x), dw = Grad(w), x = Saved("conv2d", x), w = Saved("conv2d", w), spec](const Tensor& dy) {
         const KernelTable& k = dy.kernels();
         dw.collect(w.like(),
                    [&](const Tensor& d, bool add) { k.conv2d_grad_weight(x->view(), dy.view(), d.view(), spec, add); });
-        const bool passes = norm && dx.collects_whole(x.like());
-        dx.collect(x.like(), [&](const Tensor& d, bool add) {
-          if (passes && norm->pass([&](const BatchNormBackward& n, const View& sums) {
-                return k.conv2d_grad_input_with_sums(dy.view(), w->view(), d.view(), spec, add, n.x->view(),
-                                                     n.y->view(), n.mean->view(), n.var->view(), n.eps,
-                                                     n.weight->view(), n.bias->view(), n.relu, sums);
-              }))
-            return;
-          k.conv2d_grad_input(dy.view(), w->view(), d.view(), spec, add);
-        });
+        dx.collect(x.like(),
+                   [&](const Tensor& d, bool add) { k.conv2d_grad_input(dy.view(), w->view(), d.view(), spec, add); });
       });
 }
 }  // namespace detail

@@ -22,29 +22,6 @@ inline std::pair<Tensor, Tensor> room_for_statistics(const Tensor& x, std::int64
   const DType dtype = x.dtype() == DType::bf16 ? DType::f32 : x.dtype();
   return {Tensor({groups, x.size(-1)}, dtype, x.device()), Tensor({groups, x.size(-1)}, dtype, x.device())};
 }
-
-/// A batch norm on the tape. Its gradient takes two passes: dz, which is dy after the ReLU, and sums of it over the rows;
-/// then dx from both. A convolution that is the last to add to dy makes dz of it and the sums while it writes.
-struct BatchNormBackward {
-  Saved x, y, mean, var, weight, bias;  // y: with a residual and a ReLU only
-  double eps;
-  bool relu;
-  Tensor sums{};  // (2, G, C) f64, of dz and dz (x - mean), once dy is dz
-
-  /// `write(*this, sums)` says whether it has done the first pass.
-  template <class F>
-  bool pass(F&& write) {
-    Tensor room({2, mean->size(0), mean->size(1)}, DType::f64, x->device());
-    if (!write(*this, room.view())) return false;
-    sums = std::move(room);
-    return true;
-  }
-};
-
-/// The batch norm whose output x is, where the op that asks, before it takes a Grad of x, is the first to read it.
-inline std::shared_ptr<BatchNormBackward> norm_to_pass_back(const Tensor& x) {
-  return x.requires_grad() && !x.grad_slot()->read ? x.grad_slot()->norm.lock() : nullptr;
-}
 }  // namespace detail
 
 /// Mean and biased variance per channel in G groups of consecutive rows, each (G, C); outside the tape. The groups
@@ -71,34 +48,26 @@ inline Tensor batch_norm(const Tensor& x, const Tensor& mean, const Tensor& var,
                          with.residual.view(), with.relu, y.view());
   if (!recording({&x, &with.weight, &with.bias, &with.residual})) return y;
   const auto keep = [](const Tensor& kept) { return Saved("batch_norm", kept); };
-  auto norm = std::make_shared<detail::BatchNormBackward>(
-      detail::BatchNormBackward{keep(x), keep(with.relu && with.residual.defined() ? y : Tensor()), keep(mean),
-                                keep(var), keep(with.weight), keep(with.bias), with.eps, with.relu});
-  const Tensor recorded = record(y, [dx = Grad(x), dweight = Grad(with.weight), dbias = Grad(with.bias),
-                                     dresidual = Grad(with.residual), norm, frozen](Tensor& dy) {
-    const Tensor &x = *norm->x, &y = *norm->y, &mean = *norm->mean, &var = *norm->var, &weight = *norm->weight,
-                 &bias = *norm->bias, &sums = norm->sums;
-    const double eps = norm->eps;
-    const bool relu = norm->relu;
-    const auto room = [](const Grad& wanted, const Shape& shape, DType dtype, Device device) {
-      return wanted ? Tensor(shape, dtype, device) : Tensor();
+  return record(y, [dx = Grad(x), dweight = Grad(with.weight), dbias = Grad(with.bias), dresidual = Grad(with.residual),
+                    x = keep(x), y = keep(with.relu && with.residual.defined() ? y : Tensor()), mean = keep(mean),
+                    var = keep(var), weight = keep(with.weight), bias = keep(with.bias), eps = with.eps,
+                    relu = with.relu, frozen](Tensor& dy) {
+    const auto room = [&](const Grad& wanted, const Shape& shape, DType dtype) {
+      return wanted ? Tensor(shape, dtype, x->device()) : Tensor();
     };
-    const Shape channels{x.size(-1)};
-    const bool passes_on = dresidual && (!relu || sums.defined());  // the residual then sees dy itself
+    const Shape channels{x->size(-1)};
+    const bool passes_on = dresidual && !relu;  // the residual then sees dy itself
     const View given = dy.view();
-    Tensor gx = dx && !passes_on ? room_over(dy, x) : room(dx, x.shape(), x.dtype(), x.device());
-    const Tensor gw = room(dweight, channels, mean.dtype(), x.device());
-    const Tensor gb = room(dbias, channels, mean.dtype(), x.device());
-    Tensor gr = passes_on ? Tensor() : room(dresidual, x.shape(), x.dtype(), x.device());
-    x.kernels().batch_norm_grad(x.view(), y.view(), mean.view(), var.view(), eps, weight.view(), bias.view(), relu,
-                                frozen, given, sums.view(), gx.view(), gw.view(), gb.view(), gr.view());
+    Tensor gx = dx && !passes_on ? room_over(dy, *x) : room(dx, x->shape(), x->dtype());
+    const Tensor gw = room(dweight, channels, mean->dtype()), gb = room(dbias, channels, mean->dtype());
+    Tensor gr = passes_on ? Tensor() : room(dresidual, x->shape(), x->dtype());
+    x->kernels().batch_norm_grad(x->view(), y->view(), mean->view(), var->view(), eps, weight->view(), bias->view(),
+                                 relu, frozen, given, gx.view(), gw.view(), gb.view(), gr.view());
     if (dx) dx.add(std::move(gx));
     if (dweight) dweight.add(gw);
     if (dbias) dbias.add(gb);
     if (dresidual) dresidual.add(passes_on ? std::move(dy) : std::move(gr));
   });
-  recorded.grad_slot()->norm = norm;
-  return recorded;
 }
 
 /// Layer norm over the last axis (Ba et al. 2016, arXiv:1607.06450), with the biased variance of each row:

@@ -17,15 +17,11 @@ namespace contrastive {
 
 namespace detail {
 
-struct BatchNormBackward;  // ops/norm.hpp
-
 struct GradSlot {
   Tensor grad;
   bool wanted = true;     // false for a frozen leaf
   bool computed = false;  // by an op: not a leaf
   bool spent = false;     // a computed tensor whose place on the tape is gone
-  bool read = false;      // by an op on the tape; the first that reads it is the last to add to its gradient
-  std::weak_ptr<BatchNormBackward> norm;  // whose output this is
 };
 
 struct TapeEntry {
@@ -108,7 +104,6 @@ class Grad {
  public:
   explicit Grad(const Tensor& x) : slot_(x.requires_grad() ? x.grad_slot() : nullptr) {
     if (!slot_) return;
-    slot_->read = true;
     if (detail::LeafLog* const log = detail::LeafLog::current(); log && !slot_->computed) log->leaves.push_back(x);
   }
 
@@ -140,21 +135,14 @@ class Grad {
     if (!slot_) return;
     check_open();
     const Tensor& held = slot_->grad;
-    if (adds_to_held(x)) return write(held, true);
+    if (held.defined() && held.dtype() == x.dtype() && held.shape() == x.shape() && !held.shares_memory_with_others())
+      return write(held, true);
     Tensor dx(x.shape(), x.dtype(), x.device());
     write(dx, false);
     add(std::move(dx));
   }
 
-  /// Whether what `collect` has written then is all that has been collected, in one place.
-  bool collects_whole(const Tensor& x) const { return slot_ && (!slot_->grad.defined() || adds_to_held(x)); }
-
  private:
-  bool adds_to_held(const Tensor& x) const {
-    const Tensor& held = slot_->grad;
-    return held.defined() && held.dtype() == x.dtype() && held.shape() == x.shape() &&
-           !held.shares_memory_with_others();
-  }
   void check_open() const {
     require(!slot_->spent, "[backward] an earlier backward has already gone through this part of the tape");
   }

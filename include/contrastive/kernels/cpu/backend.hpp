@@ -17,7 +17,6 @@
 #include "contrastive/kernels/cpu/winograd.hpp"
 #include "contrastive/kernels/registry.hpp"
 #if defined(CONTRASTIVE_WITH_ONEDNN)
-#include "contrastive/kernels/cpu/gradient_slices.hpp"
 #include "contrastive/kernels/cpu/onednn.hpp"
 #endif
 
@@ -82,7 +81,7 @@ inline void conv2d(View x, View w, View y, WindowSpec spec) {
 inline bool conv2d_with_stats(View x, View w, View y, View mean, View var, WindowSpec spec) {
   const std::int64_t groups = mean.shape[0];
   // The cut of the sums follows the number of threads, which deterministic mode forbids.
-  if (deterministic() || !winograd::takes(x, w, spec) || !winograd::takes_sums(x, w, groups)) return false;
+  if (deterministic() || !winograd::takes(x, w, spec) || !winograd::takes_stats(x, w, groups)) return false;
   winograd::conv2d_with_stats(x, w, y, mean, var);
   return true;
 }
@@ -103,7 +102,7 @@ inline void conv2d_grad_input(View dy, View w, View dx, WindowSpec spec, bool ad
   // Our own product adds while it writes.
   const bool product = spec.kernel == 1 && spec.stride == 1 && spec.padding == 0 && dy.dtype == DType::f32;
   if (vendor(dy.dtype) && !(add && product))
-    return add ? onednn::conv2d_grad_input_in_slices(dy, w, dx, spec, true)
+    return add ? added(dx, [&](View part) { onednn::conv2d_grad_input(dy, w, part, spec); })
                : onednn::conv2d_grad_input(dy, w, dx, spec);
 #endif
   if (widens(dy.dtype)) {
@@ -113,28 +112,6 @@ inline void conv2d_grad_input(View dy, View w, View dx, WindowSpec spec, bool ad
     return cast(wide, dx);
   }
   own_conv2d_grad_input(dy, w, dx, spec, add);
-}
-inline bool conv2d_grad_input_with_sums(View dy, View w, View dx, WindowSpec spec, bool add, View x, View y, View mean,
-                                        View var, double eps, View weight, View bias, bool relu, View sums) {
-  // What stays in the caches in between gains nothing, and parts of fewer pictures than fill them would only be more calls.
-  constexpr std::int64_t least = std::int64_t{1} << 21, least_part = std::int64_t{1} << 18;
-  if (deterministic() || dy.count() == 0 || dx.count() < least || dx.count() / mean.shape[0] < least_part ||
-      x.dtype != DType::f32 || dy.dtype != DType::f32)
-    return false;
-  const auto scale = detail::batch_norm_scale<float>(var, weight, eps);
-  const detail::NormBefore norm{x.as<float>(), mean.as<float>(),
-                                detail::batch_norm_gate<float>(y, scale.data(), bias, relu)};
-  if (winograd::takes(dy, w, spec)) {
-    if (!winograd::takes_sums(dy, w, mean.shape[0])) return false;
-    winograd::conv2d_grad_input_with_sums(dy, w, dx, add, norm, sums);
-    return true;
-  }
-#if defined(CONTRASTIVE_WITH_ONEDNN)
-  onednn::conv2d_grad_input_in_slices(dy, w, dx, spec, add, norm, sums);
-  return true;
-#else
-  return false;
-#endif
 }
 inline void conv2d_grad_weight(View x, View dy, View dw, WindowSpec spec, bool add) {
   if (dy.count() == 0) return add ? void() : fill(dw, 0);
@@ -189,7 +166,6 @@ struct Cpu {
   static constexpr auto conv2d = cpu::conv2d;
   static constexpr auto conv2d_with_stats = cpu::conv2d_with_stats;
   static constexpr auto conv2d_grad_input = cpu::conv2d_grad_input;
-  static constexpr auto conv2d_grad_input_with_sums = cpu::conv2d_grad_input_with_sums;
   static constexpr auto conv2d_grad_weight = cpu::conv2d_grad_weight;
   static constexpr auto max_pool = cpu::max_pool;
   static constexpr auto max_pool_grad = cpu::max_pool_grad;

@@ -59,7 +59,7 @@ inline void batch_norm(View x, View mean, View var, double eps, View weight, Vie
 }
 
 inline void batch_norm_grad(View x, View y, View mean, View var, double eps, View weight, View bias, bool relu,
-                            bool frozen, View dy, View known, View dx, View dweight, View dbias, View dresidual) {
+                            bool frozen, View dy, View dx, View dweight, View dbias, View dresidual) {
   dispatch_compute("batch_norm", x.dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
     using A = compute_t<T>;
@@ -69,25 +69,23 @@ inline void batch_norm_grad(View x, View y, View mean, View var, double eps, Vie
     T* const dresiduals = dresidual.as<T>();
     const A* means = mean.as<A>();
     const std::vector<A> a = detail::batch_norm_scale<A>(var, weight, eps);
-    const detail::BatchNormGate<T> gate = detail::batch_norm_gate<T>(y, a.data(), bias, relu && !known.data);
+    const detail::BatchNormGate<T> gate = detail::batch_norm_gate<T>(y, a.data(), bias, relu);
     thread_local Buffer<double> partial;
-    double *sums = known.as<double>(), *products = sums + shape.G * C;  // (G, each, C)
-    const std::int64_t each = known.data ? 1 : shape.chunks;
-    if (!known.data) {
-      sums = partial.resize(2 * shape.G * each * C), products = sums + shape.G * each * C;
-      const bool past_cache = dresiduals && detail::writes_past_cache(dresiduals, x.count(), C);
-      shape.each_chunk([&](std::int64_t g, std::int64_t i, std::int64_t first, std::int64_t rows) {
-        simd::dispatch<detail::BatchNormGradSums<T>>(
-            xs + first * C, dys + first * C, static_cast<const T*>(nullptr), gate.at(first * C, g * C), means + g * C,
-            rows, C, &sums[i * C], &products[i * C], past_cache, dresiduals ? dresiduals + first * C : nullptr);
-      });
-      for (std::int64_t g = 0; g < shape.G; ++g) shape.join(sums, g), shape.join(products, g);
-    }
+    double* const sums = partial.resize(2 * shape.G * shape.chunks * C);  // (G, chunks, C)
+    double* const products = sums + shape.G * shape.chunks * C;
+    const bool writes_past = dresiduals && detail::writes_past_cache(dresiduals, x.count(), C);
+    shape.each_chunk([&](std::int64_t g, std::int64_t i, std::int64_t first, std::int64_t rows) {
+      simd::dispatch<detail::BatchNormGradSums<T>>(xs + first * C, dys + first * C, gate.at(first * C, g * C),
+                                                   means + g * C, rows, C, &sums[i * C], &products[i * C], writes_past,
+                                                   dresiduals ? dresiduals + first * C : nullptr);
+    });
+    for (std::int64_t g = 0; g < shape.G; ++g) shape.join(sums, g), shape.join(products, g);
     std::vector<A> b(a.size()), k(a.size());
     std::vector<double> total_weight(static_cast<std::size_t>(C)), total_bias(static_cast<std::size_t>(C));
     for (std::int64_t g = 0; g < shape.G; ++g) {
       for (std::int64_t c = 0; c < C; ++c) {
-        const double s = sums[g * each * C + c], p = products[g * each * C + c];
+        const std::int64_t first = g * shape.chunks * C + c;
+        const double s = sums[first], p = products[first];
         const double inverse = 1 / std::sqrt(var.as<A>()[g * C + c] + eps), n = static_cast<double>(shape.rows);
         const double gain = (weight.data ? weight.as<A>()[c] : A(1)) * inverse;
         b[g * C + c] = static_cast<A>(frozen ? 0 : -gain * inverse * inverse * p / n);

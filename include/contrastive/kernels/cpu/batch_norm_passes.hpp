@@ -125,19 +125,12 @@ BatchNormGate<T> batch_norm_gate(const View& y, const compute_t<T>* scale, const
   return {nullptr, scale, bias.as<compute_t<T>>()};
 }
 
-/// A batch norm the gradient of whose output is written: its gate is applied and its sums are taken.
-struct NormBefore {
-  const float *x = nullptr, *mean = nullptr;  // its input, which lies as the gradient does
-  BatchNormGate<float> gate{};
-};
-
-/// Sums of dz and dz * (x - mean) per channel, where dz is dy, or dy + more where that is given, after the ReLU. Writes dz
-/// where wanted, also over dy or more.
+/// Sums of dz and dz * (x - mean) per channel, where dz is dy after the ReLU. Writes dz where wanted, also over dy.
 template <class T>
 struct BatchNormGradSums {
   using A = compute_t<T>;
   struct Add {
-    const T *x, *dy, *more;
+    const T *x, *dy;
     BatchNormGate<T> gate;
     const A* mean;
     bool past_cache;
@@ -145,26 +138,22 @@ struct BatchNormGradSums {
     template <class V>
     CONTRASTIVE_INLINE void operator()(std::int64_t at, std::int64_t c, V (&sums)[2]) const {
       const V value = simd::load<V>(x + at), m = simd::load<V>(mean + c);
-      V given = simd::load<V>(dy + at);
-      if (more) given += simd::load<V>(more + at);
-      const V g = gate(given, value, m, at, c);
+      const V g = gate(simd::load<V>(dy + at), value, m, at, c);
       sums[0] += g;
       sums[1] += g * (value - m);
       if (dz) simd::store(dz + at, g, past_cache);
     }
     CONTRASTIVE_INLINE void one(std::int64_t at, std::int64_t c, A (&sums)[2]) const {
-      const A value = A(x[at]), given = A(dy[at]) + (more ? A(more[at]) : A(0));
-      const A g = gate.one(given, value, mean[c], at, c);
+      const A value = A(x[at]), g = gate.one(A(dy[at]), value, mean[c], at, c);
       sums[0] += g;
       sums[1] += g * (value - mean[c]);
       if (dz) dz[at] = T(g);
     }
   };
   template <class Isa>
-  CONTRASTIVE_INLINE static void run(const T* x, const T* dy, const T* more, BatchNormGate<T> gate, const A* mean,
-                                     std::int64_t rows, std::int64_t C, double* sum, double* product, bool past_cache,
-                                     T* dz) {
-    column_sums<2, T, simd::native<Isa, T>>(rows, C, {sum, product}, Add{x, dy, more, gate, mean, past_cache, dz},
+  CONTRASTIVE_INLINE static void run(const T* x, const T* dy, BatchNormGate<T> gate, const A* mean, std::int64_t rows,
+                                     std::int64_t C, double* sum, double* product, bool past_cache, T* dz) {
+    column_sums<2, T, simd::native<Isa, T>>(rows, C, {sum, product}, Add{x, dy, gate, mean, past_cache, dz},
                                             short_rows<T>(C) && !dz);
     if (past_cache) simd::finish_streams();
   }

@@ -147,44 +147,29 @@ inline void conv2d(View x, View w, View y, WindowSpec spec) {
   });
 }
 
-/// The gradient towards the input, of all pictures or of some at a time.
-class GradInput {
- public:
-  GradInput(View w, WindowSpec spec) : w_(w), spec_(spec) {}
-
-  void operator()(View dy, View dx) {
-    using namespace detail;
-    guarded("conv2d", [&] {
-      const Conv c = conv(dx, w_.shape, dy, spec_, type(dy.dtype));
-      Cached& entry = cached(key_of('d', dx.shape, w_.shape, spec_, dy.dtype), [&] {
-        using dnnl::convolution_backward_data;
+inline void conv2d_grad_input(View dy, View w, View dx, WindowSpec spec) {
+  using namespace detail;
+  guarded("conv2d", [&] {
+    const Conv c = conv(dx, w.shape, dy, spec, type(dy.dtype));
+    Cached& entry = cached(key_of('d', dx.shape, w.shape, spec, dy.dtype), [&] {
+      using dnnl::convolution_backward_data;
 #if DNNL_VERSION_MAJOR >= 3
-        const convolution_backward_data::primitive_desc pd(engine(), dnnl::algorithm::convolution_direct, c.x, c.w, c.y,
-                                                           c.stride, c.pad, c.pad, forward_desc(c), in_our_memory());
+      const convolution_backward_data::primitive_desc pd(engine(), dnnl::algorithm::convolution_direct, c.x, c.w, c.y,
+                                                         c.stride, c.pad, c.pad, forward_desc(c), in_our_memory());
 #else
-        const convolution_backward_data::primitive_desc pd(
-            convolution_backward_data::desc(dnnl::algorithm::convolution_direct, c.x, c.w, c.y, c.stride, c.pad, c.pad),
-            in_our_memory(), engine(), forward_desc(c));
+      const convolution_backward_data::primitive_desc pd(
+          convolution_backward_data::desc(dnnl::algorithm::convolution_direct, c.x, c.w, c.y, c.stride, c.pad, c.pad),
+          in_our_memory(), engine(), forward_desc(c));
 #endif
-        return with_weight(convolution_backward_data(pd), pd.scratchpad_desc(), pd.weights_desc(), c.our_w, false);
-      });
-      if (&entry != prepared_) weight_ = prepared_weight(entry, w_.data), prepared_ = &entry;
-      entry.primitive.execute(stream(), {{DNNL_ARG_DIFF_DST, memory(c.y, engine(), dy.data)},
-                                         {DNNL_ARG_WEIGHTS, weight_},
-                                         {DNNL_ARG_DIFF_SRC, memory(c.x, engine(), dx.data)},
-                                         {DNNL_ARG_SCRATCHPAD, scratchpad(entry.scratchpad)}});
-      stream().wait();
+      return with_weight(convolution_backward_data(pd), pd.scratchpad_desc(), pd.weights_desc(), c.our_w, false);
     });
-  }
-
- private:
-  View w_;
-  WindowSpec spec_;
-  const detail::Cached* prepared_ = nullptr;  // whose layout the weight has
-  dnnl::memory weight_;
-};
-
-inline void conv2d_grad_input(View dy, View w, View dx, WindowSpec spec) { GradInput(w, spec)(dy, dx); }
+    entry.primitive.execute(stream(), {{DNNL_ARG_DIFF_DST, memory(c.y, engine(), dy.data)},
+                                       {DNNL_ARG_WEIGHTS, prepared_weight(entry, w.data)},
+                                       {DNNL_ARG_DIFF_SRC, memory(c.x, engine(), dx.data)},
+                                       {DNNL_ARG_SCRATCHPAD, scratchpad(entry.scratchpad)}});
+    stream().wait();
+  });
+}
 
 inline void conv2d_grad_weight(View x, View dy, View dw, WindowSpec spec) {
   using namespace detail;

@@ -34,9 +34,9 @@ inline bool takes(const View& x, const View& w, WindowSpec spec) {
   return x.dtype == DType::f32 && w.dtype == DType::f32 && fits(x, w, spec);
 }
 
-/// Whether the sums of a batch norm in G groups of images are taken on the way: not where the groups would make smaller
+/// Whether the statistics of G groups of images are summed on the way: not where the groups would make smaller
 /// ones of those that share a weight.
-inline bool takes_sums(const View& x, const View& w, std::int64_t G) {
+inline bool takes_stats(const View& x, const View& w, std::int64_t G) {
   const std::int64_t tiles = detail::shape_of(x, w.shape[3], w.shape[0]).tiles();
   return G == 1 || tiles / G >= detail::largest_group(w.shape[3], w.shape[0]);
 }
@@ -67,19 +67,6 @@ inline void conv2d_with_stats(View x, View w, View y, View mean, View var) {
 inline void conv2d_grad_input(View dy, View w, View dx, bool add) {
   detail::convolve(dy.as<float>(), w.as<float>(), {dx.as<float>(), add}, detail::shape_of(dy, w.shape[0], w.shape[3]),
                    true);
-}
-
-/// dx gated as the batch norm before does, whose G parts are of consecutive images, and the sums (2, G, C) of that.
-inline void conv2d_grad_input_with_sums(View dy, View w, View dx, bool add, const cpu::detail::NormBefore& norm,
-                                        View sums) {
-  const Shape3x3 s = detail::shape_of(dy, w.shape[0], w.shape[3]);
-  double* const first = sums.as<double>();
-  double* const second = first + sums.shape[1] * s.O;
-  detail::convolve(dy.as<float>(), w.as<float>(), {dx.as<float>(), add, norm}, s, true, sums.shape[1],
-                   [&](std::int64_t part, const cpu::detail::PartSums& of) {
-                     std::copy_n(of.sum(), s.O, first + part * s.O);
-                     std::copy_n(of.square(), s.O, second + part * s.O);
-                   });
 }
 
 inline void conv2d_grad_weight(View x, View dy, View dw, bool add) {

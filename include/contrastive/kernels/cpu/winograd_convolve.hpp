@@ -4,7 +4,6 @@
 #include <algorithm>
 
 #include "contrastive/core/parallel.hpp"
-#include "contrastive/kernels/cpu/batch_norm_passes.hpp"
 #include "contrastive/kernels/cpu/memory.hpp"
 #include "contrastive/kernels/cpu/moments.hpp"
 #include "contrastive/kernels/cpu/winograd_weight.hpp"
@@ -24,17 +23,16 @@ constexpr std::int64_t outputs_at_once(std::int64_t C, std::int64_t O, std::int6
   return C + O > 256 ? 64 : panel;  // no panel is wider
 }
 
-/// What becomes of a group's outputs: added to what is there, gated, summed up on the way, past the caches or into them.
+/// What becomes of a group's outputs: added to what is there, summed up on the way, past the caches or into them.
 struct Output {
   float* y;
   bool add = false;
-  cpu::detail::NormBefore norm{};  // none where empty
   bool past_cache = false;
   cpu::detail::PartSums sums{};  // of the group; none where empty
 };
 
-/// Sums of a panel's outputs less the first of them, and of their squares; with a norm, of outputs and of outputs times
-/// (x - mean), the pivot 0. In float over 64 tiles, then joined to the part's.
+/// Sums of a panel's outputs less the first of them, and of their squares. In float over 64 tiles, then joined to the
+/// part's.
 template <class Isa>
 struct PanelSums {
   static constexpr int L = simd::lanes<Isa, float>;
@@ -78,30 +76,26 @@ struct Place {
   bool inside[4];
 };
 
-/// What the outputs meet, in arrays that lie as they do. It is asked for twice: during the products, which leave the
-/// memory idle but may drive it on into the third-level cache, and a few tiles ahead of its use.
-struct Meets {
-  const float* of[3];
-  template <int locality, int width>
-  CONTRASTIVE_INLINE void fetch(int which, std::int64_t at) const {
-    for (int line = 0; line < width; line += 16) __builtin_prefetch(of[which] + at + line, 0, locality);
-  }
-};
+/// Asks for what the outputs are added to. That is done twice: during the products, which leave the memory idle but may
+/// drive it on into the third-level cache, and a few tiles ahead of its use.
+template <int locality, int width>
+CONTRASTIVE_INLINE void fetch(const float* y) {
+  for (int line = 0; line < width; line += 16) __builtin_prefetch(y + line, 0, locality);
+}
 
 /// The outputs [o, o + 2 L) of `count` tiles from product[position][tile][2 L], `plane` from one position to the next.
 template <class Isa>
 CONTRASTIVE_INLINE void transform_outputs(const float* product, std::int64_t plane, const Output& out,
-                                          const Meets& meets, const Place* place, const std::int64_t (&step)[4],
-                                          std::int64_t count, std::int64_t o) {
+                                          const Place* place, const std::int64_t (&step)[4], std::int64_t count,
+                                          std::int64_t o) {
   constexpr int L = simd::lanes<Isa, float>;
   using V = simd::vec<float, L>;
   PanelSums<Isa> sums;
   for (std::int64_t t = 0; t < count; ++t) {
     const bool(&inside)[4] = place[t].inside;
-    if (const std::int64_t soon = t + 4; soon < count)
-      for (int which = 0; which < 3; ++which)
-        for (int i = 0; meets.of[which] && i < 4; ++i)
-          if (place[soon].inside[i]) meets.fetch<3, 2 * L>(which, place[soon].at + step[i] + o);
+    if (const std::int64_t soon = t + 4; out.add && soon < count)
+      for (int i = 0; i < 4; ++i)
+        if (place[soon].inside[i]) fetch<3, 2 * L>(out.y + place[soon].at + step[i] + o);
     for (int half = 0; half < 2; ++half) {
       V m[positions];
 #pragma GCC unroll 16
@@ -117,19 +111,7 @@ CONTRASTIVE_INLINE void transform_outputs(const float* product, std::int64_t pla
 #pragma GCC unroll 4
         for (int i = 0; i < 4; ++i)
           if (inside[i]) value[i] += simd::load<V>(out.y + from + step[i]);
-      if (out.norm.x) {
-        const V mean = simd::load<V>(out.norm.mean + c);
-        V sum{}, product_sum{};
-#pragma GCC unroll 4
-        for (int i = 0; i < 4; ++i) {
-          if (!inside[i]) continue;
-          const V x = simd::load<V>(out.norm.x + from + step[i]);
-          value[i] = out.norm.gate(value[i], x, mean, from + step[i], c);
-          sum += value[i];
-          product_sum += value[i] * (x - mean);
-        }
-        sums.sum[half] += sum, sums.square[half] += product_sum;
-      } else if (out.sums.data) {
+      if (out.sums.data) {
         if (t == 0) sums.pivot[half] = value[0];
         sums.add(half, value, inside);
       }
@@ -157,7 +139,6 @@ struct Group {
       if (out.sums.data) out.sums.rows() += std::count(place[t].inside, place[t].inside + 4, true);
     }
     const std::int64_t step[4] = {0, s.O, s.W * s.O, (s.W + 1) * s.O};
-    const Meets meets{{out.add ? out.y : nullptr, out.norm.x, out.norm.gate.y}};
     Ahead ahead(x, s, s.C, first + count, count, s.O / (2 * L) * positions * in_steps(count, rows));
     for (std::int64_t from = 0; from < s.O; from += at_once) {
       const std::int64_t stop = std::min(s.O, from + at_once);
@@ -165,16 +146,15 @@ struct Group {
         for (std::int64_t o = from; o < stop; o += 2 * L)
           for (std::int64_t t = 0; t < count; t += rows) {
             ahead.fetch();
-            if (p < 12 && meets.of[p / 4])
+            if (out.add && p < 4)
               for (std::int64_t k = t; k < std::min(count, t + rows); ++k)
-                if (place[k].inside[p % 4]) meets.fetch<2, 2 * L>(p / 4, place[k].at + step[p % 4] + o);
+                if (place[k].inside[p]) fetch<2, 2 * L>(out.y + place[k].at + step[p] + o);
             multiply<Isa, rows, L, 1>(
                 v + p * plane<float>(group, s.C) + t * L, group * L, s.C / L, L, u + (o * positions + p * 2 * L) * s.C,
                 product + p * plane<float>(group, at_once) + (o - from) * group + t * 2 * L, 2 * L, false);
           }
       for (std::int64_t o = from; o < stop; o += 2 * L)
-        transform_outputs<Isa>(product + (o - from) * group, plane<float>(group, at_once), out, meets, place, step,
-                               count, o);
+        transform_outputs<Isa>(product + (o - from) * group, plane<float>(group, at_once), out, place, step, count, o);
     }
     if (out.past_cache) simd::finish_streams();
   }
@@ -215,8 +195,6 @@ void convolve(const float* x, const float* w, Output out, const Shape3x3& s, boo
       const std::int64_t from = border(i % groups), count = border(i % groups + 1) - from;
       Output to = out;
       if (sums) to.sums = {sums + i * size, s.O};
-      if (const std::int64_t channel = i / groups * s.O; out.norm.x)
-        to.norm = {out.norm.x, out.norm.mean + channel, out.norm.gate.at(0, channel)};
       simd::dispatch<Group>(x, static_cast<const float*>(u), to, s, i / groups * all + from, count, group, at_once, v,
                             product);
     }

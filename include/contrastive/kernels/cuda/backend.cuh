@@ -51,7 +51,6 @@ struct Cuda {
   static constexpr auto conv2d = cuda::conv2d;
   static constexpr auto conv2d_with_stats = cuda::conv2d_with_stats;
   static constexpr auto conv2d_grad_input = cuda::conv2d_grad_input;
-  static constexpr auto conv2d_grad_input_with_sums = cuda::conv2d_grad_input_with_sums;
   static constexpr auto conv2d_grad_weight = cuda::conv2d_grad_weight;
   static constexpr auto max_pool = cuda::max_pool;
   static constexpr auto max_pool_grad = cuda::max_pool_grad;

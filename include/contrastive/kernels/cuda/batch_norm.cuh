@@ -257,9 +257,8 @@ inline void batch_norm(View x, View mean, View var, double eps, View weight, Vie
   });
 }
 
-/// The sums are never given: no convolution here leaves them.
 inline void batch_norm_grad(View x, View y, View mean, View var, double eps, View weight, View bias, bool relu,
-                            bool frozen, View dy, View, View dx, View dweight, View dbias, View dresidual) {
+                            bool frozen, View dy, View dx, View dweight, View dbias, View dresidual) {
   if (mean.count() == 0) return;
   dispatch_compute("batch_norm", x.dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;

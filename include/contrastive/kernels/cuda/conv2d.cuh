@@ -144,12 +144,8 @@ inline void conv2d(View x, View w, View y, WindowSpec spec) {
   own_conv2d(x, w, y, spec);
 }
 
-/// No passes of their own: the sums of a batch norm are a second look.
+/// No pass of its own: the statistics are a second look.
 inline bool conv2d_with_stats(View, View, View, View, View, WindowSpec) { return false; }
-inline bool conv2d_grad_input_with_sums(View, View, View, WindowSpec, bool, View, View, View, View, double, View, View,
-                                        bool, View) {
-  return false;
-}
 
 namespace detail {
 /// A gradient that is overwritten becomes one that is added to: `write` fills an array like `sum`.
