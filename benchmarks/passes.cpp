@@ -78,15 +78,31 @@ void batch_norm_relu(benchmark::State& state, DType dtype, bool backward) {
   const KernelTable& k = mean.kernels();
   const auto forward = [&](const Set& set) {
     k.batch_norm_stats(set.x.view(), mean.view(), var.view());
-    k.batch_norm(set.x.view(), mean.view(), var.view(), 1e-5, weight.view(), bias.view(), {}, true, set.y.view());
+    k.batch_norm({.x = set.x.view(),
+                  .mean = mean.view(),
+                  .var = var.view(),
+                  .weight = weight.view(),
+                  .bias = bias.view(),
+                  .eps = 1e-5,
+                  .relu = true,
+                  .y = set.y.view()});
   };
   for (const Set& set : sets) forward(set);
   std::size_t next = 0;
   for (auto _ : state) {
     const Set& set = sets[next++ % sets.size()];
     if (backward)
-      k.batch_norm_grad(set.x.view(), {}, mean.view(), var.view(), 1e-5, weight.view(), bias.view(), true, false,
-                        set.dy.view(), set.y.view(), dweight.view(), dbias.view(), {});
+      k.batch_norm_grad({.x = set.x.view(),
+                         .mean = mean.view(),
+                         .var = var.view(),
+                         .weight = weight.view(),
+                         .bias = bias.view(),
+                         .eps = 1e-5,
+                         .relu = true,
+                         .dy = set.dy.view(),
+                         .dx = set.y.view(),
+                         .dweight = dweight.view(),
+                         .dbias = dbias.view()});
     else
       forward(set);
   }

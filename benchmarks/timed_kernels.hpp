@@ -27,13 +27,9 @@ inline const contrastive::KernelTable& kernels() {
   using Table = contrastive::KernelTable;
   static const Table table = [] {
     Table timed = contrastive::cpu_kernels();
-    timed.matmul = Timed<&Table::matmul>::call;
-    timed.conv2d = Timed<&Table::conv2d>::call;
-    timed.conv2d_with_stats = Timed<&Table::conv2d_with_stats>::call;
-    timed.conv2d_grad_input = Timed<&Table::conv2d_grad_input>::call;
-    timed.conv2d_grad_weight = Timed<&Table::conv2d_grad_weight>::call;
-    timed.attention = Timed<&Table::attention>::call;
-    timed.attention_grad = Timed<&Table::attention_grad>::call;
+#define CONTRASTIVE_KERNEL(result, name, arguments)  // not timed
+#define CONTRASTIVE_KERNEL_PRODUCT(result, name, arguments) timed.name = Timed<&Table::name>::call;
+#include "contrastive/kernels/list.def"
     return timed;
   }();
   return table;

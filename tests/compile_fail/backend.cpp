@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// expect: [backend] a backend offers every kernel of kernels/table.hpp
+// expect: [backend] a backend offers every kernel of kernels/list.def
 // expect: lerp
 
 // A backend that forgets a kernel does not compile, and the message names the kernel.

@@ -115,13 +115,34 @@ TEST_CASE("cuda: batch norm") {
         const Twin none, &w = affine ? weight : none, &b = affine ? bias : none, &r = add ? residual : none;
         Twin y = Twin::blank(c.x, dtype), dx = Twin::blank(c.x, dtype), dresidual = Twin::blank(c.x, dtype);
         Twin dweight = Twin::blank({C}, wide(dtype)), dbias = Twin::blank({C}, wide(dtype));
-        both([&](auto& k, auto at) { k.batch_norm(at(x), at(mean), at(var), 1e-3, at(w), at(b), at(r), relu, at(y)); });
+        both([&](auto& k, auto at) {
+          k.batch_norm({.x = at(x),
+                        .mean = at(mean),
+                        .var = at(var),
+                        .weight = at(w),
+                        .bias = at(b),
+                        .residual = at(r),
+                        .eps = 1e-3,
+                        .relu = relu,
+                        .y = at(y)});
+        });
         same("batch_norm", y, 4);
         y.far = y.host.to(Device::cuda);
         both([&](auto& k, auto at) {
-          k.batch_norm_grad(at(x), at(add ? y : none), at(mean), at(var), 1e-3, at(w), at(b), relu, frozen, at(dy),
-                            at(dx), at(affine ? dweight : none), at(affine ? dbias : none),
-                            at(relu && add ? dresidual : none));
+          k.batch_norm_grad({.x = at(x),
+                             .y = at(add ? y : none),
+                             .mean = at(mean),
+                             .var = at(var),
+                             .weight = at(w),
+                             .bias = at(b),
+                             .eps = 1e-3,
+                             .relu = relu,
+                             .frozen = frozen,
+                             .dy = at(dy),
+                             .dx = at(dx),
+                             .dweight = at(affine ? dweight : none),
+                             .dbias = at(affine ? dbias : none),
+                             .dresidual = at(relu && add ? dresidual : none)});
         });
         same("batch_norm_grad: dx", dx, 8);
         same("batch_norm_grad: dweight", dweight, 8);
@@ -147,7 +168,14 @@ TEST_CASE("cuda: layer norm") {
         same("layer_norm mean", mean, 2);
         same("layer_norm spread", spread, 4);
         both([&](auto& k, auto at) {
-          k.layer_norm_grad(at(x), at(mean), at(spread), at(weight), at(dy), at(dx), at(dweight), at(dbias));
+          k.layer_norm_grad({.x = at(x),
+                             .mean = at(mean),
+                             .spread = at(spread),
+                             .weight = at(weight),
+                             .dy = at(dy),
+                             .dx = at(dx),
+                             .dweight = at(dweight),
+                             .dbias = at(dbias)});
         });
         same("layer_norm_grad", dx, 4);
         same("layer_norm_grad weight", dweight, 4);

@@ -29,7 +29,7 @@ TEST_CASE("a convolution adds its gradient to what is there") {
       cpu_kernels().conv2d_grad_input(dy.view(), w.view(), sum.view(), c.spec, true);
       cpu_kernels().conv2d_grad_input(dy.view(), w.view(), alone.view(), c.spec, false);
       const Tensor want = alone.to(DType::f64) + held.to(DType::f64);
-      CHECK(relative_error(sum, want) < (dtype == DType::f32 ? 1e-6 : 1e-2));
+      CHECK(relative_error(sum, want) < (dtype == DType::f32 ? 1e-6 : 4e-3));
     }
 }
 
@@ -43,11 +43,25 @@ TEST_CASE("which side of the ReLU a number was on is found again from x by the s
   for (std::int64_t i = 0; i < x.count(); ++i)
     x.data<float>()[i] = start.data<float>()[i % 64] * (1 + 1e-7f * std::round(jitter.data<float>()[i]));
   const KernelTable& k = cpu_kernels();
-  k.batch_norm(x.view(), mean.view(), var.view(), 1e-3, gain.view(), offset.view(), {}, true, y.view());
+  k.batch_norm({.x = x.view(),
+                .mean = mean.view(),
+                .var = var.view(),
+                .weight = gain.view(),
+                .bias = offset.view(),
+                .eps = 1e-3,
+                .relu = true,
+                .y = y.view()});
 
   const Tensor dz(in), ones = Tensor::full(in, 1);
-  k.batch_norm_grad(x.view(), {}, mean.view(), var.view(), 1e-3, gain.view(), offset.view(), true, false, ones.view(),
-                    {}, {}, {}, dz.view());
+  k.batch_norm_grad({.x = x.view(),
+                     .mean = mean.view(),
+                     .var = var.view(),
+                     .weight = gain.view(),
+                     .bias = offset.view(),
+                     .eps = 1e-3,
+                     .relu = true,
+                     .dy = ones.view(),
+                     .dresidual = dz.view()});
   bool same = true;
   std::int64_t on = 0;
   for (std::int64_t i = 0; i < y.count(); ++i) {

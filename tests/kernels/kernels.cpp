@@ -98,11 +98,29 @@ TEST_CASE("batch norm's gradient finds the ReLU's side from x as from y") {
       const std::pair<Tensor, Tensor> statistics = batch_norm_statistics(x, 2);
       const Tensor &mean = statistics.first, &var = statistics.second;
       const KernelTable& k = x.kernels();
-      k.batch_norm(x.view(), mean.view(), var.view(), 1e-5, gain.view(), offset.view(), {}, true, y.view());
+      k.batch_norm({.x = x.view(),
+                    .mean = mean.view(),
+                    .var = var.view(),
+                    .weight = gain.view(),
+                    .bias = offset.view(),
+                    .eps = 1e-5,
+                    .relu = true,
+                    .y = y.view()});
       const auto gradients = [&](View known, View residual) {
         const Tensor dx(x.shape(), dtype), dgain({C}, wide), doffset({C}, wide);
-        k.batch_norm_grad(x.view(), known, mean.view(), var.view(), 1e-5, gain.view(), offset.view(), true, false,
-                          dy.view(), dx.view(), dgain.view(), doffset.view(), residual);
+        k.batch_norm_grad({.x = x.view(),
+                           .y = known,
+                           .mean = mean.view(),
+                           .var = var.view(),
+                           .weight = gain.view(),
+                           .bias = offset.view(),
+                           .eps = 1e-5,
+                           .relu = true,
+                           .dy = dy.view(),
+                           .dx = dx.view(),
+                           .dweight = dgain.view(),
+                           .dbias = doffset.view(),
+                           .dresidual = residual});
         return std::vector<Tensor>{dx, dgain, doffset};
       };
       const Tensor dresidual(x.shape(), dtype);

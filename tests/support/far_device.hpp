@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <type_traits>
@@ -31,7 +32,21 @@ A local(A argument) {
     if (D != Device::cpu) argument.data = moved(argument.data, -distance);
     argument.device = Device::cpu;
   }
-  if constexpr (std::is_same_v<A, MatmulSpec>) argument.bias = local<D>(argument.bias);
+  // Names for all fields: a new one does not compile until it is here.
+  const auto each = [](auto&... fields) { ((fields = local<D>(fields)), ...); };
+  if constexpr (std::is_same_v<A, MatmulSpec>) each(argument.bias);
+  if constexpr (std::is_same_v<A, BatchNormCall>) {
+    auto& [x, mean, var, weight, bias, residual, eps, relu, y] = argument;
+    each(x, mean, var, weight, bias, residual, y);
+  }
+  if constexpr (std::is_same_v<A, BatchNormGradCall>) {
+    auto& [x, y, mean, var, weight, bias, eps, relu, frozen, dy, dx, dweight, dbias, dresidual] = argument;
+    each(x, y, mean, var, weight, bias, dy, dx, dweight, dbias, dresidual);
+  }
+  if constexpr (std::is_same_v<A, LayerNormGradCall>) {
+    auto& [x, mean, spread, weight, dy, dx, dweight, dbias] = argument;
+    each(x, mean, spread, weight, dy, dx, dweight, dbias);
+  }
   return argument;
 }
 
@@ -42,37 +57,27 @@ struct Guarded<D, Row> {
   static R call(A... arguments) { return (cpu_kernels().*Row)(local<D>(arguments)...); }
 };
 
-template <Device D, auto... Rows>
-void guard(KernelTable& table) {
-  ((table.*Rows = Guarded<D, Rows>::call), ...);
-}
-
-template <Device D, auto Rows, std::size_t I, class... A>
-void call_at(A... arguments) {
-  (cpu_kernels().*Rows)[I](local<D>(arguments)...);
+template <Device D, auto Rows, std::size_t I>
+struct GuardedOne;
+template <Device D, class... A, std::size_t N, std::array<void (*)(A...), N> KernelTable::*Rows, std::size_t I>
+struct GuardedOne<D, Rows, I> {
+  static void call(A... arguments) { (cpu_kernels().*Rows)[I](local<D>(arguments)...); }
+};
+template <Device D, auto Rows, std::size_t... I>
+void guard_each(KernelTable& table, std::index_sequence<I...>) {
+  table.*Rows = {GuardedOne<D, Rows, I>::call...};
 }
 
 template <Device D>
 KernelTable table() {
-  using T = KernelTable;
   KernelTable guarded = cpu_kernels();
-  guard<D, &T::fill, &T::cast, &T::accumulate, &T::sum_to, &T::max_axis, &T::softmax, &T::softmax_grad, &T::log_softmax,
-        &T::log_softmax_grad, &T::normalize, &T::normalize_grad, &T::cross_entropy, &T::cross_entropy_grad, &T::matmul,
-        &T::conv2d, &T::conv2d_with_stats, &T::conv2d_grad_input, &T::conv2d_grad_weight, &T::max_pool,
-        &T::max_pool_grad, &T::avg_pool, &T::avg_pool_grad, &T::batch_norm_stats, &T::batch_norm, &T::batch_norm_grad,
-        &T::layer_norm, &T::layer_norm_grad, &T::attention, &T::attention_grad, &T::gather, &T::scatter_add,
-        &T::permute, &T::place, &T::extract, &T::sgd, &T::trust_ratio, &T::adamw, &T::lerp, &T::sum_squares>(guarded);
-  [&]<std::size_t... I>(std::index_sequence<I...>) {
-    ((guarded.map[I] = call_at<D, &T::map, I, View, View, double, View>), ...);
-    ((guarded.map_grad[I] = call_at<D, &T::map_grad, I, View, View, View, double, View>), ...);
-  }
-  (std::make_index_sequence<functors::Unary::size>());
-  [&]<std::size_t... I>(std::index_sequence<I...>) {
-    ((guarded.zip[I] = call_at<D, &T::zip, I, View, View, View>), ...);
-  }
-  (std::make_index_sequence<functors::Binary::size>());
+#define CONTRASTIVE_KERNEL(result, name, arguments) guarded.name = Guarded<D, &KernelTable::name>::call;
+#define CONTRASTIVE_KERNEL_EACH(list, name, arguments) \
+  guard_each<D, &KernelTable::name>(guarded, std::make_index_sequence<list::size>());
+#define CONTRASTIVE_KERNEL_MEMORY(result, name, arguments)  // below
+#include "contrastive/kernels/list.def"
   if (D == Device::cpu) {
-    guarded.transfer = Guarded<D, &T::transfer>::call;
+    guarded.transfer = Guarded<D, &KernelTable::transfer>::call;
     return guarded;
   }
   guarded.allocate = [](std::size_t bytes) -> void* { return moved(cpu_kernels().allocate(bytes), distance); };

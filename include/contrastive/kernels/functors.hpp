@@ -4,6 +4,7 @@
 #include <cmath>
 #include <concepts>
 #include <cstddef>
+#include <tuple>
 #include <type_traits>
 
 #include "contrastive/core/host_device.hpp"
@@ -250,6 +251,7 @@ struct Greater {
 template <class... F>
 struct List {
   static constexpr std::size_t size = sizeof...(F);
+  using First = std::tuple_element_t<0, std::tuple<F...>>;
 
   template <class Wanted>
   static constexpr std::size_t index_of() {

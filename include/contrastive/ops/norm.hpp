@@ -44,8 +44,15 @@ inline Tensor batch_norm(const Tensor& x, const Tensor& mean, const Tensor& var,
           with.residual.shape(), " is not like ", x.shape());
   check_devices("batch_norm", {&x, &mean, &var, &with.weight, &with.bias, &with.residual});
   const Tensor y(x.shape(), x.dtype(), x.device());
-  x.kernels().batch_norm(x.view(), mean.view(), var.view(), with.eps, with.weight.view(), with.bias.view(),
-                         with.residual.view(), with.relu, y.view());
+  x.kernels().batch_norm({.x = x.view(),
+                          .mean = mean.view(),
+                          .var = var.view(),
+                          .weight = with.weight.view(),
+                          .bias = with.bias.view(),
+                          .residual = with.residual.view(),
+                          .eps = with.eps,
+                          .relu = with.relu,
+                          .y = y.view()});
   if (!recording({&x, &with.weight, &with.bias, &with.residual})) return y;
   const auto keep = [](const Tensor& kept) { return Saved("batch_norm", kept); };
   return record(y, [dx = Grad(x), dweight = Grad(with.weight), dbias = Grad(with.bias), dresidual = Grad(with.residual),
@@ -61,8 +68,20 @@ inline Tensor batch_norm(const Tensor& x, const Tensor& mean, const Tensor& var,
     Tensor gx = dx && !passes_on ? room_over(dy, *x) : room(dx, x->shape(), x->dtype());
     const Tensor gw = room(dweight, channels, mean->dtype()), gb = room(dbias, channels, mean->dtype());
     Tensor gr = passes_on ? Tensor() : room(dresidual, x->shape(), x->dtype());
-    x->kernels().batch_norm_grad(x->view(), y->view(), mean->view(), var->view(), eps, weight->view(), bias->view(),
-                                 relu, frozen, given, gx.view(), gw.view(), gb.view(), gr.view());
+    x->kernels().batch_norm_grad({.x = x->view(),
+                                  .y = y->view(),
+                                  .mean = mean->view(),
+                                  .var = var->view(),
+                                  .weight = weight->view(),
+                                  .bias = bias->view(),
+                                  .eps = eps,
+                                  .relu = relu,
+                                  .frozen = frozen,
+                                  .dy = given,
+                                  .dx = gx.view(),
+                                  .dweight = gw.view(),
+                                  .dbias = gb.view(),
+                                  .dresidual = gr.view()});
     if (dx) dx.add(std::move(gx));
     if (dweight) dweight.add(gw);
     if (dbias) dbias.add(gb);
@@ -94,8 +113,14 @@ inline Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bi
     const View given = dy.view();
     Tensor gx = dx ? room_over(dy, x) : Tensor();
     const Tensor gw = room(dweight, {x.size(-1)}, mean.dtype()), gb = room(dbias, {x.size(-1)}, mean.dtype());
-    x.kernels().layer_norm_grad(x.view(), mean.view(), spread.view(), weight->view(), given, gx.view(), gw.view(),
-                                gb.view());
+    x.kernels().layer_norm_grad({.x = x.view(),
+                                 .mean = mean.view(),
+                                 .spread = spread.view(),
+                                 .weight = weight->view(),
+                                 .dy = given,
+                                 .dx = gx.view(),
+                                 .dweight = gw.view(),
+                                 .dbias = gb.view()});
     if (dx) dx.add(std::move(gx));
     if (dweight) dweight.add(gw);
     if (dbias) dbias.add(gb);

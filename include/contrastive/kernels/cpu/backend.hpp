@@ -131,63 +131,13 @@ inline void conv2d_grad_weight(View x, View dy, View dw, WindowSpec spec, bool a
 
 namespace detail {
 
-/// The CPU's row in the table of backends: names what each kernel is.
+/// The kernels of namespace cpu.
 struct Cpu {
-  static constexpr auto allocate = cpu::allocate;
-  static constexpr auto release = cpu::release;
-  static constexpr auto transfer = cpu::transfer;
-  static constexpr auto synchronize = cpu::synchronize;
-  static constexpr auto fill = cpu::fill;
-  static constexpr auto cast = cpu::cast;
-  template <class F>
-  static void map(View x, View bias, double a, View y) {
-    cpu::map<F>(x, bias, a, y);
-  }
-  template <class F>
-  static void map_grad(View kept, View bias, View dy, double a, View dx) {
-    cpu::map_grad<F>(kept, bias, dy, a, dx);
-  }
-  template <class F>
-  static void zip(View a, View b, View y) {
-    cpu::zip<F>(a, b, y);
-  }
-  static constexpr auto accumulate = cpu::accumulate;
-  static constexpr auto sum_to = cpu::sum_to;
-  static constexpr auto max_axis = cpu::max_axis;
-  static constexpr auto softmax = cpu::softmax;
-  static constexpr auto softmax_grad = cpu::softmax_grad;
-  static constexpr auto log_softmax = cpu::log_softmax;
-  static constexpr auto log_softmax_grad = cpu::log_softmax_grad;
-  static constexpr auto normalize = cpu::normalize;
-  static constexpr auto normalize_grad = cpu::normalize_grad;
-  static constexpr auto cross_entropy = cpu::cross_entropy;
-  static constexpr auto cross_entropy_grad = cpu::cross_entropy_grad;
-  static constexpr auto matmul = cpu::matmul;
-  static constexpr auto conv2d = cpu::conv2d;
-  static constexpr auto conv2d_with_stats = cpu::conv2d_with_stats;
-  static constexpr auto conv2d_grad_input = cpu::conv2d_grad_input;
-  static constexpr auto conv2d_grad_weight = cpu::conv2d_grad_weight;
-  static constexpr auto max_pool = cpu::max_pool;
-  static constexpr auto max_pool_grad = cpu::max_pool_grad;
-  static constexpr auto avg_pool = cpu::avg_pool;
-  static constexpr auto avg_pool_grad = cpu::avg_pool_grad;
-  static constexpr auto batch_norm_stats = cpu::batch_norm_stats;
-  static constexpr auto batch_norm = cpu::batch_norm;
-  static constexpr auto batch_norm_grad = cpu::batch_norm_grad;
-  static constexpr auto layer_norm = cpu::layer_norm;
-  static constexpr auto layer_norm_grad = cpu::layer_norm_grad;
-  static constexpr auto attention = cpu::attention;
-  static constexpr auto attention_grad = cpu::attention_grad;
-  static constexpr auto gather = cpu::gather;
-  static constexpr auto scatter_add = cpu::scatter_add;
-  static constexpr auto permute = cpu::permute;
-  static constexpr auto place = cpu::place;
-  static constexpr auto extract = cpu::extract;
-  static constexpr auto trust_ratio = cpu::trust_ratio;
-  static constexpr auto sgd = cpu::sgd;
-  static constexpr auto adamw = cpu::adamw;
-  static constexpr auto lerp = cpu::lerp;
-  static constexpr auto sum_squares = cpu::sum_squares;
+#define CONTRASTIVE_KERNEL(result, name, arguments) static constexpr auto name = cpu::name;
+#define CONTRASTIVE_KERNEL_EACH(list, name, arguments) \
+  template <class F>                                   \
+  static constexpr auto name = cpu::name<F>;
+#include "contrastive/kernels/list.def"
 };
 
 }  // namespace detail

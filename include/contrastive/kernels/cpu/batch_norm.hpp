@@ -39,41 +39,39 @@ inline void batch_norm_stats(View x, View mean, View var) {
   });
 }
 
-inline void batch_norm(View x, View mean, View var, double eps, View weight, View bias, View residual, bool relu,
-                       View y) {
-  dispatch_compute("batch_norm", x.dtype, [&](auto tag) {
+inline void batch_norm(BatchNormCall call) {
+  dispatch_compute("batch_norm", call.x.dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
     using A = compute_t<T>;
-    const detail::BatchNormShape shape(x, mean.shape[0]);
+    const detail::BatchNormShape shape(call.x, call.mean.shape[0]);
     const std::int64_t C = shape.C;
-    const bool past_cache = detail::writes_past_cache(y.as<T>(), y.count(), C);
-    const std::vector<A> scale = detail::batch_norm_scale<A>(var, weight, eps);
+    const bool past_cache = detail::writes_past_cache(call.y.as<T>(), call.y.count(), C);
+    const std::vector<A> scale = detail::batch_norm_scale<A>(call.var, call.weight, call.eps);
     shape.each_chunk([&](std::int64_t g, std::int64_t, std::int64_t first, std::int64_t rows) {
       simd::dispatch<detail::BatchNormApply<T>>(
-          static_cast<const T*>(x.as<T>() + first * C), static_cast<const A*>(mean.as<A>() + g * C),
-          static_cast<const A*>(&scale[g * C]), static_cast<const A*>(bias.as<A>()),
-          static_cast<const T*>(residual.data ? residual.as<T>() + first * C : nullptr), relu, rows, C, past_cache,
-          y.as<T>() + first * C);
+          static_cast<const T*>(call.x.as<T>() + first * C), static_cast<const A*>(call.mean.as<A>() + g * C),
+          static_cast<const A*>(&scale[g * C]), static_cast<const A*>(call.bias.as<A>()),
+          static_cast<const T*>(call.residual.data ? call.residual.as<T>() + first * C : nullptr), call.relu, rows, C,
+          past_cache, call.y.as<T>() + first * C);
     });
   });
 }
 
-inline void batch_norm_grad(View x, View y, View mean, View var, double eps, View weight, View bias, bool relu,
-                            bool frozen, View dy, View dx, View dweight, View dbias, View dresidual) {
-  dispatch_compute("batch_norm", x.dtype, [&](auto tag) {
+inline void batch_norm_grad(BatchNormGradCall call) {
+  dispatch_compute("batch_norm", call.x.dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
     using A = compute_t<T>;
-    const detail::BatchNormShape shape(x, mean.shape[0]);
+    const detail::BatchNormShape shape(call.x, call.mean.shape[0]);
     const std::int64_t C = shape.C;
-    const T *xs = x.as<T>(), *dys = dy.as<T>();
-    T* const dresiduals = dresidual.as<T>();
-    const A* means = mean.as<A>();
-    const std::vector<A> a = detail::batch_norm_scale<A>(var, weight, eps);
-    const detail::BatchNormGate<T> gate = detail::batch_norm_gate<T>(y, a.data(), bias, relu);
+    const T *xs = call.x.as<T>(), *dys = call.dy.as<T>();
+    T* const dresiduals = call.dresidual.as<T>();
+    const A* means = call.mean.as<A>();
+    const std::vector<A> a = detail::batch_norm_scale<A>(call.var, call.weight, call.eps);
+    const detail::BatchNormGate<T> gate = detail::batch_norm_gate<T>(call.y, a.data(), call.bias, call.relu);
     thread_local Buffer<double> partial;
     double* const sums = partial.resize(2 * shape.G * shape.chunks * C);  // (G, chunks, C)
     double* const products = sums + shape.G * shape.chunks * C;
-    const bool writes_past = dresiduals && detail::writes_past_cache(dresiduals, x.count(), C);
+    const bool writes_past = dresiduals && detail::writes_past_cache(dresiduals, call.x.count(), C);
     shape.each_chunk([&](std::int64_t g, std::int64_t i, std::int64_t first, std::int64_t rows) {
       simd::dispatch<detail::BatchNormGradSums<T>>(xs + first * C, dys + first * C, gate.at(first * C, g * C),
                                                    means + g * C, rows, C, &sums[i * C], &products[i * C], writes_past,
@@ -86,27 +84,29 @@ inline void batch_norm_grad(View x, View y, View mean, View var, double eps, Vie
       for (std::int64_t c = 0; c < C; ++c) {
         const std::int64_t first = g * shape.chunks * C + c;
         const double s = sums[first], p = products[first];
-        const double inverse = 1 / std::sqrt(var.as<A>()[g * C + c] + eps), n = static_cast<double>(shape.rows);
-        const double gain = (weight.data ? weight.as<A>()[c] : A(1)) * inverse;
-        b[g * C + c] = static_cast<A>(frozen ? 0 : -gain * inverse * inverse * p / n);
-        k[g * C + c] = static_cast<A>(frozen ? 0 : -gain * s / n);
+        const double inverse = 1 / std::sqrt(call.var.as<A>()[g * C + c] + call.eps),
+                     n = static_cast<double>(shape.rows);
+        const double gain = (call.weight.data ? call.weight.as<A>()[c] : A(1)) * inverse;
+        b[g * C + c] = static_cast<A>(call.frozen ? 0 : -gain * inverse * inverse * p / n);
+        k[g * C + c] = static_cast<A>(call.frozen ? 0 : -gain * s / n);
         total_weight[c] += p * inverse;
         total_bias[c] += s;
       }
     }
     for (std::int64_t c = 0; c < C; ++c) {
-      if (dweight.data) dweight.as<A>()[c] = static_cast<A>(total_weight[c]);
-      if (dbias.data) dbias.as<A>()[c] = static_cast<A>(total_bias[c]);
+      if (call.dweight.data) call.dweight.as<A>()[c] = static_cast<A>(total_weight[c]);
+      if (call.dbias.data) call.dbias.as<A>()[c] = static_cast<A>(total_bias[c]);
     }
-    if (!dx.data) return;
+    if (!call.dx.data) return;
     // Over dy, lines that were just read change where they are.
-    const bool past_cache = dx.data != dy.data && detail::writes_past_cache(dx.as<T>(), dx.count(), C);
+    const bool past_cache =
+        call.dx.data != call.dy.data && detail::writes_past_cache(call.dx.as<T>(), call.dx.count(), C);
     shape.each_chunk_backwards([&](std::int64_t g, std::int64_t, std::int64_t first, std::int64_t rows) {
       const T* const dz = dresiduals ? dresiduals : dys;  // what the residual got is gated already
       simd::dispatch<detail::BatchNormGradInput<T>>(
           xs + first * C, dz + first * C, dresiduals ? detail::BatchNormGate<T>{} : gate.at(first * C, g * C),
           means + g * C, &a[g * C], static_cast<const A*>(&b[g * C]), static_cast<const A*>(&k[g * C]), rows, C,
-          past_cache, dx.as<T>() + first * C);
+          past_cache, call.dx.as<T>() + first * C);
     });
   });
 }

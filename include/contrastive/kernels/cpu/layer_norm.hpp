@@ -118,21 +118,21 @@ inline void layer_norm(View x, View weight, View bias, double eps, View y, View 
   });
 }
 
-inline void layer_norm_grad(View x, View mean, View spread, View weight, View dy, View dx, View dweight, View dbias) {
-  dispatch_compute("layer_norm", x.dtype, [&](auto tag) {
+inline void layer_norm_grad(LayerNormGradCall call) {
+  dispatch_compute("layer_norm", call.x.dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
     using A = compute_t<T>;
-    const std::int64_t D = x.shape[-1], rows = D ? x.count() / D : 0, grain = grain_for(D);
+    const std::int64_t D = call.x.shape[-1], rows = D ? call.x.count() / D : 0, grain = grain_for(D);
     const std::int64_t chunks = (rows + grain - 1) / grain;
-    std::vector<A> weights(dweight.data ? static_cast<std::size_t>(chunks * D) : 0);
-    std::vector<A> biases(dbias.data ? static_cast<std::size_t>(chunks * D) : 0);
+    std::vector<A> weights(call.dweight.data ? static_cast<std::size_t>(chunks * D) : 0);
+    std::vector<A> biases(call.dbias.data ? static_cast<std::size_t>(chunks * D) : 0);
     parallel_for(rows, grain, [&](std::int64_t begin, std::int64_t end) {
       const std::int64_t at = begin / grain * D;
       simd::dispatch<detail::LayerNormGradRows<T>>(
-          static_cast<const T*>(x.as<T>() + begin * D), static_cast<const A*>(mean.as<A>() + begin),
-          static_cast<const A*>(spread.as<A>() + begin), static_cast<const A*>(weight.as<A>()),
-          static_cast<const T*>(dy.as<T>() + begin * D), end - begin, D,
-          dx.data ? dx.as<T>() + begin * D : static_cast<T*>(nullptr),
+          static_cast<const T*>(call.x.as<T>() + begin * D), static_cast<const A*>(call.mean.as<A>() + begin),
+          static_cast<const A*>(call.spread.as<A>() + begin), static_cast<const A*>(call.weight.as<A>()),
+          static_cast<const T*>(call.dy.as<T>() + begin * D), end - begin, D,
+          call.dx.data ? call.dx.as<T>() + begin * D : static_cast<T*>(nullptr),
           weights.empty() ? static_cast<A*>(nullptr) : weights.data() + at,
           biases.empty() ? static_cast<A*>(nullptr) : biases.data() + at);
     });
@@ -144,8 +144,8 @@ inline void layer_norm_grad(View x, View mean, View spread, View weight, View dy
         out.as<A>()[i] = static_cast<A>(total);
       }
     };
-    join(weights, dweight);
-    join(biases, dbias);
+    join(weights, call.dweight);
+    join(biases, call.dbias);
   });
 }
 

@@ -6,7 +6,7 @@
 
 #include "contrastive/kernels/cpu/elementwise.hpp"
 
-/// Optimiser steps, one pass over the memory. The formulas stand at their rows in kernels/table.hpp.
+/// Optimiser steps, one pass over the memory. The formulas stand in kernels/list.def.
 namespace contrastive::cpu {
 
 namespace detail {

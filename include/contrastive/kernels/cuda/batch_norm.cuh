@@ -239,31 +239,31 @@ inline void batch_norm_stats(View x, View mean, View var) {
   });
 }
 
-inline void batch_norm(View x, View mean, View var, double eps, View weight, View bias, View residual, bool relu,
-                       View y) {
-  if (x.count() == 0) return;
-  dispatch_compute("batch_norm", x.dtype, [&](auto tag) {
+inline void batch_norm(BatchNormCall call) {
+  if (call.x.count() == 0) return;
+  dispatch_compute("batch_norm", call.x.dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
     using A = compute_t<T>;
-    const detail::BatchNormShape s(x, mean.shape[0]);
+    const detail::BatchNormShape s(call.x, call.mean.shape[0]);
     const std::int64_t n = s.G * s.C;
     const Scratch coefficients(2 * static_cast<std::size_t>(n) * sizeof(A));
     A *scale = coefficients.as<A>(), *shift = scale + n;
     launch("batch_norm", detail::bn_coefficients<A>, divide_up(n, block_threads), block_threads, n, s.C,
-           mean.as<const A>(), var.as<const A>(), eps, weight.as<const A>(), bias.as<const A>(), scale, shift);
+           call.mean.as<const A>(), call.var.as<const A>(), call.eps, call.weight.as<const A>(),
+           call.bias.as<const A>(), scale, shift);
     detail::bn_each("batch_norm",
-                    detail::BatchNormApply<T>{x.as<const T>(), scale, shift, residual.as<const T>(), relu, y.as<T>()},
+                    detail::BatchNormApply<T>{call.x.as<const T>(), scale, shift, call.residual.as<const T>(),
+                                              call.relu, call.y.as<T>()},
                     s);
   });
 }
 
-inline void batch_norm_grad(View x, View y, View mean, View var, double eps, View weight, View bias, bool relu,
-                            bool frozen, View dy, View dx, View dweight, View dbias, View dresidual) {
-  if (mean.count() == 0) return;
-  dispatch_compute("batch_norm", x.dtype, [&](auto tag) {
+inline void batch_norm_grad(BatchNormGradCall call) {
+  if (call.mean.count() == 0) return;
+  dispatch_compute("batch_norm", call.x.dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
     using A = compute_t<T>;
-    const detail::BatchNormShape s(x, mean.shape[0]);
+    const detail::BatchNormShape s(call.x, call.mean.shape[0]);
     const std::int64_t n = s.G * s.C;
     const dim3 threads(detail::bn_columns, detail::bn_deep);
     const Scratch sums(2 * s.partials() * sizeof(double));
@@ -271,27 +271,28 @@ inline void batch_norm_grad(View x, View y, View mean, View var, double eps, Vie
     const Scratch coefficients(5 * static_cast<std::size_t>(n) * sizeof(A));
     A *a = coefficients.as<A>(), *b = a + n, *k = b + n, *scale = k + n, *shift = scale + n;
     detail::BatchNormGate<T> gate{};
-    if (relu && y.data) {
-      gate.y = y.as<const T>();
-    } else if (relu) {
+    if (call.relu && call.y.data) {
+      gate.y = call.y.as<const T>();
+    } else if (call.relu) {
       launch("batch_norm_grad", detail::bn_coefficients<A>, divide_up(n, block_threads), block_threads, n, s.C,
-             mean.as<const A>(), var.as<const A>(), eps, weight.as<const A>(), bias.as<const A>(), scale, shift);
+             call.mean.as<const A>(), call.var.as<const A>(), call.eps, call.weight.as<const A>(),
+             call.bias.as<const A>(), scale, shift);
       gate.scale = scale;
       gate.shift = shift;
     }
-    const T *xs = x.as<const T>(), *dys = dy.as<const T>();
+    const T *xs = call.x.as<const T>(), *dys = call.dy.as<const T>();
     launch("batch_norm_grad", detail::bn_partial_sums<detail::BatchNormGradSums<T>>, s.G * s.chunks.count * s.tiles(),
-           threads, detail::BatchNormGradSums<T>{xs, dys, gate, mean.as<const A>(), dresidual.as<T>()}, s, s.tiles(),
-           first, second);
-    launch("batch_norm_grad", detail::bn_finish_grad<A>, s.tiles(), threads, s, first, second, var.as<const A>(), eps,
-           weight.as<const A>(), frozen, a, b, k, dweight.as<A>(), dbias.as<A>());
-    if (!dx.data) return;
-    if (dresidual.data) {  // what the residual got is gated already
-      dys = dresidual.as<const T>();
+           threads, detail::BatchNormGradSums<T>{xs, dys, gate, call.mean.as<const A>(), call.dresidual.as<T>()}, s,
+           s.tiles(), first, second);
+    launch("batch_norm_grad", detail::bn_finish_grad<A>, s.tiles(), threads, s, first, second, call.var.as<const A>(),
+           call.eps, call.weight.as<const A>(), call.frozen, a, b, k, call.dweight.as<A>(), call.dbias.as<A>());
+    if (!call.dx.data) return;
+    if (call.dresidual.data) {  // what the residual got is gated already
+      dys = call.dresidual.as<const T>();
       gate = {};
     }
     detail::bn_each("batch_norm_grad",
-                    detail::BatchNormGradInput<T>{xs, dys, gate, mean.as<const A>(), a, b, k, dx.as<T>()}, s);
+                    detail::BatchNormGradInput<T>{xs, dys, gate, call.mean.as<const A>(), a, b, k, call.dx.as<T>()}, s);
   });
 }
 

@@ -107,29 +107,30 @@ inline void layer_norm(View x, View weight, View bias, double eps, View y, View 
   });
 }
 
-inline void layer_norm_grad(View x, View mean, View spread, View weight, View dy, View dx, View dweight, View dbias) {
-  if (x.count() == 0) {
-    if (dweight.data) fill(dweight, 0);
-    if (dbias.data) fill(dbias, 0);
+inline void layer_norm_grad(LayerNormGradCall call) {
+  if (call.x.count() == 0) {
+    if (call.dweight.data) fill(call.dweight, 0);
+    if (call.dbias.data) fill(call.dbias, 0);
     return;
   }
-  dispatch_compute("layer_norm_grad", x.dtype, [&](auto tag) {
+  dispatch_compute("layer_norm_grad", call.x.dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
     using A = compute_t<T>;
-    const std::int64_t D = x.shape[-1], rows = x.count() / D;
-    if (dx.data)
+    const std::int64_t D = call.x.shape[-1], rows = call.x.count() / D;
+    if (call.dx.data)
       each_row("layer_norm_grad",
-               detail::LayerNormGradRow<T>{x.as<const T>(), mean.as<const A>(), spread.as<const A>(),
-                                           weight.as<const A>(), dy.as<const T>(), dx.as<T>()},
+               detail::LayerNormGradRow<T>{call.x.as<const T>(), call.mean.as<const A>(), call.spread.as<const A>(),
+                                           call.weight.as<const A>(), call.dy.as<const T>(), call.dx.as<T>()},
                rows, D);
-    if (!dweight.data && !dbias.data) return;
+    if (!call.dweight.data && !call.dbias.data) return;
     const std::int64_t chunk = rows > 64 * 1024 ? divide_up(rows, 1024) : 64, chunks = divide_up(rows, chunk);
     const std::int64_t tiles = divide_up(D, block_threads);
     const Scratch parts(static_cast<std::size_t>(chunks * 2 * D) * sizeof(double));
-    launch("layer_norm_grad", detail::layer_norm_parts<T>, tiles * chunks, block_threads, x.as<const T>(),
-           mean.as<const A>(), spread.as<const A>(), dy.as<const T>(), rows, D, tiles, chunk, parts.as<double>());
+    launch("layer_norm_grad", detail::layer_norm_parts<T>, tiles * chunks, block_threads, call.x.as<const T>(),
+           call.mean.as<const A>(), call.spread.as<const A>(), call.dy.as<const T>(), rows, D, tiles, chunk,
+           parts.as<double>());
     launch("layer_norm_grad", detail::layer_norm_join<A>, tiles, block_threads, parts.as<const double>(), chunks, D,
-           dweight.as<A>(), dbias.as<A>());
+           call.dweight.as<A>(), call.dbias.as<A>());
   });
 }
 

@@ -5,7 +5,7 @@
 #include "contrastive/kernels/cuda/index.cuh"
 #include "contrastive/kernels/table.hpp"
 
-/// Optimiser steps, one pass over the memory. The formulas stand at their rows in kernels/table.hpp. What changes from
+/// Optimiser steps, one pass over the memory. The formulas stand in kernels/list.def. What changes from
 /// step to step is read on the device.
 namespace contrastive::cuda {
 
