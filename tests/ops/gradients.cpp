@@ -35,6 +35,7 @@ TEST_CASE("gradients of elementwise ops") {
   check("relu", [](Inputs x) { return relu(x[0]); }, {random({67}, 1)});
   check("gelu", [](Inputs x) { return gelu(x[0]); }, {random({67}, 1)});
   check("quick_gelu", [](Inputs x) { return quick_gelu(x[0]); }, {random({67}, 1)});
+  check("gelu_tanh", [](Inputs x) { return activate(Activation::gelu_tanh, x[0]); }, {random({67}, 1)});
   for (const Shape shape : {Shape{67, 1}, {3, 2, 5}, {1, 67}, {2, 513}}) {
     const Tensor x = random(shape, 1), bias = random({shape[-1]}, 2);
     check("relu with bias", [](Inputs x) { return relu(x[0], x[1]); }, {x, bias});

@@ -55,6 +55,7 @@ std::vector<Case> every_op() {
       {"relu", {a, bias}, [](Inputs x) { return relu(x[0], x[1]); }, "y"},
       {"gelu", {a, bias}, [](Inputs x) { return gelu(x[0], x[1]); }, "01"},
       {"quick_gelu", {a}, [](Inputs x) { return quick_gelu(x[0]); }, "0"},
+      {"gelu_tanh", {a, bias}, [](Inputs x) { return activate(Activation::gelu_tanh, x[0], x[1]); }, "01"},
       {"exp", {a}, [](Inputs x) { return exp(x[0]); }, "y"},
       {"log", {positive({4, 5}, 1)}, [](Inputs x) { return log(x[0]); }, "0"},
       {"sqrt", {positive({4, 5}, 1)}, [](Inputs x) { return sqrt(x[0]); }, "y"},

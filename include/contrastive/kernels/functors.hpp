@@ -214,6 +214,21 @@ struct QuickGelu {  // x sigmoid(1.702 x)
     return s + splat<T>(1.702) * x * s * (splat<T>(1) - s);
   }
 };
+struct GeluTanh {  // x (1 + tanh u) / 2 = x sigmoid(2 u), u = sqrt(2 / pi) (x + 0.044715 x^3)
+  static constexpr const char* name = "gelu_tanh";
+  template <class T> CONTRASTIVE_HD_INLINE static T within(const T& x) {  // beyond +-10 the sigmoid is 0 or 1
+    return smaller(larger(x, splat<T>(-10)), splat<T>(10));
+  }
+  template <class T> CONTRASTIVE_HD_INLINE static T gate(const T& at) {
+    return splat<T>(1) / (splat<T>(1) + exp_plain(splat<T>(-1.5957691216057308) * (at + splat<T>(0.044715) * at * at * at)));
+  }
+  template <class T> CONTRASTIVE_HD_INLINE static T f(const T& x, const T&) { return x * gate(within(x)); }
+  template <class T> CONTRASTIVE_HD_INLINE static T df(const T& x, const T&) {
+    const T at = within(x), s = gate(at);
+    const T du = splat<T>(1.5957691216057308) * (splat<T>(1) + splat<T>(0.134145) * at * at);
+    return s + x * s * (splat<T>(1) - s) * du;
+  }
+};
 struct ClampMin {
   static constexpr const char* name = "clamp_min";
   template <class T> CONTRASTIVE_HD_INLINE static T f(const T& x, const T& a) { return larger(x, a); }
@@ -262,8 +277,8 @@ struct List {
   }
 };
 
-using Unary =
-    List<Scale, Shift, Relu, Exp, Log, Sqrt, Square, Abs, Pow, Tanh, Sigmoid, LogSigmoid, Gelu, QuickGelu, ClampMin>;
+using Unary = List<Scale, Shift, Relu, Exp, Log, Sqrt, Square, Abs, Pow, Tanh, Sigmoid, LogSigmoid, Gelu, QuickGelu,
+                   GeluTanh, ClampMin>;
 using Binary = List<Add, Sub, Mul, Div, Max, Min, Equal, Greater>;
 
 }  // namespace contrastive::functors

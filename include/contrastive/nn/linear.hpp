@@ -26,6 +26,7 @@ struct Linear {
   /// The activation of it, with the bias in the same pass.
   Tensor relu(const Tensor& x) const { return contrastive::relu(product(x, {}), bias); }
   Tensor gelu(const Tensor& x) const { return contrastive::gelu(product(x, {}), bias); }
+  Tensor activated(const Tensor& x, Activation activation) const { return activate(activation, product(x, {}), bias); }
 
   template <class F>
   void members(F&& f) {

@@ -62,6 +62,23 @@ inline Tensor quick_gelu(const Tensor& x) { return unary<functors::QuickGelu>(x)
 inline Tensor relu(const Tensor& x, const Tensor& bias) { return unary<functors::Relu>(x, 0, bias); }
 inline Tensor gelu(const Tensor& x, const Tensor& bias) { return unary<functors::Gelu>(x, 0, bias); }
 inline Tensor quick_gelu(const Tensor& x, const Tensor& bias) { return unary<functors::QuickGelu>(x, 0, bias); }
+
+/// The activation of a transformer's feed-forward part.
+enum class Activation {
+  gelu,        // exact, x Phi(x): timm, BERT, open_clip
+  quick_gelu,  // OpenAI's CLIP
+  gelu_tanh,   // SigLIP
+};
+/// Of x + bias in one pass; an empty bias is 0.
+inline Tensor activate(Activation activation, const Tensor& x, const Tensor& bias = {}) {
+  switch (activation) {
+    case Activation::gelu: return gelu(x, bias);
+    case Activation::quick_gelu: return quick_gelu(x, bias);
+    case Activation::gelu_tanh: return unary<functors::GeluTanh>(x, 0, bias);
+  }
+  fail("[activate] unknown activation");
+}
+
 inline Tensor exp(const Tensor& x) { return unary<functors::Exp>(x); }
 inline Tensor log(const Tensor& x) { return unary<functors::Log>(x); }
 inline Tensor sqrt(const Tensor& x) { return unary<functors::Sqrt>(x); }
