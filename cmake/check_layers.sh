@@ -30,8 +30,8 @@ optim             core kernels tensor ops nn
 dist              core kernels tensor
 objectives        core kernels tensor ops nn dist
 methods           core kernels tensor ops nn encoders augment media optim objectives dist
-eval              core kernels tensor ops nn encoders augment data media optim objectives dist io
-train             core kernels tensor ops nn encoders augment data media optim objectives methods dist eval io io/report
+eval              core kernels tensor ops nn encoders augment data media text optim objectives dist io
+train             core kernels tensor ops nn encoders augment data media text optim objectives methods dist eval io io/report
 interop           core tensor
 '
 

@@ -74,6 +74,15 @@ TEST_CASE("engine and dense forms agree at every shape") {
       compare(
           "siglip_loss", [](Inputs x) { return siglip_loss(x[0], x[1], x[2], x[3]); },
           [](Inputs x) { return dense::siglip_loss(x[0], x[1], x[2], x[3]); }, {u, v, scalar(2), scalar(-5)});
+      std::vector<std::int64_t> ids;  // a third of the pairs share theirs with others
+      for (std::int64_t i = 0; i < N; ++i) ids.push_back(i % 3 ? i : i % 2);
+      compare(
+          "clip_loss with ids", [&](Inputs x) { return clip_loss(x[0], x[1], x[2], RowLength::unit, ids); },
+          [&](Inputs x) { return dense::clip_loss(x[0], x[1], x[2], RowLength::unit, ids); }, {u, v, scalar(2.5)});
+      compare(
+          "siglip_loss with ids", [&](Inputs x) { return siglip_loss(x[0], x[1], x[2], x[3], RowLength::unit, ids); },
+          [&](Inputs x) { return dense::siglip_loss(x[0], x[1], x[2], x[3], RowLength::unit, ids); },
+          {u, v, scalar(2), scalar(-5)});
     }
 }
 

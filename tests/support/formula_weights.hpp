@@ -40,8 +40,13 @@ inline contrastive::Tensor weight(contrastive::Shape shape, const std::string& n
   const std::string key = seed + ":" + name, last = name.substr(name.rfind('.') + 1);
   if (last == "running_mean") return fill(shape, key, 0, 0.2);
   if (last == "running_var") return fill(shape, key, 1, 0.4);
-  if (last == "cls_token" || last == "pos_embed") return fill(shape, key, 0, 0.2);
-  if (shape.rank == 1) return last == "bias" ? fill(shape, key, 0, 0.2) : fill(shape, key, 1, 0.2);
+  if (last == "logit_scale") return fill(shape, key, 2.5, 0);
+  for (const char* embedding : {"cls_token", "pos_embed", "class_embedding", "positional_embedding"})
+    if (last == embedding) return fill(shape, key, 0, 0.2);
+  if (name.ends_with("token_embedding.weight")) return fill(shape, key, 0, 1);
+  if (shape.rank == 1) return last.ends_with("bias") ? fill(shape, key, 0, 0.2) : fill(shape, key, 1, 0.2);
+  if (last == "proj" || last == "text_projection")
+    return fill(shape, key, 0, 2 * std::sqrt(3.0 / static_cast<double>(shape[0])));
   return fill(shape, key, 0, 2 * std::sqrt(3.0 / static_cast<double>(shape.count(1, shape.rank))));
 }
 

@@ -14,6 +14,7 @@
 #include "contrastive/augment/sample_augment.hpp"
 #include "contrastive/methods/target.hpp"
 #include "contrastive/methods/tower.hpp"
+#include "contrastive/nn/embedding.hpp"
 
 namespace contrastive {
 
@@ -126,6 +127,7 @@ class Method {
     input.sample = views.sample;
     for (const Tensor& view : views.view)
       input.view.push_back(precision == DType::bf16 && is_float(view.dtype()) ? view.to(precision) : view);
+    const EmbedIn computed(precision);
     const std::vector<Tensor> projection = online.project(input, wants_online, views_together);
     for (const Tensor& p : projection) z.online.push_back(p.defined() ? widened(predictor(p)) : Tensor());
     if constexpr (Branch::present) {

@@ -32,15 +32,17 @@ struct ClipCall {
 ///     L = 1/2N sum_i ( log sum_j e^s_ij + log sum_j e^s_ji - 2 s_ii ),  s_ij = e^log_scale a_i . b_j
 ///
 /// a, b: (N, D), of unit rows as the model leaves them; other rows throw (`length`). `log_scale`: one number of -10 to 10,
-/// learned; starts at log(1/0.07) and is kept under log 100 by the trainer.
+/// learned; starts at log(1/0.07) and is kept under log 100 by the trainer. `ids`, one a pair: other pairs of the same id
+/// are no negatives (two images of one caption).
 ///
 ///     Tensor loss = clip_loss(image_features, text_features, log_scale);
 ///     loss.backward();  // log_scale.grad() too
-inline Tensor clip_loss(const Tensor& a, const Tensor& b, const Tensor& log_scale, RowLength length = RowLength::unit) {
+inline Tensor clip_loss(const Tensor& a, const Tensor& b, const Tensor& log_scale, RowLength length = RowLength::unit,
+                        const Labels& ids = {}) {
   detail::check_pairs("clip_loss", a, b);
   require(log_scale.count() == 1, "[clip_loss] the log scale is one number, got ", log_scale.shape());
-  const detail::ClipCall call(log_scale.item(), {.length = length});
-  if (!similarity::takes(a)) return dense::clip_loss(a, b, log_scale, length);
+  const detail::ClipCall call(log_scale.item(), {.length = length, .ids = ids});
+  if (!similarity::takes(a)) return dense::clip_loss(a, b, log_scale, length, ids);
   return similarity::on_tape(call, a, b, log_scale);
 }
 

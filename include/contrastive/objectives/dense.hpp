@@ -4,6 +4,7 @@
 #include <limits>
 #include <numeric>
 
+#include "contrastive/core/labels.hpp"
 #include "contrastive/objectives/row_length.hpp"
 #include "contrastive/ops/index.hpp"
 #include "contrastive/ops/matmul.hpp"
@@ -53,19 +54,38 @@ inline Tensor nt_xent(const Tensor& z0, const Tensor& z1, double temperature) {
   return mean(cross_entropy_rows(logits, concat({range_like(z, N, N), range_like(z, 0, N)})));
 }
 
-inline Tensor clip_loss(const Tensor& a, const Tensor& b, const Tensor& log_scale, RowLength length = RowLength::unit) {
+/// `value` where two different pairs have one id, else 0: (N, N) as `like`; empty without ids.
+inline Tensor at_equal_ids(const char* op, const Labels& ids, double value, const Tensor& like) {
+  if (ids.empty()) return {};
+  const std::int64_t N = like.size(0);
+  require(static_cast<std::int64_t>(ids.size()) == N, "[", op, "] expected an id for each of ", N, " pairs, got ",
+          ids.size());
+  const Tensor out = Tensor::zeros({N, N}, DType::f64);
+  for (std::int64_t i = 0; i < N; ++i)
+    for (std::int64_t j = 0; j < N; ++j)
+      if (i != j && ids[static_cast<std::size_t>(i)] == ids[static_cast<std::size_t>(j)])
+        out.data<double>()[i * N + j] = value;
+  return out.to(like.dtype()).to(like.device());
+}
+
+inline Tensor clip_loss(const Tensor& a, const Tensor& b, const Tensor& log_scale, RowLength length = RowLength::unit,
+                        const Labels& ids = {}) {
   const Tensor x = with_length("clip_loss", "the first input", a, length),
                y = with_length("clip_loss", "the second input", b, length);
-  const Tensor logits = matmul(x, y, false, true) * exp(log_scale);  // (N, N)
+  Tensor logits = matmul(x, y, false, true) * exp(log_scale);  // (N, N)
+  if (const Tensor out = at_equal_ids("clip_loss", ids, -std::numeric_limits<double>::infinity(), logits);
+      out.defined())
+    logits = logits + out;
   return (diagonal_cross_entropy(logits) + diagonal_cross_entropy(permute(logits, {1, 0}))) * 0.5;
 }
 
 inline Tensor siglip_loss(const Tensor& a, const Tensor& b, const Tensor& log_scale, const Tensor& bias,
-                          RowLength length = RowLength::unit) {
+                          RowLength length = RowLength::unit, const Labels& ids = {}) {
   const Tensor x = with_length("siglip_loss", "the first input", a, length),
                y = with_length("siglip_loss", "the second input", b, length);
   const std::int64_t N = a.size(0);
-  const Tensor z = matmul(x, y, false, true) * exp(log_scale) + bias;                     // (N, N)
+  Tensor z = matmul(x, y, false, true) * exp(log_scale) + bias;  // (N, N)
+  if (const Tensor out = at_equal_ids("siglip_loss", ids, -1e30, z); out.defined()) z = z + out;
   const Tensor sign = mask_diagonal(Tensor::full({N, N}, -1, a.dtype(), a.device()), 1);  // 1 for pairs, else -1
   return sum(log_sigmoid(z * sign)) * (-1.0 / static_cast<double>(N));
 }

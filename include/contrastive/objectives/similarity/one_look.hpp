@@ -80,16 +80,21 @@ Value softmax_queue(Workspace& work, const char* op, const Matrix& q, const Matr
 }
 
 /// The sigmoid of all pairs (Zhai et al. 2023): L = 1/N (sum_i softplus(-z_ii) + sum_{i != j} softplus(z_ij)),
-/// z = scale a . b + bias. One look, no sums to wait for.
+/// z = scale a . b + bias. One look, no sums to wait for. Other pairs of equal ids are left out.
 template <class S>
 Value sigmoid_pairs(Workspace& work, const char* op, const Matrix& a, const Matrix& b, double scale, double bias,
-                    RowLength length, const MutableMatrix& da, const MutableMatrix& db, std::int64_t tile = 0) {
+                    RowLength length, const MutableMatrix& da, const MutableMatrix& db, const Labels& ids = {},
+                    std::int64_t tile = 0) {
   const std::int64_t N = a.rows, D = a.columns;
   require(b.rows == N && b.columns == D, "[", op, "] expected two matrices of one shape, got (", N, ", ", D, ") and (",
           b.rows, ", ", b.columns, ")");
   require(std::isfinite(bias), "[", op, "] the bias must be finite, got ", bias);
+  require(ids.empty() || static_cast<std::int64_t>(ids.size()) == N, "[", op, "] expected an id for each of ", N,
+          " pairs, got ", ids.size());
+  Exclude exclude{.count = 1};
+  if (!ids.empty()) exclude.row_ids = exclude.column_ids = work.codes(ids).first;
   Engine<S>& engine = work.engine<S>();
-  engine.open(op, a, b, scale, Sides::both, length, {.count = 1}, Memory::recompute, tile);
+  engine.open(op, a, b, scale, Sides::both, length, exclude, Memory::recompute, tile);
   engine.sigmoid(bias);
   const double share = 1 / static_cast<double>(N);
   double *const slope = work.A.resize(N), *const along = work.B.resize(N);

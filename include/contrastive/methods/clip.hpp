@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "contrastive/core/setting.hpp"
+#include "contrastive/methods/dual_encoder.hpp"
+#include "contrastive/methods/method.hpp"
+#include "contrastive/methods/towers.hpp"
+#include "contrastive/objectives/clip_loss.hpp"
+
+namespace contrastive {
+
+/// A number for each row of token ids (N, L), the same for equal rows.
+inline std::vector<std::int64_t> numbers_of_equal(const Tensor& ids) {
+  require(ids.rank() == 2 && ids.dtype() == DType::i32, "[clip] expected i32 token ids (N, L), got ", ids.shape(), " ",
+          to_string(ids.dtype()));
+  const Tensor host = ids.to(Device::cpu);
+  std::map<std::vector<std::int32_t>, std::int64_t> known;
+  std::vector<std::int64_t> numbers;
+  for (std::int64_t n = 0; n < ids.size(0); ++n) {
+    const std::int32_t* const row = host.data<std::int32_t>() + n * ids.size(1);
+    numbers.push_back(
+        known.emplace(std::vector<std::int32_t>(row, row + ids.size(1)), static_cast<std::int64_t>(known.size()))
+            .first->second);
+  }
+  return numbers;
+}
+
+/// CLIP's objective: view 0 is the image, view 1 the text. Images with the same caption are no negatives of each other
+/// unless `equal_are_negatives`, as in OpenAI's code.
+struct ImageTextContrast {
+  LearnedScale scale;
+  bool equal_are_negatives = false;
+
+  Tensor operator()(const Embeddings& z) const {
+    require(z.online.size() == 2, "[clip] expected an image and a text, got ", z.online.size(), " views");
+    const auto same = equal_are_negatives ? std::vector<std::int64_t>() : numbers_of_equal(z.view[1]);
+    return clip_loss(z.online[0], z.online[1], scale.log_scale, RowLength::unit, same);
+  }
+  void after_update(Progress progress) { scale.after_update(progress); }
+
+  template <class F>
+  void members(F&& f) {
+    f("scale", scale);
+  }
+};
+
+struct ClipConfig {
+  std::int64_t dimension = 512;  // of the shared space
+  std::int64_t text_width = 512, text_layers = 12, text_heads = 8, context_length = 77;
+  double patch_dropout = 0;
+  bool equal_are_negatives = false;
+
+  void settings(SettingList& list) {
+    list.number("dimension", dimension, 1, 1 << 14, "width of the space that images and texts share");
+    list.number("text-width", text_width, 8, 1 << 14, "width of the text transformer");
+    list.number("text-layers", text_layers, 1, 256, "layers of the text transformer");
+    list.number("text-heads", text_heads, 1, 1024, "attention heads of the text transformer");
+    list.number("context-length", context_length, 3, 4096, "tokens of a text, start and end included");
+    list.number("patch-dropout", patch_dropout, 0, 0.95, "share of an image's patches that a step leaves out");
+    list.flag("equal-are-negatives", equal_are_negatives,
+              "images with the same caption are negatives of each other, as in OpenAI's code");
+  }
+};
+
+/// CLIP (Radford et al. 2021, arXiv:2103.00020; OpenAI, clip/model.py; open_clip, src/open_clip/model.py): an image tower
+/// and a text tower, each with a projection to unit rows of one space; the symmetric InfoNCE over the batch with a learned
+/// scale. `image` is any encoder of images, `text` any of token ids; `views` gives an image, then a text.
+template <class Image, class Text, class Augmentation>
+auto clip(Image image, Text text, Augmentation views, const ClipConfig& config, Rng rng) {
+  const std::int64_t D = config.dimension, of_image = image.features(), of_text = text.features();
+  return Method(Towers(Tower{std::move(image), UnitProjection(of_image, D, rng / "image")},
+                       Tower{std::move(text), UnitProjection(of_text, D, rng / "text")}),
+                Identity{}, ImageTextContrast{{}, config.equal_are_negatives}, std::move(views));
+}
+
+}  // namespace contrastive

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <utility>
+
+#include "contrastive/nn/init.hpp"
+#include "contrastive/objectives/learned_scale.hpp"
+#include "contrastive/ops/matmul.hpp"
+#include "contrastive/ops/softmax.hpp"
+
+namespace contrastive {
+
+/// Into the space that images and texts share: x proj, of unit length.
+struct UnitProjection {
+  Parameter proj;  // (width, D), as OpenAI holds it
+
+  UnitProjection() = default;
+  UnitProjection(std::int64_t width, std::int64_t D, Rng rng)
+      : proj(init::normal({width, D}, 1 / std::sqrt(static_cast<double>(width)), rng / "proj")) {}
+
+  Tensor operator()(const Tensor& x) const { return normalize(project(x)); }
+  /// Before it is made of unit length: what OpenAI's `encode_image` and `encode_text` give.
+  Tensor project(const Tensor& x) const { return matmul(x, proj); }
+
+  template <class F>
+  void members(F&& f) {
+    f("proj", proj);
+  }
+};
+
+/// Images and texts in one space, as a trained model is used and as OpenAI's files hold it (clip/model.py, CLIP): the image
+/// encoder's names begin with `visual.`, the text encoder's stand alone. Copies share their tensors with the towers that
+/// they were made of.
+///
+///     const DualEncoder model(method.online.tower<0>(), method.online.tower<1>(), method.objective.scale);
+///     const Tensor logits = model.logits(images, ids);
+template <class Image, class Text>
+struct DualEncoder {
+  Image visual;
+  UnitProjection image_projection;
+  Text text;
+  UnitProjection text_projection;
+  LearnedScale scale;
+
+  DualEncoder(Image image, UnitProjection to_image, Text texts, UnitProjection to_text, LearnedScale learned = {})
+      : visual(std::move(image)),
+        image_projection(std::move(to_image)),
+        text(std::move(texts)),
+        text_projection(std::move(to_text)),
+        scale(std::move(learned)) {}
+  template <class ImageTower, class TextTower>
+  DualEncoder(const ImageTower& image, const TextTower& texts, LearnedScale learned)
+      : DualEncoder(image.encoder, image.projector, texts.encoder, texts.projector, std::move(learned)) {}
+
+  /// Rows of the shared space, (N, D), of unit length.
+  Tensor image_rows(const Tensor& images) const { return image_projection(visual(images)); }
+  Tensor text_rows(const Tensor& ids) const { return text_projection(text(ids)); }
+  /// The scaled cosines of all images with all texts, (images, texts).
+  Tensor logits(const Tensor& images, const Tensor& ids) const {
+    return matmul(image_rows(images), text_rows(ids), false, true) * exp(scale.log_scale);
+  }
+
+  template <class F>
+  void members(F&& f) {
+    f("visual", visual);
+    f("visual.proj", image_projection.proj);
+    text.members(f);
+    f("text_projection", text_projection.proj);
+    f("logit_scale", scale.log_scale);
+  }
+};
+template <class ImageTower, class TextTower>
+DualEncoder(const ImageTower&, const TextTower&, LearnedScale)
+    -> DualEncoder<decltype(ImageTower::encoder), decltype(TextTower::encoder)>;
+
+}  // namespace contrastive
