@@ -162,7 +162,7 @@ void announce(const Settings& s, const Sets& sets, const AnyMethod& method) {
   std::printf("%s on %s: %zu %s, %s%lld parameters, %d threads, %s, %s\n", s.method.c_str(), sets.train.name().c_str(),
               sets.train.size(), noun_of(sets.train), s.images ? ("encoder " + s.encoder + ", ").c_str() : "",
               static_cast<long long>(parameters), threads(), simd::isa_name(), s.precision.c_str());
-  if (const std::string why = sets.no_scores(); !why.empty() && s.knn_every > 0)
+  if (const std::string why = sets.no_scores(); !why.empty() && s.knn_every > 0 && !s.texts)
     std::printf("no kNN checks: %s\n", why.c_str());
   std::fflush(stdout);
 }
@@ -209,6 +209,8 @@ int finish(const RunOptions& options, const Sets& sets, const Composition& train
     const PictureRows rows = trained.pictures(shown_views(sets, trained.method.augment(), s));
     if (!rows.pictures.empty()) report.galleries.push_back(picture_gallery(rows));
   });
+  if (trained.evaluate_own)
+    attempt("scores of the method", [&] { trained.evaluate_own({s, sets, summary, report, [&] { stop.check(); }}); });
   if (const std::string why = sets.no_scores(); !why.empty())
     std::printf("no scores: %s\n", why.c_str());
   else
@@ -239,7 +241,8 @@ int train_and_report(const RunOptions& options, const Program& program) {
   const RunFolder folder(options.out, options.resume);
   announce(s, sets, composition.method);
   StopSignals stop;
-  Trainer trainer(composition.method, s, sets.train, sets.test, composition.evaluation, options.out, sets.bank);
+  Trainer trainer(composition.method, s, sets.train, sets.test, composition.evaluation, options.out, sets.bank,
+                  composition.held_out);
   const TrainResult result = train_in(options.out, trainer, s, options.resume);
   if (result.signal) return 128 + result.signal;
   if (options.no_evaluation) return 0;

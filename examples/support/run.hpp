@@ -11,10 +11,13 @@
 
 #include "contrastive/augment/recipes.hpp"
 #include "contrastive/encoders/image_encoder.hpp"
+#include "contrastive/io/report/data.hpp"
 #include "contrastive/objectives/state/memory_bank.hpp"
 #include "contrastive/train/any_method.hpp"
+#include "contrastive/train/image_text.hpp"
 #include "contrastive/train/picture_rows.hpp"
 #include "contrastive/train/settings.hpp"
+#include "contrastive/train/trainer.hpp"
 
 /// What the trainers share around the method itself: flags, data, encoder, run folder, scores and report. The bodies
 /// are in run.cpp, compiled once for all programs.
@@ -38,9 +41,23 @@ struct MoreFeatures {
   std::function<Tensor(const Tensor&)> encode;
 };
 
+struct Sets;
+
+/// What a method measures of itself after training, beside what is measured of every encoder.
+struct OwnEvaluation {
+  const Settings& settings;
+  const Sets& sets;
+  Json& summary;
+  ReportData& report;
+  std::function<void()> alive;  // to be called between batches
+};
+
 /// A method with the view that evaluation takes of a sample.
 struct Composition {
   AnyMethod method;
+  HeldOutCheck held_out;  // instead of the kNN checks; none of most
+  std::function<void(const OwnEvaluation&)> evaluate_own;
+  std::shared_ptr<const ImageTextModel> image_text;  // of methods of images and texts, for those who ask with words
   AnyAugment evaluation;
   std::vector<MoreFeatures> more;
   std::size_t evaluation_batch = 256;

@@ -14,7 +14,7 @@ TEST_CASE("progress in a file is plain lines, few of them", "[train]") {
   {
     ProgressBar progress({.epochs = 2, .steps_per_epoch = 500, .images_per_step = 10}, out);
     for (int step = 1; step <= 1000; ++step) {
-      if (step == 600) progress.set_knn(0.815);
+      if (step == 600) progress.set_score("kNN", 0.815);
       progress.step(step, 1.5);
     }
     progress.say("saved");

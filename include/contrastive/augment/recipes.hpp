@@ -275,6 +275,14 @@ inline OneView<CenterView> center_view(int size, int resize_to, const Normalize&
   return OneView(CenterView(CenterCrop{size, resize_to, filter, channels}, normalize));
 }
 
+// ---- CLIP (Radford et al. 2021; open_clip, src/open_clip/transform.py) ----
+
+using ClipTrainView = Compose<RandomResizedCrop, Normalize>;
+
+/// What CLIP learns from: a crop of 0.9 to 1 of the image and nothing else, for captions say where things are.
+inline OneView<ClipTrainView> clip_train(int size = 224, const Normalize& normalize = clip_statistics) {
+  return OneView(ClipTrainView(RandomResizedCrop{size, {0.9, 1.0}, Filter::bicubic}, normalize));
+}
 /// CLIP's preparation. (openai/CLIP clip.py)
 inline OneView<CenterView> clip_view(int size = 224) {
   return center_view(size, size, clip_statistics, 3, Filter::bicubic);

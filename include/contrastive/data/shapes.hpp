@@ -58,15 +58,17 @@ class Shapes {
     return std::array{f.shape, f.colour, f.size, f.rotation, f.background}[factor_];
   }
 
-  std::vector<std::string> class_names() const {
-    static const std::array<std::vector<std::string>, 5> names = {{
-        {"circle", "square", "triangle", "star", "cross", "ring"},
-        {"red", "orange", "lime", "green", "cyan", "blue", "violet", "pink"},
-        {"small", "medium", "large"},
-        {"0", "45", "90", "135", "180", "225", "270", "315"},
-        {"plain", "gradient", "stripes", "checks"},
-    }};
-    return names[factor_];
+  std::vector<std::string> class_names() const { return words()[factor_]; }
+
+  /// What the picture shows: "a small red circle on stripes", "a red circle".
+  std::vector<std::string> texts(std::size_t i) const {
+    const ShapeFactors f = factors(i);
+    const auto word = [](std::size_t factor, int k) { return words()[factor][static_cast<std::size_t>(k)]; };
+    const std::string shape = word(1, f.colour) + " " + word(0, f.shape), article = f.colour == 1 ? "an " : "a ";
+    const std::string ground = f.background == 0   ? "a plain ground"
+                               : f.background == 1 ? "a gradient"
+                                                   : word(4, f.background);
+    return {"a " + word(2, f.size) + " " + shape + " on " + ground, article + shape};
   }
 
   Image image(std::size_t i) const {
@@ -113,6 +115,18 @@ class Shapes {
   }
 
  private:
+  /// The names of the values of each factor.
+  static const std::array<std::vector<std::string>, 5>& words() {
+    static const std::array<std::vector<std::string>, 5> names = {{
+        {"circle", "square", "triangle", "star", "cross", "ring"},
+        {"red", "orange", "lime", "green", "cyan", "blue", "violet", "pink"},
+        {"small", "medium", "large"},
+        {"0", "45", "90", "135", "180", "225", "270", "315"},
+        {"plain", "gradient", "stripes", "checks"},
+    }};
+    return names;
+  }
+
   using Colour = std::array<double, 3>;
   static constexpr std::array<const char*, 5> factor_names = {"shape", "colour", "size", "rotation", "background"};
 

@@ -6,6 +6,7 @@
 #include <variant>
 #include <vector>
 
+#include "contrastive/encoders/clip_vision.hpp"
 #include "contrastive/encoders/conv_net.hpp"
 #include "contrastive/encoders/resnet.hpp"
 #include "contrastive/encoders/vit.hpp"
@@ -19,6 +20,7 @@ class ImageEncoder {
   ImageEncoder(ConvNet net) : net_(std::move(net)) {}
   ImageEncoder(ResNet net) : net_(std::move(net)) {}
   ImageEncoder(ViT net) : net_(std::move(net)) {}
+  ImageEncoder(ClipVision net) : net_(std::move(net)) {}
 
   std::int64_t features() const {
     return std::visit([](const auto& net) { return net.features(); }, net_);
@@ -38,13 +40,14 @@ class ImageEncoder {
   }
 
  private:
-  std::variant<ConvNet, ResNet, ViT> net_;
+  std::variant<ConvNet, ResNet, ViT, ClipVision> net_;
 };
 
 inline const std::vector<std::string>& encoder_names() {
-  static const std::vector<std::string> names{"small",    "resnet20",  "resnet32", "resnet44",    "resnet56",
-                                              "resnet18", "resnet34",  "resnet50", "resnet50_sk", "vit_micro",
-                                              "vit_tiny", "vit_small", "vit_base"};
+  static const std::vector<std::string> names{
+      "small",    "resnet20",       "resnet32",     "resnet44",     "resnet56",    "resnet18",
+      "resnet34", "resnet50",       "resnet50_sk",  "vit_micro",    "vit_tiny",    "vit_small",
+      "vit_base", "clip_vit_micro", "clip_vit_b32", "clip_vit_b16", "clip_vit_l14"};
   return names;
 }
 
@@ -55,6 +58,7 @@ struct EncoderOptions {
   int width = 1;              // of residual networks, in multiples of their channels
   ViTConfig vit{.patch = 0};  // all but size, channels and heads; patch 0: 16 pixels, 4 for pictures below 96
   int heads = 0;              // of vision transformers; 0: as many as the named one has
+  double patch_dropout = 0;   // of CLIP's
 
   int patch() const { return vit.patch > 0 ? vit.patch : image_size < 96 ? 4 : 16; }
 };
@@ -63,8 +67,11 @@ struct EncoderOptions {
 inline ImageEncoder make_encoder(const std::string& name, const EncoderOptions& options, Rng rng) {
   ResNetConfig config{.zero_init_residual = options.zero_init_residual, .channels = options.channels};
   config.stem = options.image_size < 96 ? ResNetStem::small : ResNetStem::imagenet;
-  require(options.heads == 0 || name.starts_with("vit_"), "[encoder] heads (--heads) are for vision transformers, got ",
-          name);
+  const bool of_clip = name.starts_with("clip_vit_");
+  require(options.patch_dropout == 0 || of_clip, "[encoder] patch dropout (--patch-dropout) is for clip_vit_micro, ",
+          "clip_vit_b32 and their kind, got ", name);
+  require(options.heads == 0 || of_clip || name.starts_with("vit_"),
+          "[encoder] heads (--heads) are for vision transformers, got ", name);
   require(options.width == 1 || name.starts_with("resnet"),
           "[encoder] a width (--width) is for residual networks, got ", name);
   config.width *= options.width;
@@ -76,6 +83,19 @@ inline ImageEncoder make_encoder(const std::string& name, const EncoderOptions& 
     return ResNet(config, rng);
   }
   if (name == "resnet50_sk") return resnet50_simclr_v2(rng, options.width, true, config.stem, options.channels);
+  if (of_clip) {
+    ClipVisionConfig clip{.image_size = options.image_size,
+                          .activation = Activation::gelu,
+                          .patch_dropout = options.patch_dropout,
+                          .channels = options.channels};
+    if (name == "clip_vit_micro") clip.patch = 8, clip.width = 192, clip.layers = 6, clip.heads = 3;
+    if (name == "clip_vit_b16") clip.patch = 16;
+    if (name == "clip_vit_l14") clip.patch = 14, clip.width = 1024, clip.layers = 24, clip.heads = 16;
+    if (options.vit.patch > 0) clip.patch = options.vit.patch;
+    if (options.heads > 0) clip.heads = options.heads;
+    if (name == "clip_vit_micro" || name == "clip_vit_b32" || name == "clip_vit_b16" || name == "clip_vit_l14")
+      return ClipVision(clip, rng);
+  }
   if (name.starts_with("vit_")) {
     ViTConfig vit = options.vit;
     vit.image_size = options.image_size;
@@ -99,7 +119,8 @@ inline ImageEncoder make_encoder(const std::string& name, const EncoderOptions& 
       return ResNet(config, rng);
     }
   fail("[encoder] unknown encoder ", name,
-       " (--encoder): expected small, resnet20/32/44/56, resnet18/34/50, resnet50_sk, vit_micro/tiny/small/base");
+       " (--encoder): expected small, resnet20/32/44/56, resnet18/34/50, resnet50_sk, vit_micro/tiny/small/base, "
+       "clip_vit_micro/b32/b16/l14");
 }
 
 }  // namespace contrastive

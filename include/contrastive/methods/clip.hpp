@@ -43,6 +43,15 @@ struct ImageTextContrast {
     return clip_loss(z.online[0], z.online[1], scale.log_scale, RowLength::unit, same);
   }
   void after_update(Progress progress) { scale.after_update(progress); }
+  std::vector<std::pair<std::string, double>> scalars() const { return {{"scale", scale.value()}}; }
+  /// Guessing among N pairs has a loss of log N.
+  std::string complaint(double loss, std::int64_t N) const {
+    const double chance = std::log(static_cast<double>(N));
+    if (loss > 0.98 * chance)
+      return join("the loss is ", loss, ", which is chance (log of the batch: ", chance,
+                  "): do the captions belong to the images, and is the learning rate right?");
+    return scale.complaint();
+  }
 
   template <class F>
   void members(F&& f) {

@@ -61,6 +61,12 @@ class AnyMethod {
   /// Whether the predictor keeps its learning rate.
   bool fixes_predictor_lr() const { return self_->fixes_predictor_lr(); }
 
+  /// Numbers of the objective that a run records beside its loss (CLIP's scale); none of most.
+  std::vector<std::pair<std::string, double>> scalars() const { return self_->scalars(); }
+  /// What is wrong with a run whose last epoch had this mean loss over batches of N, as a sentence; empty where nothing is
+  /// known to be.
+  std::string complaint(double loss, std::int64_t N) const { return self_->complaint(loss, N); }
+
   /// What is trained, the predictor's and the objective's groups behind the tower's; `tower_groups` counts those.
   std::vector<ParameterGroup> parameter_groups(const ParameterGroupOptions& options, std::size_t& tower_groups) const {
     return self_->groups(options, tower_groups);
@@ -82,6 +88,8 @@ class AnyMethod {
     virtual Tensor encode(const Tensor&, std::size_t) = 0;
     virtual bool evaluates_target() = 0;
     virtual bool fixes_predictor_lr() = 0;
+    virtual std::vector<std::pair<std::string, double>> scalars() = 0;
+    virtual std::string complaint(double, std::int64_t) = 0;
     virtual std::vector<ParameterGroup> groups(const ParameterGroupOptions&, std::size_t&) = 0;
     virtual std::vector<std::pair<std::string, Tensor>> state() = 0;
     AnyAugment augment;
@@ -125,6 +133,18 @@ class AnyMethod {
     }
     bool evaluates_target() override { return held.evaluate_target; }
     bool fixes_predictor_lr() override { return held.fix_predictor_lr; }
+    std::vector<std::pair<std::string, double>> scalars() override {
+      if constexpr (requires { held.objective.scalars(); })
+        return held.objective.scalars();
+      else
+        return {};
+    }
+    std::string complaint(double loss, std::int64_t N) override {
+      if constexpr (requires { held.objective.complaint(loss, N); })
+        return held.objective.complaint(loss, N);
+      else
+        return {};
+    }
     std::vector<ParameterGroup> groups(const ParameterGroupOptions& options, std::size_t& tower_groups) override {
       std::vector<ParameterGroup> all = contrastive::parameter_groups(held.online, options);
       tower_groups = all.size();

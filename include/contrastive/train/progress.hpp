@@ -74,8 +74,8 @@ class ProgressBar {
     measured_step_ = step_;
   }
 
-  /// Latest accuracy of the kNN classifier on the embeddings, 0 to 1.
-  void set_knn(double accuracy) { knn_ = accuracy; }
+  /// The latest share, 0 to 1, that a check found: "kNN", "R@1".
+  void set_score(const std::string& name, double share) { score_name_ = name, score_ = share; }
 
   /// Images per second of late; 0 before the first step.
   double images_per_second() const { return step_seconds_ > 0 ? options_.images_per_step / step_seconds_ : 0; }
@@ -105,9 +105,9 @@ class ProgressBar {
     if (rate > 0) line += number;
     std::snprintf(number, sizeof number, "  loss %.4g", loss_);
     line += number;
-    if (std::isfinite(knn_)) {
-      std::snprintf(number, sizeof number, "  kNN %.1f %%", 100 * knn_);
-      line += number;
+    if (std::isfinite(score_)) {
+      std::snprintf(number, sizeof number, " %.1f %%", 100 * score_);
+      line += "  " + score_name_ + number;
     }
     if (step_ < total())
       line +=
@@ -179,7 +179,8 @@ class ProgressBar {
   bool terminal_ = false, color_ = false, unicode_ = false, bar_on_screen_ = false, drawn_ = false;
   Clock::time_point start_, shown_, measured_;
   std::int64_t step_ = 0, measured_step_ = 0;
-  double step_seconds_ = 0, averaged_ = 0, loss_ = 0, knn_ = std::nan("");
+  double step_seconds_ = 0, averaged_ = 0, loss_ = 0, score_ = std::nan("");
+  std::string score_name_;
 };
 
 }  // namespace contrastive

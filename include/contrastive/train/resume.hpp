@@ -20,8 +20,8 @@ namespace detail {
 /// Settings that may be others when a run is resumed: `epochs` by the rule in docs/training.md; those that say where and
 /// how it is computed; those of saving and checking.
 inline bool may_change(std::string_view setting) {
-  constexpr std::string_view free[] = {"epochs", "root",       "threads",   "device",    "deterministic",
-                                       "strict", "save-every", "knn-every", "eval-limit"};
+  constexpr std::string_view free[] = {"epochs", "root",       "threads",      "device",    "deterministic",
+                                       "strict", "save-every", "save-minutes", "knn-every", "eval-limit"};
   return std::find(std::begin(free), std::end(free), setting) != std::end(free);
 }
 

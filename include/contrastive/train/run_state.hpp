@@ -113,26 +113,48 @@ inline void restore(const Safetensors& file, const std::string& path, const AnyM
 
 }  // namespace detail
 
+namespace detail {
+/// What a file of a run says beside its tensors: nothing that depends on the clock, so equal runs give equal files.
+inline std::map<std::string, std::string> notes_of(const Settings& settings, const RunState& state) {
+  return {{"format", "contrastive-checkpoint-1"},
+          {"settings", dump_json(settings_to_json(settings))},
+          {"run", state.run},
+          {"step", std::to_string(state.step)},
+          {"steps_per_epoch", std::to_string(state.steps_per_epoch)},
+          {"samples", std::to_string(state.samples)},
+          {"loss_sum", exact(state.loss_sum)},
+          {"loss_last_epoch", exact(state.loss_last_epoch)}};
+}
+}  // namespace detail
+
+/// The method as it was when its check on held-out samples was best: `best.safetensors`, without the optimiser. Companion
+/// programs read it like a checkpoint; a run is not resumed from it.
+inline std::string best_path(const std::string& run) { return run + "/best.safetensors"; }
+inline void save_best(const std::string& run, const AnyMethod& method, const Settings& settings, const RunState& state,
+                      double score) {
+  std::map<std::string, std::string> notes = detail::notes_of(settings, state);
+  notes["score"] = detail::exact(score);
+  save_safetensors(best_path(run), state_of(method.state(), "model."), notes);
+}
+/// The score of that file; below any score where there is none.
+inline double best_score(const std::string& run) {
+  if (::access(best_path(run).c_str(), F_OK) != 0) return -1;
+  const Safetensors file = load_safetensors(best_path(run));
+  const auto score = file.metadata.find("score");
+  return score == file.metadata.end() ? -1 : std::strtod(score->second.c_str(), nullptr);
+}
+
 /// Writes `checkpoint.safetensors` aside, syncs and renames it; the one before stays as `checkpoint.previous`. Holds
-/// the parameters and buffers of all branches, the objective's state, the optimiser, the position and the settings:
-/// nothing that depends on the clock, so equal runs give equal files.
+/// the parameters and buffers of all branches, the objective's state, the optimiser, the position and the settings.
 inline void save_checkpoint(const std::string& run, const AnyMethod& method, Optimizer& optimizer,
                             const Settings& settings, const RunState& state) {
   NamedTensors tensors = state_of(method.state(), "model.");
   optimizer.each_state([&](const std::string& name, Tensor& tensor) {
     tensors.emplace_back("optimizer." + name, tensor.to(Device::cpu));
   });
-  const std::map<std::string, std::string> notes{{"format", "contrastive-checkpoint-1"},
-                                                 {"settings", dump_json(settings_to_json(settings))},
-                                                 {"run", state.run},
-                                                 {"step", std::to_string(state.step)},
-                                                 {"steps_per_epoch", std::to_string(state.steps_per_epoch)},
-                                                 {"samples", std::to_string(state.samples)},
-                                                 {"loss_sum", detail::exact(state.loss_sum)},
-                                                 {"loss_last_epoch", detail::exact(state.loss_last_epoch)}};
   const std::string path = checkpoint_path(run), previous = previous_checkpoint_path(run);
   // The new file is complete under its own name before the old one is moved; a kill in between leaves one of them.
-  save_safetensors(path + ".new", tensors, notes);
+  save_safetensors(path + ".new", tensors, detail::notes_of(settings, state));
   if (::access(path.c_str(), F_OK) == 0)
     require(std::rename(path.c_str(), previous.c_str()) == 0, "[checkpoint] cannot rename ", path);
   require(std::rename((path + ".new").c_str(), path.c_str()) == 0, "[checkpoint] cannot rename ", path, ".new");

@@ -73,7 +73,7 @@ struct Settings {
   std::string lr_scaling = "linear";
   double lr_end = 0, warmup_epochs = 0, warmup_lr = 0, decay = 0.1;
   bool epoch_schedule = false;
-  double weight_decay = 5e-4, weight_decay_end = -1, momentum = 0.9, beta2 = 0.999;
+  double weight_decay = 5e-4, weight_decay_end = -1, momentum = 0.9, beta2 = 0.999, epsilon = 1e-8;
   double clip = 0, clip_each = 0;
   bool exclude_norm_and_bias = false;
 
@@ -82,10 +82,12 @@ struct Settings {
   std::uint64_t seed = 0;
   bool deterministic = false, strict = false;
   std::int64_t save_every = 0, knn_every = 1, eval_limit = 0;
+  double save_minutes = 0;
 
   /// Of images and their encoder; a run without images does not read them.
   bool images = true;
-  std::string label, encoder = "small";
+  bool texts = false;  // of texts beside them
+  std::string label, encoder = "small", language = "en", captions;
   std::int64_t image_size = 28, width = 1, patch = 0, heads = 0;
   double drop_path = 0;
 
@@ -94,9 +96,14 @@ struct Settings {
   void settings(SettingList& list) {
     list.text("method", method, "method of the run");
     list.text("data", data,
-              images ? "data set: fashion, emoji, cifar10, cifar100, stl10, idx, folder, shapes"
-                     : "data set: voices, made from a seed, or folder");
+              texts    ? "data set: scenes, emoji, clipart, stamps, captions, webdataset"
+              : images ? "data set: fashion, emoji, cifar10, cifar100, stl10, idx, folder, shapes"
+                       : "data set: voices, made from a seed, or folder");
     list.text("root", root, "folder of the data set; sets that are drawn need none");
+    if (texts) {
+      list.text("language", language, "languages of the texts of scenes, emoji and stamps: en, or de,en,zh");
+      list.text("captions", captions, "file with the captions of --data captions: CSV, TSV, JSONL or JSON");
+    }
     if (images) {
       list.text("label", label, "what to classify by: shapes (shape, colour, ...), emoji (group, subgroup)");
       list.text("encoder", encoder, "small, resnet20/32/44/56, resnet18, resnet34, resnet50, vit_micro, vit_tiny, ...");
@@ -133,6 +140,7 @@ struct Settings {
                 "where half a cosine takes the weight decay; negative: it is constant");
     list.number("momentum", momentum, 0, 0.9999, "momentum of sgd and lars");
     list.number("beta2", beta2, 0, 0.9999, "second beta of adamw and adam");
+    list.number("epsilon", epsilon, 1e-30, 1, "what adamw and adam add to the root of the second moment");
     list.number("clip", clip, 0, 1e6, "largest norm of all gradients together; 0: no clipping");
     list.number("clip-each", clip_each, 0, 1e6, "largest norm of each parameter's gradient; 0: no clipping");
     list.flag("exclude-norm-and-bias", exclude_norm_and_bias, "no decay or adaptation of biases and norms");
@@ -144,7 +152,9 @@ struct Settings {
     list.flag("deterministic", deterministic, "the same bits for any number of threads");
     list.flag("strict", strict, "stop at a sample that cannot be read instead of skipping it");
     list.number("save-every", save_every, 0, 1e9, "steps between checkpoints; 0: once an epoch");
-    list.number("knn-every", knn_every, 0, 1e6, "epochs between kNN checks; 0: none");
+    list.number("save-minutes", save_minutes, 0, 1e6, "minutes between checkpoints, beside --save-every; 0: none");
+    list.number("knn-every", knn_every, 0, 1e6,
+                "epochs between checks on held-out samples (kNN; R@1 of images and texts); 0: none");
     list.number("eval-limit", eval_limit, 0, 1e9,
                 "training samples in the kNN check, drawn by --seed, and a fifth as many test samples; 0: 10,000");
   }

@@ -6,6 +6,7 @@
 #include <concepts>
 #include <cstdint>
 #include <cstdio>
+#include <functional>
 #include <limits>
 #include <optional>
 #include <string>
@@ -40,6 +41,14 @@ struct TrainResult {
   int signal = 0;                    // SIGINT or SIGTERM when one ended it early
 };
 
+/// A share, 0 to 1, by which a method is watched on held-out samples instead of kNN: CLIP's R@1. The weights of the epoch
+/// with the highest are kept (`best.safetensors`).
+struct HeldOutCheck {
+  std::string name;  // "R@1": of the curve and on the bar
+  /// Of some test samples; calls `alive` between batches, which throws when the run is to stop.
+  std::function<double(const AnyDataset& test, const std::function<void()>& alive)> measure;
+};
+
 /// Trains a method: loader, loss, optimiser, schedule, checkpoints, metrics and the watch for collapse. A run that is
 /// killed at any instant and started again with `resume` ends with the bits it would have had. Evaluation never costs
 /// training: the checkpoint is saved before a check begins, and a check that fails is reported and left out.
@@ -49,13 +58,15 @@ class Trainer {
   /// which is `train` where none is given, by the names of their classes; there is none unless both have labels. The method is moved to the device of the settings: handles on its parameters
   /// taken earlier stay behind.
   template <class M>
-  requires(!std::same_as<M, AnyMethod>) Trainer(M& method, const Settings& settings, AnyDataset train, AnyDataset test,
-                                                AnyAugment transform, std::string out, AnyDataset bank = {})
+  requires(!std::same_as<M, AnyMethod>)
+      Trainer(M& method, const Settings& settings, AnyDataset train, AnyDataset test, AnyAugment transform,
+              std::string out, AnyDataset bank = {}, HeldOutCheck check = {})
       : Trainer(AnyMethod::refer(method), settings, std::move(train), std::move(test), std::move(transform),
-                std::move(out), std::move(bank)) {}
+                std::move(out), std::move(bank), std::move(check)) {}
   Trainer(AnyMethod method, const Settings& settings, AnyDataset train, AnyDataset test, AnyAugment transform,
-          std::string out, AnyDataset bank = {})
+          std::string out, AnyDataset bank = {}, HeldOutCheck check = {})
       : method_(std::move(method)),
+        held_out_(std::move(check)),
         settings_(settings),
         bank_(bank.defined() ? std::move(bank) : train),
         test_(std::move(test)),
@@ -73,6 +84,7 @@ class Trainer {
     state_.run = run_name(settings_, state_.samples);
     method_.set_precision(settings.precision == "bf16" ? DType::bf16 : DType::f32);
     draw_check_parts();
+    best_ = best_score(out_);
   }
 
   /// Continues from the last checkpoint of the folder, where there is one. Returns whether there was.
@@ -81,10 +93,11 @@ class Trainer {
   TrainResult run() {
     const std::int64_t per_epoch = state_.steps_per_epoch, steps = settings_.epochs * per_epoch;
     const bool check_due = state_.step > 0 && state_.step % per_epoch == 0 && !has_metric(out_, state_.step, "spread");
-    Metrics metrics(out_,
-                    {"epoch", "loss", "learning_rate", "images_per_second", "spread", "effective_rank", "alignment",
-                     "uniformity", "information", "knn_top1"},
-                    state_.step > 0 ? state_.step : -1);
+    std::vector<std::string> columns{"epoch",          "loss",      "learning_rate", "images_per_second", "spread",
+                                     "effective_rank", "alignment", "uniformity",    "information",       "knn_top1"};
+    for (const auto& [name, value] : method_.scalars()) columns.push_back(name);
+    if (held_out_.measure) columns.push_back(held_out_.name);
+    Metrics metrics(out_, columns, state_.step > 0 ? state_.step : -1);
     ProgressBar bar({.epochs = settings_.epochs,
                      .steps_per_epoch = per_epoch,
                      .images_per_step = settings_.batch,
@@ -92,6 +105,7 @@ class Trainer {
     StopSignals stop;
     TrainResult result;
     const auto start = Clock::now();
+    auto saved = start;
     double busy = 0;
     const std::int64_t first = state_.step, log_every = std::max<std::int64_t>(1, per_epoch / 20);
     if (check_due) make_up_check(stop, metrics, bar, result);
@@ -109,17 +123,23 @@ class Trainer {
         busy += seconds_since(before);
         bar.step(state_.step, loss);
         const bool last = state_.step % per_epoch == 0;
-        if (last || state_.step % log_every == 0)
-          metrics.log(state_.step, {{"epoch", epochs_done()},
-                                    {"loss", loss},
-                                    {"learning_rate", lr},
-                                    {"images_per_second", bar.images_per_second()}});
+        if (last || state_.step % log_every == 0) {
+          Scalars row{{"epoch", epochs_done()},
+                      {"loss", loss},
+                      {"learning_rate", lr},
+                      {"images_per_second", bar.images_per_second()}};
+          for (auto& scalar : method_.scalars()) row.push_back(std::move(scalar));
+          metrics.log(state_.step, row);
+        }
         if (last) {
           state_.loss_last_epoch = state_.loss_sum / static_cast<double>(per_epoch);
           state_.loss_sum = 0;
         }
-        if (settings_.save_every > 0 ? state_.step % settings_.save_every == 0 || state_.step == steps : last)
+        if ((settings_.save_every > 0 ? state_.step % settings_.save_every == 0 || state_.step == steps : last) ||
+            (settings_.save_minutes > 0 && seconds_since(saved) > 60 * settings_.save_minutes)) {
           save(metrics);
+          saved = Clock::now();
+        }
         if (last) {
           check(batch->views, stop, metrics, bar, result);
           bar.resume();
@@ -206,7 +226,10 @@ class Trainer {
     Scalars row{{"epoch", epochs_done()}};
     try {
       watch(views, row, bar, result);
-      knn_check(stop, row, bar);
+      if (held_out_.measure)
+        held_out_check(stop, row, bar);
+      else
+        knn_check(stop, row, bar);
     } catch (const Interrupted&) {
       return;  // made up for when the run is resumed
     } catch (const std::exception& error) {
@@ -231,6 +254,11 @@ class Trainer {
       bar.say(join("collapse: the ", what, " of epoch ", epochs_done(), " are ", complaint));
     };
     announce("embeddings", watch.complaint());
+    if (state_.step >= settled_step && epochs_done() >= settings_.warmup_epochs) {
+      const std::string wrong = method_.complaint(state_.loss_last_epoch, settings_.batch);
+      if (!wrong.empty() && !complained_) bar.say(join("epoch ", epochs_done(), ": ", wrong));
+      complained_ = !wrong.empty();  // once, until all was well again
+    }
     if (const Tensor assigned = method_.assignments(z[0]); assigned.defined()) {
       const OutputWatch outputs = output_watch(assigned);
       row.push_back({"information", outputs.information()});
@@ -244,6 +272,14 @@ class Trainer {
 
   /// What the kNN checks look at, the same pictures in every epoch.
   void draw_check_parts() {
+    if (held_out_.measure) {
+      const std::size_t limit = settings_.eval_limit > 0 ? static_cast<std::size_t>(settings_.eval_limit) / 5 : 1000;
+      if (test_.defined() && settings_.knn_every > 0)
+        test_ = random_subset(test_, std::max<std::size_t>(1, limit), Rng(settings_.seed) / "eval limit" / "test");
+      else
+        held_out_.measure = nullptr;
+      return;
+    }
     if (!test_.defined() || !test_.has_labels() || !bank_.has_labels() || settings_.knn_every <= 0) test_ = {};
     if (!test_.defined()) return;
     try {
@@ -269,7 +305,19 @@ class Trainer {
     const FeatureSet train = encode_set(bank_, transform_, encode), test = encode_set(test_, transform_, encode);
     const double top1 = knn(train.features, train.labels, test.features, test.labels, {.k = 20}).top1;
     row.push_back({"knn_top1", top1});
-    bar.set_knn(top1);
+    bar.set_score("kNN", top1);
+  }
+
+  /// The method's own check, every few epochs; keeps the best weights.
+  void held_out_check(StopSignals& stop, Scalars& row, ProgressBar& bar) {
+    const std::int64_t epoch = state_.step / state_.steps_per_epoch;
+    if (epoch % settings_.knn_every != 0) return;
+    const double score = held_out_.measure(test_, [&] { stop.check(); });
+    row.push_back({held_out_.name, score});
+    bar.set_score(held_out_.name, score);
+    if (score <= best_) return;
+    save_best(out_, method_, settings_, state_, score);
+    best_ = score;
   }
 
   /// Before it, and before the warm-up's end, no collapse is announced: the first steps draw the rows together in
@@ -288,6 +336,9 @@ class Trainer {
   }
 
   AnyMethod method_;
+  HeldOutCheck held_out_;
+  double best_ = -1;
+  bool complained_ = false;
   Settings settings_;
   AnyDataset bank_, test_;  // of the kNN checks; no test part: there are none
   AnyAugment transform_;

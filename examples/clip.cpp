@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: MIT
+//
+// CLIP (Radford et al. 2021, arXiv:2103.00020): an image tower and a text tower; each image finds its caption among those
+// of the batch, and each caption its image.
+//
+//   clip --data scenes --epochs 10
+//   clip --data captions --root DIR --captions FILE --encoder clip_vit_b32 --image-size 224 --text-layers 12
+
+#include "contrastive/methods/clip.hpp"
+
+#include "contrastive/augment/text_view.hpp"
+#include "contrastive/encoders/text_transformer.hpp"
+#include "contrastive/text/bpe_tokenizer.hpp"
+#include "support/image_text.hpp"
+#include "support/run.hpp"
+
+namespace {
+
+using namespace contrastive;
+
+app::Settings recipe() {
+  app::Settings recipe;
+  recipe.method = "clip";
+  recipe.texts = true;
+  recipe.data = "scenes";
+  recipe.encoder = "clip_vit_micro";
+  recipe.image_size = 64;
+  recipe.batch = 128;
+  recipe.epochs = 10;
+  recipe.optimizer = "adamw";
+  recipe.lr = 1e-3;
+  recipe.lr_scaling = "none";
+  recipe.beta2 = 0.98;
+  recipe.epsilon = 1e-6;
+  recipe.weight_decay = 0.2;
+  recipe.exclude_norm_and_bias = true;
+  recipe.warmup_epochs = 0.5;
+  recipe.own = ClipConfig{.dimension = 256, .text_width = 256, .text_layers = 4, .text_heads = 4};
+  return recipe;
+}
+
+app::Composition compose(const app::Settings& s, std::int64_t, Rng rng) {
+  const auto& config = s.own.as<ClipConfig>();
+  const int size = static_cast<int>(s.image_size);
+  const BpeTokenizer tokenizer;
+  EncoderOptions options = app::encoder_options(s, 3);
+  options.patch_dropout = config.patch_dropout;
+  const TextTransformer text({.context_length = config.context_length,
+                              .width = config.text_width,
+                              .layers = static_cast<int>(config.text_layers),
+                              .heads = static_cast<int>(config.text_heads),
+                              .activation = Activation::gelu},
+                             rng / "text");
+  const SampleViews views(clip_train(size), of_text(tokenizer, config.context_length));
+  return app::image_text(
+      clip(make_encoder(s.encoder, options, rng / "encoder"), text, AnyAugment(views), config, rng / "projections"),
+      clip_view(size), app::texts_by(tokenizer, config.context_length));
+}
+
+}  // namespace
+
+namespace app::methods {
+
+extern const Program clip{
+    .title = "CLIP",
+    .paper = "Radford et al. 2021",
+    .arxiv = "2103.00020",
+    .compares = "an image and its caption with those of the batch",
+    .against_collapse = "negatives in the batch, both ways",
+    .recipe = recipe(),
+    .compose = compose,
+};
+
+}  // namespace app::methods
