@@ -4,6 +4,7 @@
 //
 //   embed runs/quickstart --out features.npy                 the run's own test set
 //   embed runs/quickstart --data folder --root pictures/ --split train --out features.npy
+//   embed runs/clip --texts sentences.txt --out texts.npy    a row a line, in the space of images and texts
 
 #include "contrastive/io/atomic_file.hpp"
 #include "contrastive/io/npy.hpp"
@@ -36,6 +37,19 @@ std::string list_of_rows(const AnyDataset& set, const FeatureSet& features) {
   return list;
 }
 
+/// Unit rows of a file's lines that are not empty.
+int embed_texts(const ImageTextModel& model, const app::CompanionOptions& options) {
+  std::vector<std::string> texts;
+  for (contrastive::detail::NumberedLine& line : contrastive::detail::lines_of(options.texts))
+    texts.push_back(std::move(line.text));
+  require(!texts.empty(), "[embed] ", options.texts, " has no text");
+  const Tensor rows = encode_texts(model, texts);
+  save_npy(options.out, rows);
+  std::printf("%s: %lld numbers for each of %zu texts\n", options.out.c_str(), static_cast<long long>(rows.size(1)),
+              texts.size());
+  return 0;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -45,8 +59,10 @@ int main(int argc, char** argv) {
         options.out = "features.npy";
         cli.add_option("--out", options.out, "file to write")->capture_default_str();
         cli.add_option("--split", options.split, "train or test")->capture_default_str();
+        cli.add_option("--texts", options.texts, "a file of texts, one a line, instead of images (of a run of clip)");
       },
       [](const app::Trained& trained, const app::CompanionOptions& options) {
+        if (!options.texts.empty()) return embed_texts(app::image_text_of(trained), options);
         const Settings& s = trained.settings;
         const AnyDataset set = open_dataset(s.data, s.root, options.split,
                                             {.label = s.label, .image_size = static_cast<int>(s.image_size)});

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <tuple>
 
 #include "contrastive/data/subset.hpp"
 #include "contrastive/train/results.hpp"
@@ -107,25 +108,9 @@ Gallery similarity_gallery(const PairedRows& rows) {
 }
 
 Gallery confusion_gallery(const ZeroShotResult& result, const std::vector<std::string>& names) {
-  std::vector<std::vector<double>> shares;
-  std::vector<std::tuple<std::int64_t, std::size_t, std::size_t>> wrong;
-  for (std::size_t c = 0; c < names.size(); ++c) {
-    double all = 0;
-    for (const std::int64_t count : result.confusions[c]) all += static_cast<double>(count);
-    shares.emplace_back();
-    for (std::size_t p = 0; p < names.size(); ++p) {
-      shares.back().push_back(all > 0 ? static_cast<double>(result.confusions[c][p]) / all : 0);
-      if (p != c && result.confusions[c][p] > 0) wrong.emplace_back(result.confusions[c][p], c, p);
-    }
-  }
-  std::ranges::stable_sort(wrong, [](const auto& a, const auto& b) { return std::get<0>(a) > std::get<0>(b); });
   std::string note = "Classes down, what they were taken for across; dark is often.";
-  for (std::size_t i = 0; i < std::min<std::size_t>(5, wrong.size()); ++i) {
-    const auto& [count, c, p] = wrong[i];
-    note += join(i == 0 ? " Most often: " : ", ", names[c], " for ", names[p], " (", count, ")");
-  }
-  const int cell = std::max(1, static_cast<int>(384 / names.size()));
-  return {"Zero-shot confusions", note, {""}, {{"", {Picture(heat_map(shares, cell), 1 << 12)}}}};
+  if (const std::string wrong = most_confused(result, names); !wrong.empty()) note += " Most often: " + wrong + ".";
+  return {"Zero-shot confusions", note, {""}, {{"", {Picture(confusion_picture(result, 384), 1 << 12)}}}};
 }
 
 /// Both modalities in one map.
@@ -140,12 +125,40 @@ EmbeddingMap modality_map(const PairedRows& rows) {
   return map;
 }
 
-void print_retrieval(const char* what, const RetrievalScores& scores) {
-  std::printf("  %-18s %8.1f %% %8.1f %% %8.1f %% %8.0f\n", what, 100 * scores.r1, 100 * scores.r5, 100 * scores.r10,
-              scores.median_rank + 1);
+}  // namespace
+
+Image confusion_picture(const ZeroShotResult& result, int side) {
+  std::vector<std::vector<double>> shares;
+  for (const auto& row : result.confusions) {
+    double all = 0;
+    for (const std::int64_t count : row) all += static_cast<double>(count);
+    shares.emplace_back();
+    for (const std::int64_t count : row) shares.back().push_back(all > 0 ? static_cast<double>(count) / all : 0);
+  }
+  return heat_map(shares, std::max(1, side / static_cast<int>(shares.size())));
 }
 
-}  // namespace
+std::string most_confused(const ZeroShotResult& result, const std::vector<std::string>& names, std::size_t count) {
+  std::vector<std::tuple<std::int64_t, std::size_t, std::size_t>> wrong;
+  for (std::size_t c = 0; c < names.size(); ++c)
+    for (std::size_t p = 0; p < names.size(); ++p)
+      if (p != c && result.confusions[c][p] > 0) wrong.emplace_back(result.confusions[c][p], c, p);
+  std::ranges::stable_sort(wrong, [](const auto& a, const auto& b) { return std::get<0>(a) > std::get<0>(b); });
+  std::string text;
+  for (std::size_t i = 0; i < std::min(count, wrong.size()); ++i) {
+    const auto& [times, c, p] = wrong[i];
+    text += join(i == 0 ? "" : ", ", names[c], " for ", names[p], " (", times, ")");
+  }
+  return text;
+}
+
+void print_retrieval(const Retrieval& found, std::size_t of) {
+  std::printf("  of %-15zu %10s %10s %10s %8s\n", of, "R@1", "R@5", "R@10", "median");
+  for (const auto& [what, scores] :
+       {std::pair("text to image", &found.text_to_image), {"image to text", &found.image_to_text}})
+    std::printf("  %-18s %8.1f %% %8.1f %% %8.1f %% %8.0f\n", what, 100 * scores->r1, 100 * scores->r5,
+                100 * scores->r10, scores->median_rank + 1);
+}
 
 double first_hit(const ImageTextModel& model, const AnyDataset& test, const std::function<void()>& alive) {
   return retrieval(encode_pairs(model, test, false, alive)).text_to_image.r1;
@@ -159,9 +172,8 @@ void evaluate_image_text(const ImageTextModel& model, const OwnEvaluation& own) 
   const AnyDataset test = random_subset(own.sets.test, 1000, Rng(own.settings.seed) / "eval limit" / "test");
   const PairedRows rows = encode_pairs(model, test, false, own.alive);
   const Retrieval found = retrieval(rows);
-  std::printf("\n  of %-15zu %10s %10s %10s %8s\n", test.size(), "R@1", "R@5", "R@10", "median");
-  print_retrieval("text to image", found.text_to_image);
-  print_retrieval("image to text", found.image_to_text);
+  std::printf("\n");
+  print_retrieval(found, test.size());
   std::fflush(stdout);
   own.summary["retrieval_images"] = test.size();
   const auto add = [&](const char* direction, const RetrievalScores& scores) {

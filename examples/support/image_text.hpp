@@ -28,17 +28,25 @@ TokensOf texts_by(T tokenizer, std::int64_t context_length) {
 
 /// Retrieval and zero-shot classification after training; galleries of what was found and what not.
 void evaluate_image_text(const ImageTextModel& model, const OwnEvaluation& own);
+/// Classes down, what they were taken for across: darker is more often.
+Image confusion_picture(const ZeroShotResult& result, int side = 512);
+/// The classes that are taken for others most often, "cat for dog (3)", at most `count`.
+std::string most_confused(const ZeroShotResult& result, const std::vector<std::string>& names, std::size_t count = 5);
+/// A table: both directions, of so many images.
+void print_retrieval(const Retrieval& found, std::size_t of);
+
 /// R@1 of texts to images on a test part, by each sample's first text.
 double first_hit(const ImageTextModel& model, const AnyDataset& test, const std::function<void()>& alive);
 
 /// A method of two towers, image and text, with what is measured of such: R@1 while it trains, then retrieval and
-/// zero-shot. `view` prepares an image for evaluation.
+/// zero-shot. `view` prepares an image for evaluation, `preparation` says how.
 template <class M>
-Composition image_text(M method, AnyAugment view, TokensOf tokens) {
+Composition image_text(M method, AnyAugment view, std::string preparation, TokensOf tokens) {
   const auto shared = std::make_shared<M>(std::move(method));
   const auto device = [shared] { return shared->objective.scale.log_scale.device(); };
   const ImageTextModel model{
-      view, [shared, device](const Tensor& images) { return shared->online.template tower<0>()(images.to(device())); },
+      view, std::move(preparation),
+      [shared, device](const Tensor& images) { return shared->online.template tower<0>()(images.to(device())); },
       [shared, device, tokens](const std::vector<std::string>& texts) {
         return shared->online.template tower<1>()(tokens(texts).to(device()));
       }};

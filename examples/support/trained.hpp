@@ -45,9 +45,10 @@ inline Trained load_trained(const std::string& where) {
 
 struct CompanionOptions {
   std::string run, data, root, out, split = "test";
+  std::string classes, templates = "simple", texts, picture;
   std::int64_t k = 20, threads = 0;
   double temperature = 0.1;
-  bool bank = false;
+  bool bank = false, all_texts = false;
 };
 
 /// Parses the flags and runs `f(trained, options)`; returns the exit status.
@@ -84,6 +85,13 @@ inline Sets labelled_sets(const Trained& trained) {
   Sets sets = open_sets(trained.settings);
   require(sets.no_scores().empty(), "[evaluate] ", sets.no_scores());
   return sets;
+}
+
+/// The model of images and texts that a run has; throws where it has none.
+inline const ImageTextModel& image_text_of(const Trained& trained) {
+  require(trained.composition.image_text != nullptr,
+          "[settings] this needs a run of images and texts (clip), got one of ", trained.settings.method);
+  return *trained.composition.image_text;
 }
 
 /// Features of the bank and of the test part.

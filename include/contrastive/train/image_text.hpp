@@ -19,7 +19,8 @@ namespace contrastive {
 
 /// A trained model of images and texts, whatever its towers: CLIP, SigLIP, LiT. Copies share the towers.
 struct ImageTextModel {
-  AnyAugment view;                                                   // how it prepares an image
+  AnyAugment view;          // how it prepares an image
+  std::string preparation;  // the same in words, which go with every score: "224 x 224, shortest side, bicubic"
   std::function<Tensor(const Tensor&)> image_rows;                   // views (N, ...) -> unit rows (N, D)
   std::function<Tensor(const std::vector<std::string>&)> text_rows;  // some texts -> unit rows (n, D)
 };
