@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cmath>
+
+#include "contrastive/ops/index.hpp"
+#include "contrastive/ops/matmul.hpp"
+#include "contrastive/ops/softmax.hpp"
+
+namespace contrastive {
+
+namespace detail {
+/// (N, L, D) -> (N heads, L, D / heads)
+inline Tensor split_heads(const Tensor& x, int heads) {
+  const std::int64_t N = x.size(0), L = x.size(1), width = x.size(2) / heads;
+  return permute(x.reshape({N, L, heads, width}), {0, 2, 1, 3}).reshape({N * heads, L, width});
+}
+}  // namespace detail
+
+/// What each of M queries pays to each of L keys: (N, M, D) and (N, L, D) -> (N, heads, M, L), rows summing to 1. Scores
+/// are scaled by one over the root of a head's width.
+inline Tensor cross_attention_weights(const Tensor& queries, const Tensor& keys, int heads) {
+  require(queries.rank() == 3 && keys.rank() == 3 && queries.size(0) == keys.size(0) &&
+              queries.size(2) == keys.size(2) && heads >= 1 && keys.size(2) > 0 && keys.size(2) % heads == 0,
+          "[cross_attention] expected queries (N, M, D) and keys (N, L, D) with D a multiple of ", heads,
+          " heads, got ", queries.shape(), " and ", keys.shape());
+  const double scale = 1 / std::sqrt(static_cast<double>(keys.size(2) / heads));
+  const Tensor scores =
+      matmul(detail::split_heads(queries, heads), detail::split_heads(keys, heads), false, true, scale);
+  return softmax(scores).reshape({queries.size(0), heads, queries.size(1), keys.size(1)});
+}
+
+/// Attention of M queries to L keys and their values, in `heads` groups of consecutive channels: (N, M, D), (N, L, D)
+/// and (N, L, D) -> (N, M, D). It makes the (M, L) scores: for few queries, as in attention pooling.
+inline Tensor cross_attention(const Tensor& queries, const Tensor& keys, const Tensor& values, int heads) {
+  require(keys.shape() == values.shape(), "[cross_attention] keys ", keys.shape(), " and values ", values.shape(),
+          " differ");
+  const std::int64_t N = queries.size(0), M = queries.size(1), D = queries.size(2);
+  const Tensor weights = cross_attention_weights(queries, keys, heads).reshape({N * heads, M, keys.size(1)});
+  const Tensor y = matmul(weights, detail::split_heads(values, heads));  // (N heads, M, D / heads)
+  return permute(y.reshape({N, heads, M, D / heads}), {0, 2, 1, 3}).reshape({N, M, D});
+}
+
+}  // namespace contrastive
