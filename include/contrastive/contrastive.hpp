@@ -4,10 +4,13 @@
 // Everything that composes a method and trains it. Programs that want less include less: each header stands alone.
 #include "contrastive/augment/recipes.hpp"
 #include "contrastive/augment/text_view.hpp"
+#include "contrastive/encoders/bert.hpp"
 #include "contrastive/encoders/clip_vision.hpp"
 #include "contrastive/encoders/conv_net.hpp"
+#include "contrastive/encoders/modified_resnet.hpp"
 #include "contrastive/encoders/patch_encoder.hpp"
 #include "contrastive/encoders/resnet.hpp"
+#include "contrastive/encoders/siglip.hpp"
 #include "contrastive/encoders/text_transformer.hpp"
 #include "contrastive/encoders/vit.hpp"
 #include "contrastive/eval/retrieval.hpp"
