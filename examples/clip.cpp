@@ -54,8 +54,7 @@ app::Composition compose(const app::Settings& s, std::int64_t, Rng rng) {
   const SampleViews views(clip_train(size), of_text(tokenizer, config.context_length));
   return app::image_text(
       clip(make_encoder(s.encoder, options, rng / "encoder"), text, AnyAugment(views), config, rng / "projections"),
-      clip_view(size), join(size, " x ", size, ", shortest side, bicubic, middle"),
-      app::texts_by(tokenizer, config.context_length));
+      clip_view(size), app::middle_of(size), app::texts_by(tokenizer, config.context_length));
 }
 
 }  // namespace

@@ -26,6 +26,9 @@ TokensOf texts_by(T tokenizer, std::int64_t context_length) {
   };
 }
 
+/// How CLIP prepares images of that size, in words.
+inline std::string middle_of(int size) { return join(size, " x ", size, ", shortest side, bicubic, middle"); }
+
 /// Retrieval and zero-shot classification after training; galleries of what was found and what not.
 void evaluate_image_text(const ImageTextModel& model, const OwnEvaluation& own);
 /// Classes down, what they were taken for across: darker is more often.

@@ -30,6 +30,7 @@
 #include "contrastive/methods/moco_v2.hpp"
 #include "contrastive/methods/moco_v3.hpp"
 #include "contrastive/methods/nnclr.hpp"
+#include "contrastive/methods/siglip.hpp"
 #include "contrastive/methods/simclr.hpp"
 #include "contrastive/methods/simsiam.hpp"
 #include "contrastive/methods/sup_con.hpp"

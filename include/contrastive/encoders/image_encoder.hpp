@@ -8,7 +8,9 @@
 
 #include "contrastive/encoders/clip_vision.hpp"
 #include "contrastive/encoders/conv_net.hpp"
+#include "contrastive/encoders/modified_resnet.hpp"
 #include "contrastive/encoders/resnet.hpp"
+#include "contrastive/encoders/siglip.hpp"
 #include "contrastive/encoders/vit.hpp"
 
 namespace contrastive {
@@ -21,12 +23,18 @@ class ImageEncoder {
   ImageEncoder(ResNet net) : net_(std::move(net)) {}
   ImageEncoder(ViT net) : net_(std::move(net)) {}
   ImageEncoder(ClipVision net) : net_(std::move(net)) {}
+  ImageEncoder(ModifiedResNet net) : net_(std::move(net)) {}
+  ImageEncoder(SiglipVision net) : net_(std::move(net)) {}
 
   std::int64_t features() const {
     return std::visit([](const auto& net) { return net.features(); }, net_);
   }
   Tensor operator()(const Tensor& x) const {
     return std::visit([&](const auto& net) { return net(x); }, net_);
+  }
+  /// Whether it ends in the space of images and texts, with a projection of its own.
+  bool ends_in_shared_space() const {
+    return std::holds_alternative<ModifiedResNet>(net_) || std::holds_alternative<SiglipVision>(net_);
   }
   /// The network itself; throws where it is another.
   const ViT& vit() const {
@@ -40,14 +48,14 @@ class ImageEncoder {
   }
 
  private:
-  std::variant<ConvNet, ResNet, ViT, ClipVision> net_;
+  std::variant<ConvNet, ResNet, ViT, ClipVision, ModifiedResNet, SiglipVision> net_;
 };
 
 inline const std::vector<std::string>& encoder_names() {
   static const std::vector<std::string> names{
-      "small",    "resnet20",       "resnet32",     "resnet44",     "resnet56",    "resnet18",
-      "resnet34", "resnet50",       "resnet50_sk",  "vit_micro",    "vit_tiny",    "vit_small",
-      "vit_base", "clip_vit_micro", "clip_vit_b32", "clip_vit_b16", "clip_vit_l14"};
+      "small",        "resnet20",     "resnet32",     "resnet44",  "resnet56",     "resnet18",  "resnet34",
+      "resnet50",     "resnet50_sk",  "vit_micro",    "vit_tiny",  "vit_small",    "vit_base",  "clip_vit_micro",
+      "clip_vit_b32", "clip_vit_b16", "clip_vit_l14", "clip_rn50", "siglip_micro", "siglip_b16"};
   return names;
 }
 
@@ -96,6 +104,14 @@ inline ImageEncoder make_encoder(const std::string& name, const EncoderOptions& 
     if (name == "clip_vit_micro" || name == "clip_vit_b32" || name == "clip_vit_b16" || name == "clip_vit_l14")
       return ClipVision(clip, rng);
   }
+  if (name == "clip_rn50") return ModifiedResNet({.image_size = options.image_size, .channels = options.channels}, rng);
+  if (name == "siglip_micro" || name == "siglip_b16") {
+    SiglipVisionConfig siglip{.image_size = options.image_size, .channels = options.channels};
+    if (name == "siglip_micro")
+      siglip.patch = 8, siglip.width = 192, siglip.layers = 6, siglip.heads = 3, siglip.hidden = 768;
+    if (options.vit.patch > 0) siglip.patch = options.vit.patch;
+    return SiglipVision(siglip, rng);
+  }
   if (name.starts_with("vit_")) {
     ViTConfig vit = options.vit;
     vit.image_size = options.image_size;
@@ -120,7 +136,7 @@ inline ImageEncoder make_encoder(const std::string& name, const EncoderOptions& 
     }
   fail("[encoder] unknown encoder ", name,
        " (--encoder): expected small, resnet20/32/44/56, resnet18/34/50, resnet50_sk, vit_micro/tiny/small/base, "
-       "clip_vit_micro/b32/b16/l14");
+       "clip_vit_micro/b32/b16/l14, clip_rn50, siglip_micro/b16");
 }
 
 }  // namespace contrastive

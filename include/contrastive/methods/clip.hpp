@@ -79,13 +79,18 @@ struct ClipConfig {
 
 /// CLIP (Radford et al. 2021, arXiv:2103.00020; OpenAI, clip/model.py; open_clip, src/open_clip/model.py): an image tower
 /// and a text tower, each with a projection to unit rows of one space; the symmetric InfoNCE over the batch with a learned
-/// scale. `image` is any encoder of images, `text` any of token ids; `views` gives an image, then a text.
+/// scale. `image` is any encoder of images, `text` any of token ids; `views` gives an image, then a text. An image encoder
+/// that ends in a shared space of its own (ModifiedResNet's pool) takes the place of its projection.
 template <class Image, class Text, class Augmentation>
 auto clip(Image image, Text text, Augmentation views, const ClipConfig& config, Rng rng) {
-  const std::int64_t D = config.dimension, of_image = image.features(), of_text = text.features();
-  return Method(Towers(Tower{std::move(image), UnitProjection(of_image, D, rng / "image")},
-                       Tower{std::move(text), UnitProjection(of_text, D, rng / "text")}),
-                Identity{}, ImageTextContrast{{}, config.equal_are_negatives}, std::move(views));
+  bool projected = true;
+  if constexpr (requires { image.ends_in_shared_space(); }) projected = !image.ends_in_shared_space();
+  const std::int64_t of_image = image.features(), of_text = text.features();
+  const std::int64_t D = projected ? config.dimension : of_image;
+  return Method(
+      Towers(Tower{std::move(image), projected ? UnitProjection(of_image, D, rng / "image") : UnitProjection()},
+             Tower{std::move(text), UnitProjection(of_text, D, rng / "text")}),
+      Identity{}, ImageTextContrast{{}, config.equal_are_negatives}, std::move(views));
 }
 
 }  // namespace contrastive

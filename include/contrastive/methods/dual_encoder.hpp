@@ -12,9 +12,9 @@
 
 namespace contrastive {
 
-/// Into the space that images and texts share: x proj, of unit length.
+/// Into the space that images and texts share: x proj, of unit length. Without a matrix the encoder ends in that space.
 struct UnitProjection {
-  Parameter proj;  // (width, D), as OpenAI holds it
+  Parameter proj;  // (width, D), as OpenAI holds it; may be empty
 
   UnitProjection() = default;
   UnitProjection(std::int64_t width, std::int64_t D, Rng rng)
@@ -22,7 +22,7 @@ struct UnitProjection {
 
   Tensor operator()(const Tensor& x) const { return normalize(project(x)); }
   /// Before it is made of unit length: what OpenAI's `encode_image` and `encode_text` give.
-  Tensor project(const Tensor& x) const { return matmul(x, proj); }
+  Tensor project(const Tensor& x) const { return proj.defined() ? matmul(x, proj) : x; }
 
   template <class F>
   void members(F&& f) {

@@ -61,6 +61,8 @@ struct Tower {
   Tensor at(const Views& views, std::size_t v) const {
     if constexpr (looks_through)
       return projector.through(encoder, views, v);
+    else if constexpr (requires { encoder.at(views, v); })  // it knows samples by their number (`Frozen`)
+      return projector(encoder.at(views, v));
     else
       return (*this)(views.view[v]);
   }
