@@ -4,6 +4,7 @@
 // of the batch, and each caption its image.
 //
 //   clip --data scenes --epochs 10
+//   clip --data scenes --lock-image runs/simclr           LiT: the image encoder of another run, which stands still
 //   clip --data captions --root DIR --captions FILE --encoder clip_vit_b32 --image-size 224 --text-layers 12
 
 #include "contrastive/methods/clip.hpp"
@@ -13,6 +14,7 @@
 #include "contrastive/text/bpe_tokenizer.hpp"
 #include "support/image_text.hpp"
 #include "support/run.hpp"
+#include "support/sides.hpp"
 
 namespace {
 
@@ -39,22 +41,29 @@ app::Settings recipe() {
   return recipe;
 }
 
-app::Composition compose(const app::Settings& s, std::int64_t, Rng rng) {
+app::Composition compose(const app::Settings& s, std::int64_t samples, Rng rng) {
   const auto& config = s.own.as<ClipConfig>();
   const int size = static_cast<int>(s.image_size);
   const BpeTokenizer tokenizer;
-  EncoderOptions options = app::encoder_options(s, 3);
-  options.patch_dropout = config.patch_dropout;
   const TextTransformer text({.context_length = config.context_length,
                               .width = config.text_width,
                               .layers = static_cast<int>(config.text_layers),
                               .heads = static_cast<int>(config.text_heads),
                               .activation = Activation::gelu},
                              rng / "text");
-  const SampleViews views(clip_train(size), of_text(tokenizer, config.context_length));
-  return app::image_text(
-      clip(make_encoder(s.encoder, options, rng / "encoder"), text, AnyAugment(views), config, rng / "projections"),
-      clip_view(size), app::middle_of(size), app::texts_by(tokenizer, config.context_length));
+  const auto texts = of_text(tokenizer, config.context_length);
+  const auto with = [&](app::Side<ImageEncoder> image, AnyAugment views, AnyAugment view, std::string preparation) {
+    return app::image_text(clip(std::move(image), text, std::move(views), config, rng / "projections"), std::move(view),
+                           std::move(preparation), app::texts_by(tokenizer, config.context_length));
+  };
+  if (!config.lock_image.empty()) {
+    app::Locked locked = app::load_locked_image(config.lock_image);
+    return with({std::move(locked.encoder), samples}, SampleViews(locked.view, texts), locked.view, locked.preparation);
+  }
+  EncoderOptions options = app::encoder_options(s, 3);
+  options.patch_dropout = config.patch_dropout;
+  return with(make_encoder(s.encoder, options, rng / "encoder"), SampleViews(clip_train(size), texts), clip_view(size),
+              app::middle_of(size));
 }
 
 }  // namespace
