@@ -44,17 +44,16 @@ app::Settings recipe() {
 app::Composition compose(const app::Settings& s, std::int64_t samples, Rng rng) {
   const auto& config = s.own.as<ClipConfig>();
   const int size = static_cast<int>(s.image_size);
-  const BpeTokenizer tokenizer;
   const TextTransformer text({.context_length = config.context_length,
                               .width = config.text_width,
                               .layers = static_cast<int>(config.text_layers),
                               .heads = static_cast<int>(config.text_heads),
                               .activation = Activation::gelu},
                              rng / "text");
-  const auto texts = of_text(tokenizer, config.context_length);
+  const auto texts = of_text(BpeTokenizer(), config.context_length);
   const auto with = [&](app::Side<ImageEncoder> image, AnyAugment views, AnyAugment view, std::string preparation) {
     return app::image_text(clip(std::move(image), text, std::move(views), config, rng / "projections"), std::move(view),
-                           std::move(preparation), app::texts_by(tokenizer, config.context_length));
+                           std::move(preparation), [texts](const auto& list) { return texts.ids(list); });
   };
   if (!config.lock_image.empty()) {
     app::Locked locked = app::load_locked_image(config.lock_image);

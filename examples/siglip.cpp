@@ -59,12 +59,12 @@ app::Composition compose(const app::Settings& s, std::int64_t, Rng rng) {
                          .hidden = 4 * config.text_width,
                          .output = image.features()},
                         rng / "text");
-  const CanonicalTokenizer tokenizer;
-  const SampleViews views(clip_train(size, siglip_statistics), of_text(tokenizer, config.context_length));
+  const auto texts = of_text(CanonicalTokenizer(), config.context_length);
+  const SampleViews views(clip_train(size, siglip_statistics), texts);
   return app::image_text(
       siglip(image, text, AnyAugment(views), config.initial_bias(s.batch), config.equal_are_negatives),
       center_view(size, size, siglip_statistics, 3, Filter::bicubic), app::middle_of(size),
-      app::texts_by(tokenizer, config.context_length));
+      [texts](const auto& list) { return texts.ids(list); });
 }
 
 }  // namespace

@@ -14,18 +14,6 @@ namespace app {
 /// Texts to rows of ids (n, L), as the text tower takes them.
 using TokensOf = std::function<Tensor(const std::vector<std::string>&)>;
 
-template <class T>
-TokensOf texts_by(T tokenizer, std::int64_t context_length) {
-  return [tokenizer = std::move(tokenizer), context_length](const std::vector<std::string>& texts) {
-    const auto n = static_cast<std::int64_t>(texts.size());
-    const Tensor ids({n, context_length}, DType::i32);
-    for (std::int64_t i = 0; i < n; ++i)
-      tokenizer.write(texts[static_cast<std::size_t>(i)],
-                      {ids.data<std::int32_t>() + i * context_length, static_cast<std::size_t>(context_length)});
-    return ids;
-  };
-}
-
 /// How CLIP prepares images of that size, in words.
 inline std::string middle_of(int size) { return join(size, " x ", size, ", shortest side, bicubic, middle"); }
 

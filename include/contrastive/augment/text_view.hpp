@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "contrastive/augment/sample_augment.hpp"
+#include "contrastive/tensor/tensor.hpp"
 
 namespace contrastive {
 
@@ -33,6 +34,15 @@ class OfText {
   std::vector<ViewSpec> views() const { return {{{length_}, ViewKind::tokens, DType::i32}}; }
   std::size_t globals() const { return 1; }
   Parts parts() const { return Part::texts; }
+
+  /// The rows of several texts, (n, L) i32: as the view makes them.
+  Tensor ids(const std::vector<std::string>& texts) const {
+    const Tensor rows({static_cast<std::int64_t>(texts.size()), length_}, DType::i32);
+    for (std::size_t i = 0; i < texts.size(); ++i)
+      tokenizer_.write(texts[i], rows.span<std::int32_t>().subspan(i * static_cast<std::size_t>(length_),
+                                                                   static_cast<std::size_t>(length_)));
+    return rows;
+  }
 
   void operator()(const Sample& sample, Rng rng, std::span<void* const> out, std::span<Drawn>) const {
     require(!sample.texts.empty(), "[of_text] a sample has no text");

@@ -64,7 +64,7 @@ struct ClipConfig {
   std::int64_t text_width = 512, text_layers = 12, text_heads = 8, context_length = 77;
   double patch_dropout = 0;
   bool equal_are_negatives = false;
-  std::string lock_image;
+  std::string lock_image = {};
 
   void settings(SettingList& list) {
     list.text("lock-image", lock_image,
