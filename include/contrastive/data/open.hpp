@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "contrastive/data/cifar.hpp"
@@ -10,6 +12,7 @@
 #include "contrastive/data/emoji.hpp"
 #include "contrastive/data/idx.hpp"
 #include "contrastive/data/image_folder.hpp"
+#include "contrastive/data/scenes.hpp"
 #include "contrastive/data/shapes.hpp"
 #include "contrastive/data/split_folders.hpp"
 #include "contrastive/data/stl10.hpp"
@@ -18,22 +21,42 @@ namespace contrastive {
 
 /// What `open_dataset` needs beyond name, folder and split.
 struct DatasetOptions {
-  std::string label;              // shapes: the factor; emoji: group or subgroup. Empty: the set's default
-  int image_size = 32;            // shapes
-  std::size_t train_size = 5000;  // shapes
-  std::size_t test_size = 1000;   // shapes
-  std::uint64_t seed = 0;         // shapes
+  std::string label = {};         // shapes: the factor; emoji: group or subgroup. Empty: the set's default
+  int image_size = 32;            // shapes, scenes
+  std::size_t train_size = 0;     // shapes, scenes. 0: 5,000 and 100,000
+  std::size_t test_size = 1000;   // shapes, scenes
+  std::uint64_t seed = 0;         // shapes, scenes
+  std::string language = {};      // emoji, scenes: CLDR codes, "de,en,zh". Empty: English
+  std::string sprites = "emoji";  // scenes: or shapes
 };
 
 /// The names that `open_dataset` knows.
 inline const std::vector<std::string>& dataset_names() {
-  static const std::vector<std::string> names = {"fashion", "emoji", "cifar10", "cifar100",
-                                                 "stl10",   "idx",   "folder",  "shapes"};
+  static const std::vector<std::string> names = {"fashion", "emoji",  "cifar10", "cifar100", "stl10",
+                                                 "idx",     "folder", "shapes",  "scenes"};
   return names;
 }
 
-/// Opens a set by the name that `--data` takes. `root` is its folder; fashion, emoji and shapes need none. `split` is
-/// "train", "test", or "unlabeled" (stl10); a folder is taken as it is unless it has folders for the parts inside, see
+namespace detail {
+
+inline std::size_t or_else(std::size_t size, std::size_t usual) { return size > 0 ? size : usual; }
+
+inline EmojiOptions emoji_options(const std::string& root, const DatasetOptions& options) {
+  EmojiOptions emoji;
+  if (!root.empty()) {
+    require_folder("emoji", root);
+    emoji.font = root + "/NotoColorEmoji.ttf";
+    emoji.list = root + "/emoji-test.txt";
+  }
+  if (!options.label.empty()) emoji.label = options.label;
+  emoji.language = options.language;
+  return emoji;
+}
+
+}  // namespace detail
+
+/// Opens a set by the name that `--data` takes. `root` is its folder; fashion, emoji, shapes and scenes need none. `split` is
+/// "train", "test", "unlabeled" (stl10), or one of those of `Scenes`; a folder is taken as it is unless it has folders for the parts inside, see
 /// `detail::split_folders`. Throws `Error` naming the folder, file or flag.
 inline AnyDataset open_dataset(const std::string& name, const std::string& root, const std::string& split,
                                const DatasetOptions& options = {}) {
@@ -43,18 +66,17 @@ inline AnyDataset open_dataset(const std::string& name, const std::string& root,
   if (name == "stl10") return Stl10(root, split);
   if (name == "idx") return read_idx_folder(root, split);
   if (name == "shapes")
-    return Shapes(split == "test" ? options.test_size : options.train_size, options.image_size,
+    return Shapes(split == "test" ? options.test_size : detail::or_else(options.train_size, 5000), options.image_size,
                   options.label.empty() ? "shape" : options.label, options.seed, split);
-  if (name == "emoji") {
-    EmojiOptions emoji;
-    if (!root.empty()) {
-      detail::require_folder("emoji", root);
-      emoji.font = root + "/NotoColorEmoji.ttf";
-      emoji.list = root + "/emoji-test.txt";
-    }
-    if (!options.label.empty()) emoji.label = options.label;
-    return read_emoji(split, emoji);
+  if (name == "scenes") {
+    require(options.label.empty(),
+            "[scenes] scenes have one kind of class, the noun of the main sprite: there is no --label ", options.label);
+    SceneOptions scenes{.count = split == "train" ? detail::or_else(options.train_size, 100000) : options.test_size};
+    scenes.image_size = options.image_size, scenes.seed = options.seed, scenes.split = split;
+    scenes.sprites = options.sprites, scenes.emoji = detail::emoji_options(root, options);
+    return Scenes(std::move(scenes));
   }
+  if (name == "emoji") return read_emoji(split, detail::emoji_options(root, options));
   if (name == "folder") return ImageFolder(detail::folder_part(root, split, detail::picture_files()));
   std::string known;
   for (const std::string& one : dataset_names()) known += (known.empty() ? "" : ", ") + one;
