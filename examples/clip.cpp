@@ -25,6 +25,7 @@ app::Settings recipe() {
   recipe.method = "clip";
   recipe.texts = true;
   recipe.data = "scenes";
+  recipe.samples = 20000;
   recipe.encoder = "clip_vit_micro";
   recipe.image_size = 64;
   recipe.batch = 128;

@@ -32,6 +32,7 @@ app::Settings recipe() {
   recipe.method = "siglip";
   recipe.texts = true;
   recipe.data = "scenes";
+  recipe.samples = 20000;
   recipe.encoder = "siglip_micro";
   recipe.image_size = 64;
   recipe.batch = 128;

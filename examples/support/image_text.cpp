@@ -202,6 +202,7 @@ void evaluate_image_text(const ImageTextModel& model, const OwnEvaluation& own) 
   if (std::isfinite(named.top5)) own.summary["zero_shot_top5"] = named.top5;
   own.summary["zero_shot_mean_per_class_recall"] = named.mean_per_class_recall;
   own.report.galleries.push_back(confusion_gallery(named, names));
+  if (own.settings.data == "scenes") evaluate_scenes(model, own);
 }
 
 }  // namespace app

@@ -26,6 +26,9 @@ std::string most_confused(const ZeroShotResult& result, const std::vector<std::s
 /// A table: both directions, of so many images.
 void print_retrieval(const Retrieval& found, std::size_t of);
 
+/// Of scenes: what is held out of training, and whether the right order of two groups is told from the wrong one.
+void evaluate_scenes(const ImageTextModel& model, const OwnEvaluation& own);
+
 /// R@1 of texts to images on a test part, by each sample's first text.
 double first_hit(const ImageTextModel& model, const AnyDataset& test, const std::function<void()>& alive);
 

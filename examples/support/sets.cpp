@@ -18,7 +18,11 @@ bool has_test_folder(const std::string& root) {
 }
 
 void open_images(const Settings& s, bool to_learn, Sets& sets) {
-  const DatasetOptions options{.label = s.label, .image_size = static_cast<int>(s.image_size)};
+  DatasetOptions options{.label = s.label, .image_size = static_cast<int>(s.image_size)};
+  if (s.texts) {
+    options.language = s.language;
+    options.train_size = static_cast<std::size_t>(s.samples);
+  }
   sets.bank = open_dataset(s.data, s.root, "train", options);
   sets.train = to_learn && s.data == "stl10" ? open_dataset(s.data, s.root, "unlabeled", options) : sets.bank;
   try {

@@ -88,6 +88,7 @@ struct Settings {
   bool images = true;
   bool texts = false;  // of texts beside them
   std::string label, encoder = "small", language = "en", captions;
+  std::int64_t samples = 0;
   std::int64_t image_size = 28, width = 1, patch = 0, heads = 0;
   double drop_path = 0;
 
@@ -96,12 +97,14 @@ struct Settings {
   void settings(SettingList& list) {
     list.text("method", method, "method of the run");
     list.text("data", data,
-              texts    ? "data set: scenes, emoji, clipart, stamps, captions, webdataset"
-              : images ? "data set: fashion, emoji, cifar10, cifar100, stl10, idx, folder, shapes"
+              texts    ? "data set: scenes, shapes, emoji, clipart, stamps, captions, webdataset"
+              : images ? "data set: fashion, emoji, cifar10, cifar100, stl10, idx, folder, shapes, scenes"
                        : "data set: voices, made from a seed, or folder");
     list.text("root", root, "folder of the data set; sets that are drawn need none");
     if (texts) {
       list.text("language", language, "languages of the texts of scenes, emoji and stamps: en, or de,en,zh");
+      list.number("samples", samples, 0, 1e9,
+                  "training samples of sets that are drawn (shapes, scenes); 0: the set's own");
       list.text("captions", captions, "file with the captions of --data captions: CSV, TSV, JSONL or JSON");
     }
     if (images) {
