@@ -5,6 +5,7 @@
 #include "contrastive/ops/attention.hpp"
 #include "contrastive/ops/conv1d.hpp"
 #include "contrastive/ops/conv2d.hpp"
+#include "contrastive/ops/cross_attention.hpp"
 #include "contrastive/ops/custom.hpp"
 #include "contrastive/ops/elementwise.hpp"
 #include "contrastive/ops/index.hpp"

@@ -28,8 +28,14 @@ enum class WeightLayout {
 };
 
 inline const char* to_string(WeightLayout layout) {
-  constexpr const char* names[] = {"open_clip", "open_clip_custom", "hf_clip", "hf_siglip", "hf_bert"};
-  return names[static_cast<int>(layout)];
+  switch (layout) {
+    case WeightLayout::open_clip: return "open_clip";
+    case WeightLayout::open_clip_custom: return "open_clip_custom";
+    case WeightLayout::hf_clip: return "hf_clip";
+    case WeightLayout::hf_siglip: return "hf_siglip";
+    case WeightLayout::hf_bert: return "hf_bert";
+  }
+  return "unknown";
 }
 
 /// A tensor of a file: all of one of ours or some of its rows, perhaps turned.
