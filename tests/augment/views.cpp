@@ -7,6 +7,7 @@
 #include "augment/golden_image.hpp"
 #include "contrastive/augment/image_ops.hpp"
 #include "contrastive/augment/recipes.hpp"
+#include "contrastive/augment/square.hpp"
 #include "contrastive/io/json.hpp"
 #include "support/differences.hpp"
 
@@ -291,4 +292,57 @@ TEST_CASE("the guide's examples", "[augment]") {
     changed += !same;
   }
   CHECK((changed > 5 && changed < 20));
+}
+
+namespace {
+Image transposed(const Image& image) {
+  Image turned(image.width, image.height, image.channels);
+  for (int y = 0; y < image.height; ++y)
+    for (int x = 0; x < image.width; ++x)
+      for (int c = 0; c < image.channels; ++c)
+        turned.row(x)[y * image.channels + c] = image.row(y)[x * image.channels + c];
+  return turned;
+}
+}  // namespace
+
+/// The numbers are of Pillow 13, which resizes the rows first where the height shrinks much more than the width: image 1,
+/// padded or squashed. We keep the order of the releases before it, so that image is turned, resized and turned back.
+TEST_CASE("an image becomes a square as in open_clip, in three ways", "[golden]") {
+  const Golden golden = load_golden("augment/clip_resize_modes.safetensors");
+  for (int n = 0; n < 4; ++n) {
+    const Image image = golden_image(golden, "in_" + std::to_string(n));
+    for (const auto& [mode, name] : {std::pair(ResizeMode::shortest, std::string("shortest")),
+                                     {ResizeMode::longest, "longest"},
+                                     {ResizeMode::squash, "squash"}}) {
+      INFO(name << " of image " << n);
+      const bool rows_first = n == 1 && mode != ResizeMode::shortest;
+      std::vector<float> view(24 * 24 * 3);
+      const auto made = [&](Filter filter, const Normalize& normalize) {
+        float* const out[] = {view.data()};
+        Square(24, mode, filter, normalize)(rows_first ? transposed(image) : image, Rng(0), out, {});
+        if (!rows_first) return;
+        for (int y = 0; y < 24; ++y)
+          for (int x = 0; x < y; ++x)
+            for (int c = 0; c < 3; ++c)
+              std::swap(view[static_cast<std::size_t>((y * 24 + x) * 3 + c)],
+                        view[static_cast<std::size_t>((x * 24 + y) * 3 + c)]);
+      };
+      for (const auto& [filter, kind] :
+           {std::pair(Filter::bicubic, std::string("bicubic")), {Filter::bilinear, "bilinear"}}) {
+        made(filter, {{0, 0, 0}, {1 / 255.0, 1 / 255.0, 1 / 255.0}});
+        const Image want = golden_image(golden, name + "_" + kind + "_" + std::to_string(n));
+        std::size_t off = 0;
+        for (std::size_t i = 0; i < view.size(); ++i) off += std::lround(view[i]) != want.pixels[i];
+        CHECK(off == 0);
+      }
+      made(Filter::bicubic, clip_statistics);
+      const Tensor& normalised = golden.tensor(name + "_normalised_" + std::to_string(n));  // (3, 24, 24)
+      double worst = 0;
+      for (std::size_t c = 0; c < 3; ++c)
+        for (std::size_t i = 0; i < 24 * 24; ++i)
+          worst = std::max(worst,
+                           std::abs(static_cast<double>(view[3 * i + c]) - normalised.data<float>()[c * 24 * 24 + i]));
+      CHECK(worst < 2e-6);
+    }
+  }
 }

@@ -15,6 +15,7 @@
 
 #include "contrastive/augment/normalize.hpp"
 #include "contrastive/augment/resize.hpp"
+#include "contrastive/augment/square.hpp"
 #include "contrastive/core/setting.hpp"
 #include "contrastive/ops/elementwise.hpp"
 
@@ -22,12 +23,6 @@
 /// metadata or from configuration files next to it; it is never guessed.
 namespace contrastive {
 
-/// How an image becomes a square.
-enum class ResizeMode {
-  shortest,  // its shorter side to the size, then the centre: OpenAI
-  longest,   // its longer side to the size, then padding
-  squash,    // both sides to the size: SigLIP
-};
 /// What is done to a text before it is split into tokens (open_clip's names).
 enum class TextCleaning {
   lower,         // small letters, white space collapsed: OpenAI, SigLIP 2, uncased BERT
