@@ -5,6 +5,7 @@
 //
 //   clip --data scenes --epochs 10
 //   clip --data scenes --lock-image runs/simclr           LiT: the image encoder of another run, which stands still
+//   clip --data scenes --lock-text minilm/                 a sentence model as the text tower
 //   clip --data captions --root DIR --captions FILE --encoder clip_vit_b32 --image-size 224 --text-layers 12
 
 #include "contrastive/methods/clip.hpp"
@@ -13,6 +14,7 @@
 #include "contrastive/encoders/text_transformer.hpp"
 #include "contrastive/text/bpe_tokenizer.hpp"
 #include "support/image_text.hpp"
+#include "support/pretrained.hpp"
 #include "support/run.hpp"
 #include "support/sides.hpp"
 
@@ -45,25 +47,33 @@ app::Settings recipe() {
 app::Composition compose(const app::Settings& s, std::int64_t samples, Rng rng) {
   const auto& config = s.own.as<ClipConfig>();
   const int size = static_cast<int>(s.image_size);
-  const TextTransformer text({.context_length = config.context_length,
-                              .width = config.text_width,
-                              .layers = static_cast<int>(config.text_layers),
-                              .heads = static_cast<int>(config.text_heads),
-                              .activation = Activation::gelu},
-                             rng / "text");
-  const auto texts = of_text(BpeTokenizer(), config.context_length);
-  const auto with = [&](app::Side<ImageEncoder> image, AnyAugment views, AnyAugment view, std::string preparation) {
-    return app::image_text(clip(std::move(image), text, std::move(views), config, rng / "projections"), std::move(view),
-                           std::move(preparation), [texts](const auto& list) { return texts.ids(list); });
+  const auto with = [&](auto texts, app::Side<TextTransformer> text) {
+    const auto both = [&](app::Side<ImageEncoder> image, const AnyAugment& train, AnyAugment view,
+                          std::string preparation) {
+      return app::image_text(
+          clip(std::move(image), text, AnyAugment(SampleViews(train, texts)), config, rng / "projections"),
+          std::move(view), std::move(preparation), [texts](const auto& list) { return texts.ids(list); });
+    };
+    if (!config.lock_image.empty()) {
+      app::Locked locked = app::load_locked_image(config.lock_image);
+      return both({std::move(locked.encoder), samples}, locked.view, locked.view, locked.preparation);
+    }
+    EncoderOptions options = app::encoder_options(s, 3);
+    options.patch_dropout = config.patch_dropout;
+    return both(make_encoder(s.encoder, options, rng / "encoder"), clip_train(size), clip_view(size),
+                app::middle_of(size));
   };
-  if (!config.lock_image.empty()) {
-    app::Locked locked = app::load_locked_image(config.lock_image);
-    return with({std::move(locked.encoder), samples}, SampleViews(locked.view, texts), locked.view, locked.preparation);
+  if (!config.lock_text.empty()) {
+    app::LockedText locked = app::load_locked_text(config.lock_text);
+    return with(of_text(locked.tokenizer, locked.context_length), {std::move(locked.encoder), 0});
   }
-  EncoderOptions options = app::encoder_options(s, 3);
-  options.patch_dropout = config.patch_dropout;
-  return with(make_encoder(s.encoder, options, rng / "encoder"), SampleViews(clip_train(size), texts), clip_view(size),
-              app::middle_of(size));
+  return with(of_text(BpeTokenizer(), config.context_length),
+              TextTransformer({.context_length = config.context_length,
+                               .width = config.text_width,
+                               .layers = static_cast<int>(config.text_layers),
+                               .heads = static_cast<int>(config.text_heads),
+                               .activation = Activation::gelu},
+                              rng / "text"));
 }
 
 }  // namespace

@@ -12,10 +12,9 @@ namespace {
 
 using namespace contrastive;
 
-int run(const app::Trained& trained, const app::CompanionOptions& options) {
-  const ImageTextModel& model = app::image_text_of(trained);
-  const AnyDataset test = app::open_sets(trained.settings).test;
-  require(test.defined(), "[retrieve] ", trained.settings.data, " has no test part");
+int run(const ImageTextModel& model, const app::Settings& settings, const app::CompanionOptions& options) {
+  const AnyDataset test = app::open_sets(settings).test;
+  require(test.defined(), "[retrieve] ", settings.data, " has no test part");
   const PairedRows rows = encode_pairs(model, test, options.all_texts);
   std::printf("retrieval on %s: %lld images, %zu texts\n", test.name().c_str(),
               static_cast<long long>(rows.images.size(0)), rows.captions.size());
@@ -28,7 +27,7 @@ int run(const app::Trained& trained, const app::CompanionOptions& options) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  return app::companion_main(
+  return app::image_text_main(
       argc, argv, "Retrieval of images by texts and of texts by images",
       [](CLI::App& cli, app::CompanionOptions& options) {
         cli.add_flag("--all-texts", options.all_texts, "all texts of an image instead of the first");

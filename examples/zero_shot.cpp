@@ -3,6 +3,7 @@
 // Classifies the test part of a set by words alone.
 //
 //   zero_shot runs/clip --data cifar10 --root DIR --templates cifar
+//   zero_shot clip/open_clip_model.safetensors --data folder --root pictures/ --templates imagenet80
 //   zero_shot runs/clip --data folder --root pictures/ --classes names.txt --templates imagenet80 --confusions out.png
 
 #include <algorithm>
@@ -33,11 +34,9 @@ std::vector<std::string> names_for(const AnyDataset& set, const std::string& cla
   return names;
 }
 
-int run(const app::Trained& trained, const app::CompanionOptions& options) {
-  const ImageTextModel& model = app::image_text_of(trained);
-  const AnyDataset test = app::open_sets(trained.settings).test;
-  require(test.defined() && test.has_labels(), "[zero_shot] ", trained.settings.data,
-          " has no test part with labels to score");
+int run(const ImageTextModel& model, const app::Settings& settings, const app::CompanionOptions& options) {
+  const AnyDataset test = app::open_sets(settings).test;
+  require(test.defined() && test.has_labels(), "[zero_shot] ", settings.data, " has no test part with labels to score");
   const std::vector<std::string> names = names_for(test, options.classes);
   const std::vector<std::string> templates = load_templates(options.templates);
   const Tensor classifier = zero_shot_classifier(model, names, templates);
@@ -59,7 +58,7 @@ int run(const app::Trained& trained, const app::CompanionOptions& options) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  return app::companion_main(
+  return app::image_text_main(
       argc, argv, "Classifies images by words alone (zero-shot)",
       [](CLI::App& cli, app::CompanionOptions& options) {
         cli.add_option(

@@ -10,8 +10,10 @@
 #include <string>
 #include <system_error>
 #include <type_traits>
+#include <variant>
 
 #include "contrastive/core/bounds.hpp"
+#include "contrastive/core/setting.hpp"
 
 /// What the flags of all programs share.
 namespace app {
@@ -40,6 +42,23 @@ CLI::Validator within(T least, T most) {
 inline std::string sentence_of(const std::exception& error) {
   if (dynamic_cast<const std::bad_alloc*>(&error)) return "out of memory: a smaller --batch or --image-size takes less";
   return error.what();
+}
+
+/// The flag of a setting, with its value as the default.
+inline void add_flag(CLI::App& cli, const contrastive::Setting& one) {
+  std::visit(
+      [&](auto* field) {
+        using Field = std::remove_cvref_t<decltype(*field)>;
+        const std::string flag = std::string("--") + one.name;
+        if constexpr (std::is_same_v<Field, bool>) {
+          cli.add_flag(flag, *field, one.help);
+        } else {
+          CLI::Option* const option = cli.add_option(flag, *field, one.help)->capture_default_str()->take_last();
+          if constexpr (std::is_arithmetic_v<Field>)
+            option->transform(within(static_cast<Field>(one.least), static_cast<Field>(one.most)));
+        }
+      },
+      one.field);
 }
 
 }  // namespace app

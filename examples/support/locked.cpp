@@ -4,7 +4,21 @@
 
 namespace app {
 
+namespace {
+std::int64_t row_width(const std::function<Tensor(const Tensor&)>& encode, const AnyAugment& view) {
+  const NoGrad no_grad;
+  const Eval eval;
+  return encode(Tensor::zeros(view.views().at(0).shape(1))).size(1);
+}
+}  // namespace
+
 Locked load_locked_image(const std::string& where) {
+  if (!is_run(where)) {
+    const ImageTextModel model = image_text_of_weights(where);
+    Locked locked{{model.image_rows, 0, {}}, model.view, model.preparation};
+    locked.encoder.width = row_width(model.image_rows, model.view);
+    return locked;
+  }
   const Trained trained = load_trained(where);
   require(trained.settings.images, "[settings] --lock-image expected a run that learned from images, got one of ",
           trained.settings.method);
@@ -14,10 +28,7 @@ Locked load_locked_image(const std::string& where) {
                 join("as ", trained.settings.method, " prepares them, ", trained.settings.image_size, " pixels")};
   locked.encoder.encode = [method](const Tensor& x) { return method.encode(x); };
   for (auto& [name, tensor] : method.state()) locked.encoder.state.emplace_back(name, Buffer(tensor));
-  const ViewSpec spec = locked.view.views().at(0);
-  const NoGrad no_grad;
-  const Eval eval;
-  locked.encoder.width = method.encode(Tensor::zeros(spec.shape(1))).size(1);
+  locked.encoder.width = row_width(locked.encoder.encode, locked.view);
   return locked;
 }
 

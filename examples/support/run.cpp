@@ -23,20 +23,7 @@ struct RunOptions {
 /// Adds a flag for each setting of the program, with the recipe's value as its default.
 void add_flags(CLI::App& cli, RunOptions& options) {
   for (const Setting& one : settings_of(options.settings)) {
-    if (std::string_view(one.name) == "method") continue;
-    std::visit(
-        [&](auto* field) {
-          using Field = std::remove_cvref_t<decltype(*field)>;
-          const std::string flag = std::string("--") + one.name;
-          if constexpr (std::is_same_v<Field, bool>) {
-            cli.add_flag(flag, *field, one.help);
-          } else {
-            CLI::Option* const option = cli.add_option(flag, *field, one.help)->capture_default_str()->take_last();
-            if constexpr (std::is_arithmetic_v<Field>)
-              option->transform(within(static_cast<Field>(one.least), static_cast<Field>(one.most)));
-          }
-        },
-        one.field);
+    if (std::string_view(one.name) != "method") add_flag(cli, one);
   }
   cli.add_option("--out", options.out, "folder of the run")->capture_default_str()->take_last();
   cli.add_option("--config", options.config, "settings as JSON, such as the config.json of a run; flags override it");

@@ -34,7 +34,8 @@ struct Locked {
   std::string preparation;
 };
 
-/// The encoder of the run folder or checkpoint `where`, of any method that learns from images.
+/// The encoder of the run folder or checkpoint `where`, of any method that learns from images, or the image tower of
+/// published weights.
 Locked load_locked_image(const std::string& where);
 
 /// Either side of a method of images and texts: an encoder that is trained, or one that stands still, whose rows are

@@ -64,11 +64,14 @@ struct ClipConfig {
   std::int64_t text_width = 512, text_layers = 12, text_heads = 8, context_length = 77;
   double patch_dropout = 0;
   bool equal_are_negatives = false;
-  std::string lock_image = {};
+  std::string lock_image = {}, lock_text = {};
 
   void settings(SettingList& list) {
-    list.text("lock-image", lock_image,
-              "a run whose image encoder is taken and stands still (LiT); its projection is trained");
+    list.text(
+        "lock-image", lock_image,
+        "a run or weights whose image encoder is taken and stands still (LiT); a projection behind it is trained");
+    list.text("lock-text", lock_text,
+              "weights of a text tower that stands still: CLIP's, or a sentence model with its vocab.txt");
     list.number("dimension", dimension, 1, 1 << 14, "width of the space that images and texts share");
     list.number("text-width", text_width, 8, 1 << 14, "width of the text transformer");
     list.number("text-layers", text_layers, 1, 256, "layers of the text transformer");

@@ -43,6 +43,7 @@ struct DualEncoder {
   Text text;
   UnitProjection text_projection;
   LearnedScale scale;
+  Parameter logit_bias;  // SigLIP's; else empty
 
   DualEncoder(Image image, UnitProjection to_image, Text texts, UnitProjection to_text, LearnedScale learned = {})
       : visual(std::move(image)),
@@ -69,6 +70,7 @@ struct DualEncoder {
     text.members(f);
     f("text_projection", text_projection.proj);
     f("logit_scale", scale.log_scale);
+    f("logit_bias", logit_bias);
   }
 };
 template <class ImageTower, class TextTower>
