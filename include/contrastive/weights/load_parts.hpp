@@ -89,7 +89,7 @@ class SizeReader {
     const std::int64_t rows = (*this)(ours, 0, 2) - more;
     const auto side =
         static_cast<std::int64_t>(std::lround(std::sqrt(static_cast<double>(std::max<std::int64_t>(rows, 0)))));
-    if (side < 1 || side * side != rows)
+    if (tensors_.contains(piece(ours).name) && (side < 1 || side * side != rows))
       problem(join(piece(ours).name, " has positions for ", rows, " cells, which is no square"));
     return static_cast<int>(std::max<std::int64_t>(side, 1));
   }
