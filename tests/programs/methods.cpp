@@ -31,6 +31,8 @@ std::string few_steps(const std::string& method, const std::string& out, const s
   if (method == "swav") flags += " --queue 1024 --queue-start 0.3";
   if (method == "swav" || method == "dino") flags += " --locals 2";
   if (method == "cmc" || method == "instdisc") flags += " --negatives 512";
+  if (method == "clip" || method == "siglip")
+    flags += " --samples 4608 --text-width 32 --text-heads 1 --text-layers 1 --context-length 16";
   if (method == "cpc") flags += " --image-size 20 --predictions 1 --batch 256";
   return program("train") + " " + method + flags + " --out " + out + " " + more;
 }
@@ -40,11 +42,13 @@ std::string few_steps(const std::string& method, const std::string& out, const s
 TEST_CASE("every method trains, and killed in the middle ends with the same bits", "[resume]") {
   std::vector<std::pair<std::string, std::string>> runs;
   for (const std::string& method : methods()) runs.push_back({method, ""});
-  REQUIRE(runs.size() >= 19);
+  REQUIRE(runs.size() >= 21);
   runs.push_back({"instdisc", "--loss softmax"});
   runs.push_back({"cpc", "--autoregressor gru"});
   runs.push_back({"cmc", "--views y,cb,cr --graph core"});
   runs.push_back({"moco_v2", "--symmetric --precision bf16"});
+  runs.push_back({"clip", "--encoder small --precision bf16"});
+  runs.push_back({"clip", "--patch-dropout 0.5 --accumulate 4"});
   runs.push_back({"dino", "--encoder vit_micro --patch 8 --local-size 8 --drop-path 0.1"});
   std::size_t cut_short = 0;
   for (const auto& [method, more] : runs) {

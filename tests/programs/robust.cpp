@@ -243,6 +243,15 @@ TEST_CASE("a run on the GPU leaves what the companions and a run on the CPU read
   }
 }
 
+TEST_CASE("the README's second program names colours by words alone", "[learns]") {
+  const Outcome outcome = run(program("dual_encoder"));
+  INFO(outcome.text);
+  REQUIRE(outcome.status == 0);
+  double named = 0;
+  REQUIRE(std::sscanf(outcome.text.c_str(), "colours named by words alone: %lf", &named) == 1);
+  check_above("the README's second program: colours named", named / 100, 1 / 8.0 + 0.1);
+}
+
 TEST_CASE("the README's program trains", "[learns]") {
   const Outcome outcome = run(program("twenty_lines"));
   INFO(outcome.text);
