@@ -6,6 +6,7 @@
 //   clip --data scenes --epochs 10
 //   clip --data scenes --lock-image runs/simclr           LiT: the image encoder of another run, which stands still
 //   clip --data scenes --lock-text minilm/                 a sentence model as the text tower
+//   clip --start clip/open_clip_model.safetensors --keep 0.5 --lr 1e-5 --data captions --root DIR --captions FILE
 //   clip --data captions --root DIR --captions FILE --encoder clip_vit_b32 --image-size 224 --text-layers 12
 
 #include "contrastive/methods/clip.hpp"
@@ -44,36 +45,55 @@ app::Settings recipe() {
   return recipe;
 }
 
+/// The composition of either kind of towers. `texts` makes rows of ids.
+template <class Texts>
+app::Composition composed(const ClipConfig& config, Texts texts, app::Side<ImageEncoder> image,
+                          app::Side<TextTransformer> text, const AnyAugment& train, AnyAugment view,
+                          std::string preparation, Rng rng, const app::PublishedTowers* published = nullptr) {
+  auto method = clip(std::move(image), std::move(text), AnyAugment(SampleViews(train, texts)), config, rng);
+  if (published) {
+    method.online.template tower<0>().projector = published->image_projection;
+    method.online.template tower<1>().projector = published->text_projection;
+    method.objective.scale.log_scale.copy_from(published->log_scale);
+  }
+  app::Composition composition = app::image_text(std::move(method), std::move(view), std::move(preparation),
+                                                 [texts](const auto& list) { return texts.ids(list); });
+  if (!config.start.empty() && !published) app::load_start(config.start, composition.method);
+  if (config.keep > 0) composition.after_training = app::kept_from_here(composition.method, config.keep);
+  return composition;
+}
+
 app::Composition compose(const app::Settings& s, std::int64_t samples, Rng rng) {
   const auto& config = s.own.as<ClipConfig>();
   const int size = static_cast<int>(s.image_size);
-  const auto with = [&](auto texts, app::Side<TextTransformer> text) {
-    const auto both = [&](app::Side<ImageEncoder> image, const AnyAugment& train, AnyAugment view,
-                          std::string preparation) {
-      return app::image_text(
-          clip(std::move(image), text, AnyAugment(SampleViews(train, texts)), config, rng / "projections"),
-          std::move(view), std::move(preparation), [texts](const auto& list) { return texts.ids(list); });
-    };
-    if (!config.lock_image.empty()) {
-      app::Locked locked = app::load_locked_image(config.lock_image);
-      return both({std::move(locked.encoder), samples}, locked.view, locked.view, locked.preparation);
-    }
-    EncoderOptions options = app::encoder_options(s, 3);
-    options.patch_dropout = config.patch_dropout;
-    return both(make_encoder(s.encoder, options, rng / "encoder"), clip_train(size), clip_view(size),
-                app::middle_of(size));
+  const Rng heads = rng / "projections";
+  require(config.keep == 0 || !config.start.empty(), "[settings] --keep is a share of the weights of --start");
+  if (!config.start.empty() && !app::is_run(config.start)) {
+    const app::PublishedTowers towers = app::load_towers(config.start);
+    return composed(config, of_text(towers.tokenizer, towers.context_length), towers.image, towers.text, towers.view,
+                    towers.view, towers.preparation, heads, &towers);
+  }
+  EncoderOptions options = app::encoder_options(s, 3);
+  options.patch_dropout = config.patch_dropout;
+  const auto with_text = [&](auto texts, const app::Side<TextTransformer>& text) {
+    if (config.lock_image.empty())
+      return composed(config, texts, make_encoder(s.encoder, options, rng / "encoder"), text, clip_train(size),
+                      clip_view(size), app::middle_of(size), heads);
+    app::Locked locked = app::load_locked_image(config.lock_image);
+    return composed(config, texts, {std::move(locked.encoder), samples}, text, locked.view, locked.view,
+                    locked.preparation, heads);
   };
   if (!config.lock_text.empty()) {
     app::LockedText locked = app::load_locked_text(config.lock_text);
-    return with(of_text(locked.tokenizer, locked.context_length), {std::move(locked.encoder), 0});
+    return with_text(of_text(locked.tokenizer, locked.context_length), {std::move(locked.encoder), 0});
   }
-  return with(of_text(BpeTokenizer(), config.context_length),
-              TextTransformer({.context_length = config.context_length,
-                               .width = config.text_width,
-                               .layers = static_cast<int>(config.text_layers),
-                               .heads = static_cast<int>(config.text_heads),
-                               .activation = Activation::gelu},
-                              rng / "text"));
+  return with_text(of_text(BpeTokenizer(), config.context_length),
+                   TextTransformer({.context_length = config.context_length,
+                                    .width = config.text_width,
+                                    .layers = static_cast<int>(config.text_layers),
+                                    .heads = static_cast<int>(config.text_heads),
+                                    .activation = Activation::gelu},
+                                   rng / "text"));
 }
 
 }  // namespace

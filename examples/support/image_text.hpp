@@ -53,4 +53,21 @@ Composition image_text(M method, AnyAugment view, std::string preparation, Token
   return composition;
 }
 
+/// What becomes of the weights of a fine-tuned method: `keep` of where it starts, which is where it is now, and the rest of
+/// where it ends (Wortsman et al. 2022, arXiv:2109.01903, WiSE-FT).
+inline std::function<void()> kept_from_here(const AnyMethod& method, double keep) {
+  std::vector<std::pair<std::string, Tensor>> start;
+  for (const auto& [name, tensor] : method.state())
+    if (is_float(tensor.dtype())) start.emplace_back(name, tensor.detach().clone());
+  return [method, start, keep] {
+    const NoGrad no_grad;
+    std::size_t next = 0;
+    for (const auto& [name, now] : method.state()) {
+      if (!is_float(now.dtype())) continue;
+      const Tensor ends = now.detach();
+      ends.copy_from(ends * (1 - keep) + start[next++].second.to(ends.device()) * keep);
+    }
+  };
+}
+
 }  // namespace app

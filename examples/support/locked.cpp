@@ -12,6 +12,14 @@ std::int64_t row_width(const std::function<Tensor(const Tensor&)>& encode, const
 }
 }  // namespace
 
+void load_start(const std::string& where, const AnyMethod& method) {
+  const std::string path = checkpoint_of(where);
+  Safetensors file = load_safetensors(path);
+  std::erase_if(file.tensors, [](const auto& one) { return one.first.starts_with("optimizer."); });
+  const LoadReport report = load_state(method.state(), file.tensors, "model.");
+  require(report.ok(), "[settings] --start ", path, " does not fit these towers: ", to_string(report));
+}
+
 Locked load_locked_image(const std::string& where) {
   if (!is_run(where)) {
     const ImageTextModel model = image_text_of_weights(where);

@@ -107,10 +107,15 @@ auto with_model(const DualEncoderWeights& weights, const std::string& where, F&&
   });
 }
 
-const char* words_of_mode(ResizeMode mode) {
-  return mode == ResizeMode::shortest  ? "shortest side, middle"
-         : mode == ResizeMode::longest ? "longest side, padded"
-                                       : "squashed";
+AnyAugment prepared(const ImagePreparation& images) {
+  return Square(static_cast<int>(images.size), images.resize, images.interpolation, images.normalize);
+}
+std::string in_words(const ImagePreparation& images) {
+  return join(images.size, " x ", images.size, ", ",
+              images.resize == ResizeMode::shortest  ? "shortest side, middle"
+              : images.resize == ResizeMode::longest ? "longest side, padded"
+                                                     : "squashed",
+              ", ", word_of(images.interpolation));
 }
 
 }  // namespace
@@ -127,15 +132,42 @@ bool is_run(const std::string& where) {
   return header.find("contrastive-checkpoint-") != std::string::npos;
 }
 
+PublishedTowers load_towers(const std::string& where, const WeightFlags& flags) {
+  const DualEncoderWeights weights = load_dual_encoder(where, flags.facts());
+  const DualEncoderConfig& config = weights.config;
+  PublishedTowers towers{{},
+                         {},
+                         {},
+                         {},
+                         {},
+                         prepared(config.images),
+                         in_words(config.images),
+                         tokenizer_of(config, where),
+                         config.texts.context_length};
+  with_model(weights, where, [&](auto model) {
+    using Model = std::remove_cvref_t<decltype(*model)>;
+    if constexpr (std::is_same_v<decltype(Model::text), TextTransformer> &&
+                  !std::is_same_v<decltype(Model::visual), NoImages>) {
+      towers.image = model->visual;
+      towers.text = model->text;
+      towers.image_projection = model->image_projection;
+      towers.text_projection = model->text_projection;
+      towers.log_scale = model->scale.log_scale;
+    } else {
+      fail("[settings] --start expected a run of clip or weights of CLIP, got ", where);
+    }
+    return 0;
+  });
+  return towers;
+}
+
 ImageTextModel image_text_of_weights(const std::string& where, const WeightFlags& flags) {
   const DualEncoderWeights weights = load_dual_encoder(where, flags.facts());
   const DualEncoderConfig& config = weights.config;
   const auto texts = of_text(tokenizer_of(config, where), config.texts.context_length, false);
-  const auto size = static_cast<int>(config.images.size);
   return with_model(weights, where, [&](auto model) {
     return ImageTextModel{
-        Square(size, config.images.resize, config.images.interpolation, config.images.normalize),
-        join(size, " x ", size, ", ", words_of_mode(config.images.resize), ", ", word_of(config.images.interpolation)),
+        prepared(config.images), in_words(config.images),
         [model](const Tensor& images) { return model->image_rows(images); },
         [model, texts](const std::vector<std::string>& list) { return model->text_rows(texts.ids(list)); }};
   });

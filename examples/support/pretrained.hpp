@@ -6,6 +6,8 @@
 #include <string>
 #include <string_view>
 
+#include "contrastive/encoders/text_transformer.hpp"
+#include "contrastive/methods/dual_encoder.hpp"
 #include "contrastive/train/image_text.hpp"
 #include "contrastive/weights/model_facts.hpp"
 #include "support/run.hpp"
@@ -32,6 +34,19 @@ bool is_run(const std::string& where);
 
 /// The model of published weights: a .safetensors file of OpenAI, open_clip or transformers, or a folder with one.
 ImageTextModel image_text_of_weights(const std::string& where, const WeightFlags& flags = {});
+
+/// The towers of published CLIP weights, to be trained further.
+struct PublishedTowers {
+  ImageEncoder image;
+  TextTransformer text;
+  UnitProjection image_projection, text_projection;
+  Tensor log_scale;
+  AnyAugment view;
+  std::string preparation;
+  AnyTokenizer tokenizer;
+  std::int64_t context_length = 77;
+};
+PublishedTowers load_towers(const std::string& where, const WeightFlags& flags = {});
 
 /// A text tower of published weights: CLIP's, or a sentence model with its vocab.txt.
 LockedText load_locked_text(const std::string& where, const WeightFlags& flags = {});

@@ -232,6 +232,11 @@ int train_and_report(const RunOptions& options, const Program& program) {
                   composition.held_out);
   const TrainResult result = train_in(options.out, trainer, s, options.resume);
   if (result.signal) return 128 + result.signal;
+  if (composition.after_training) {
+    composition.after_training();
+    save_safetensors(options.out + "/kept.safetensors", state_of(composition.method.state(), "model."),
+                     contrastive::detail::notes_of(s, trainer.state()));
+  }
   if (options.no_evaluation) return 0;
   try {
     const int status = finish(options, sets, composition, compose, result, stop);

@@ -57,6 +57,7 @@ struct Composition {
   AnyMethod method;
   HeldOutCheck held_out;  // instead of the kNN checks; none of most
   std::function<void(const OwnEvaluation&)> evaluate_own;
+  std::function<void()> after_training;  // changes the weights that are evaluated, saved as kept.safetensors
   std::shared_ptr<const ImageTextModel> image_text;  // of methods of images and texts, for those who ask with words
   AnyAugment evaluation;
   std::vector<MoreFeatures> more;

@@ -38,6 +38,9 @@ struct Locked {
 /// published weights.
 Locked load_locked_image(const std::string& where);
 
+/// Puts the weights of a run of the same method, with the same towers, into `method`.
+void load_start(const std::string& where, const AnyMethod& method);
+
 /// Either side of a method of images and texts: an encoder that is trained, or one that stands still, whose rows are
 /// kept by sample where there are `samples`.
 template <class Trained>

@@ -28,12 +28,18 @@ struct Trained {
   const AnyAugment& view() const { return composition.evaluation; }
 };
 
-/// The method of a run folder or a checkpoint file as it was saved.
-inline Trained load_trained(const std::string& where) {
+/// The newest checkpoint of a run folder, or the file itself.
+inline std::string checkpoint_of(const std::string& where) {
   struct stat info {};
   const bool folder = ::stat(where.c_str(), &info) == 0 && S_ISDIR(info.st_mode);
   const std::string path = folder ? newest_checkpoint(where) : where;
   require(!path.empty(), "[checkpoint] ", where, " holds no checkpoint");
+  return path;
+}
+
+/// The method of a run folder or a checkpoint file as it was saved.
+inline Trained load_trained(const std::string& where) {
+  const std::string path = checkpoint_of(where);
   const Safetensors file = load_safetensors(path);
   const Program& program = method_named(checkpoint_method(file, path));
   const auto [s, samples] = checkpoint_settings(file, path, program.recipe);

@@ -2,7 +2,12 @@
 
 // Programs of images and texts, as a user runs them.
 
+#include "contrastive/io/safetensors.hpp"
+#include "contrastive/methods/dual_encoder.hpp"
+#include "contrastive/train/checkpoint.hpp"
+#include "contrastive/weights/dual_encoder_weights.hpp"
 #include "programs/support.hpp"
+#include "support/differences.hpp"
 
 using namespace programs;
 
@@ -56,6 +61,50 @@ TEST_CASE("another run's encoder stands still, with its rows kept, and a resumed
   REQUIRE(rest.status == 0);
   CHECK_THAT(rest.text, Contains("resuming after step"));
   CHECK((contents(folder / "cut/checkpoint.safetensors") == contents(folder / "whole/checkpoint.safetensors")));
+}
+
+TEST_CASE("fine-tuning from a run or from published weights keeps the share that it is told") {
+  using namespace contrastive;
+  Folder folder;
+  REQUIRE(run(clip(folder / "run", "--no-evaluation")).status == 0);
+  const auto weight = [](const std::string& file, const std::string& name) {
+    return load_safetensors(file).tensors.at("model." + name);
+  };
+  const std::string name = "1.projector.proj";
+  const Tensor start = weight(folder / "run/checkpoint.safetensors", name);
+  const auto tuned = [&](double keep) {
+    const std::string out = folder / join("keep-", keep);
+    const Outcome outcome =
+        run(clip(out, join("--no-evaluation --lr 1e-3 --warmup-epochs 0 --start ", folder / "run", " --keep ", keep)));
+    INFO(outcome.text);
+    REQUIRE(outcome.status == 0);
+    return std::pair(weight(out + "/kept.safetensors", name), weight(out + "/checkpoint.safetensors", name));
+  };
+  CHECK(largest_difference(tuned(1).first, start) == 0);
+  const auto [half, end] = tuned(0.5);
+  CHECK(largest_difference(end, start) > 1e-4);
+  CHECK(largest_difference(half, start * 0.5 + end * 0.5) < 1e-6);
+  check_refused(clip(folder / "x", "--keep 0.5"), 2, "--keep is a share of the weights of --start");
+  check_refused(clip(folder / "x", "--start " + (folder / "run") + " --dimension 16"), 2, "does not fit these towers");
+
+  DualEncoderConfig config;
+  config.image = ClipVisionConfig{.image_size = 16, .patch = 8, .width = 32, .layers = 1, .heads = 1};
+  config.text = TextTransformerConfig{.width = 32, .layers = 1, .heads = 1};
+  config.dimension = 24;
+  config.images.size = 16;
+  DualEncoder model(ClipVision(std::get<ClipVisionConfig>(config.image), Rng(1)), UnitProjection(32, 24, Rng(2)),
+                    TextTransformer(std::get<TextTransformerConfig>(config.text), Rng(3)),
+                    UnitProjection(32, 24, Rng(4)));
+  TensorMap tensors;
+  for (const auto& [key, tensor] : state_of(model)) tensors[key] = tensor;
+  save_dual_encoder(folder / "published", config, tensors, WeightLayout::open_clip);
+  CHECK_THAT(run(program("retrieve") + " " + (folder / "published") + " --data shapes").text,
+             Contains("text to image"));
+  const Outcome further =
+      run(clip(folder / "further", "--no-evaluation --lr 1e-5 --keep 0.5 --start " + (folder / "published")));
+  INFO(further.text);
+  REQUIRE(further.status == 0);
+  CHECK(weight(folder / "further/kept.safetensors", "0.projector.proj").shape() == Shape{32, 24});
 }
 
 TEST_CASE("what cannot be asked is refused in one sentence") {

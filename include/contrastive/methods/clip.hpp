@@ -64,12 +64,17 @@ struct ClipConfig {
   std::int64_t text_width = 512, text_layers = 12, text_heads = 8, context_length = 77;
   double patch_dropout = 0;
   bool equal_are_negatives = false;
-  std::string lock_image = {}, lock_text = {};
+  std::string lock_image = {}, lock_text = {}, start = {};
+  double keep = 0;
 
   void settings(SettingList& list) {
     list.text(
         "lock-image", lock_image,
         "a run or weights whose image encoder is taken and stands still (LiT); a projection behind it is trained");
+    list.text("start", start, "a run of clip or published CLIP weights to fine-tune; --lr 1e-5 or less forgets little");
+    list.number(
+        "keep", keep, 0, 1,
+        "share of the starting weights in those at the end (kept.safetensors): what was known before stays known");
     list.text("lock-text", lock_text,
               "weights of a text tower that stands still: CLIP's, or a sentence model with its vocab.txt");
     list.number("dimension", dimension, 1, 1 << 14, "width of the space that images and texts share");

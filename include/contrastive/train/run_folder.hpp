@@ -58,9 +58,9 @@ class RunFolder {
     for (int n = 1; aside.empty() || fs::exists(aside); ++n) aside = file("earlier-" + std::to_string(n));
     make_folders(aside);
     // The checkpoints first: whatever happens meanwhile, they are never resumed from as if they were the new run's.
-    for (const char* name :
-         {"checkpoint.safetensors", "checkpoint.previous.safetensors", "best.safetensors", "config.json", "metrics.csv",
-          "events.out.tfevents.contrastive", "summary.json", "report_data", "report.html"}) {
+    for (const char* name : {"checkpoint.safetensors", "checkpoint.previous.safetensors", "best.safetensors",
+                             "kept.safetensors", "config.json", "metrics.csv", "events.out.tfevents.contrastive",
+                             "summary.json", "report_data", "report.html"}) {
       std::error_code error;
       if (here(name)) fs::rename(file(name), aside + "/" + name, error);
       require(!error, "[run] ", file(name), " of an earlier run cannot be moved to ", aside, ": ", error.message(),
