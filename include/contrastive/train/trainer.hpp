@@ -277,7 +277,7 @@ class Trainer {
       if (test_.defined() && settings_.knn_every > 0)
         test_ = random_subset(test_, std::max<std::size_t>(1, limit), Rng(settings_.seed) / "eval limit" / "test");
       else
-        held_out_.measure = nullptr;
+        held_out_.measure = nullptr, test_ = {};
       return;
     }
     if (!test_.defined() || !test_.has_labels() || !bank_.has_labels() || settings_.knn_every <= 0) test_ = {};
