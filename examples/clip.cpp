@@ -7,6 +7,7 @@
 //   clip --data scenes --lock-image runs/simclr           LiT: the image encoder of another run, which stands still
 //   clip --data scenes --lock-text minilm/                 a sentence model as the text tower
 //   clip --start clip/open_clip_model.safetensors --keep 0.5 --lr 1e-5 --data captions --root DIR --captions FILE
+//   clip --data scenes --teacher runs/clip --encoder small
 //   clip --data captions --root DIR --captions FILE --encoder clip_vit_b32 --image-size 224 --text-layers 12
 
 #include "contrastive/methods/clip.hpp"
@@ -55,6 +56,13 @@ app::Composition composed(const ClipConfig& config, Texts texts, app::Side<Image
     method.online.template tower<0>().projector = published->image_projection;
     method.online.template tower<1>().projector = published->text_projection;
     method.objective.scale.log_scale.copy_from(published->log_scale);
+  }
+  if (!config.teacher.empty()) {
+    const ImageTextModel teacher = app::load_image_text(config.teacher);
+    const Shape theirs = teacher.view.views().at(0).one, ours = view.views().at(0).one;
+    require(theirs == ours, "[settings] --teacher ", config.teacher, " sees images of ", theirs, ", the student of ",
+            ours);
+    method.objective.teacher = {teacher.image_rows, teacher.id_rows, teacher.scale};
   }
   app::Composition composition = app::image_text(std::move(method), std::move(view), std::move(preparation),
                                                  [texts](const auto& list) { return texts.ids(list); });

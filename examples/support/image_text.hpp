@@ -38,12 +38,14 @@ template <class M>
 Composition image_text(M method, AnyAugment view, std::string preparation, TokensOf tokens) {
   const auto shared = std::make_shared<M>(std::move(method));
   const auto device = [shared] { return shared->objective.scale.log_scale.device(); };
-  const ImageTextModel model{
-      view, std::move(preparation),
-      [shared, device](const Tensor& images) { return shared->online.template tower<0>()(images.to(device())); },
-      [shared, device, tokens](const std::vector<std::string>& texts) {
-        return shared->online.template tower<1>()(tokens(texts).to(device()));
-      }};
+  ImageTextModel model{view, std::move(preparation)};
+  model.image_rows = [shared, device](const Tensor& images) {
+    return shared->online.template tower<0>()(images.to(device()));
+  };
+  model.id_rows = [shared, device](const Tensor& ids) { return shared->online.template tower<1>()(ids.to(device())); };
+  model.text_rows = [rows = model.id_rows, tokens](const std::vector<std::string>& texts) {
+    return rows(tokens(texts));
+  };
   Composition composition(shared, std::move(view));
   composition.held_out = {"R@1", [model](const AnyDataset& test, const std::function<void()>& alive) {
                             return first_hit(model, test, alive);

@@ -20,6 +20,10 @@ void load_start(const std::string& where, const AnyMethod& method) {
   require(report.ok(), "[settings] --start ", path, " does not fit these towers: ", to_string(report));
 }
 
+ImageTextModel load_image_text(const std::string& where) {
+  return is_run(where) ? image_text_of(load_trained(where)) : image_text_of_weights(where);
+}
+
 Locked load_locked_image(const std::string& where) {
   if (!is_run(where)) {
     const ImageTextModel model = image_text_of_weights(where);

@@ -166,10 +166,12 @@ ImageTextModel image_text_of_weights(const std::string& where, const WeightFlags
   const DualEncoderConfig& config = weights.config;
   const auto texts = of_text(tokenizer_of(config, where), config.texts.context_length, false);
   return with_model(weights, where, [&](auto model) {
-    return ImageTextModel{
-        prepared(config.images), in_words(config.images),
-        [model](const Tensor& images) { return model->image_rows(images); },
-        [model, texts](const std::vector<std::string>& list) { return model->text_rows(texts.ids(list)); }};
+    ImageTextModel made{prepared(config.images), in_words(config.images)};
+    made.image_rows = [model](const Tensor& images) { return model->image_rows(images); };
+    made.id_rows = [model](const Tensor& ids) { return model->text_rows(ids); };
+    made.text_rows = [model, texts](const std::vector<std::string>& list) { return model->text_rows(texts.ids(list)); };
+    if (model->scale.log_scale.defined()) made.scale = model->scale.value();
+    return made;
   });
 }
 

@@ -41,6 +41,9 @@ Locked load_locked_image(const std::string& where);
 /// Puts the weights of a run of the same method, with the same towers, into `method`.
 void load_start(const std::string& where, const AnyMethod& method);
 
+/// The model of images and texts of a run or of published weights.
+ImageTextModel load_image_text(const std::string& where);
+
 /// Either side of a method of images and texts: an encoder that is trained, or one that stands still, whose rows are
 /// kept by sample where there are `samples`.
 template <class Trained>

@@ -193,6 +193,21 @@ TEST_CASE("images of one caption are no negatives of each other") {
   CHECK(ImageTextContrast{{}, true}(z).item() == Approx(oracle(false)).epsilon(1e-5));
 }
 
+TEST_CASE("a teacher adds the cross entropy to its similarities, as in open_clip", "[golden]") {
+  const Golden g = load_golden("clip_distill.safetensors");
+  Embeddings z;
+  const Tensor image = g.tensor("image_raw"), text = g.tensor("text_raw");
+  z.online = {normalize(image), normalize(text)};
+  z.view = {Tensor::zeros({8, 1}), Tensor::zeros({8, 1}, DType::i32)};
+  ImageTextContrast objective{{}, true};
+  objective.scale.log_scale = Parameter(g.tensor("log_scale"));
+  CHECK(objective(z).item() == Approx(g.tensor("loss_contrastive").item()).epsilon(1e-9));
+  objective.teacher = {[&](const Tensor&) { return g.tensor("teacher_image"); },
+                       [&](const Tensor&) { return g.tensor("teacher_text"); }, g.number("teacher_scale")};
+  CHECK(objective(z).item() ==
+        Approx(g.tensor("loss_contrastive").item() + g.tensor("loss_distill").item()).epsilon(1e-9));
+}
+
 TEST_CASE("patch dropout leaves patches out while training, the same ones after a resume") {
   ClipVision net({.image_size = 32, .patch = 8, .width = 32, .layers = 1, .heads = 2, .patch_dropout = 0.5}, Rng(1));
   const Tensor x = images(3, 32, DType::f32);

@@ -87,6 +87,13 @@ TEST_CASE("fine-tuning from a run or from published weights keeps the share that
   check_refused(clip(folder / "x", "--keep 0.5"), 2, "--keep is a share of the weights of --start");
   check_refused(clip(folder / "x", "--start " + (folder / "run") + " --dimension 16"), 2, "does not fit these towers");
 
+  // A teacher that is the student's own start at first agrees with it, and the loss is another.
+  const Outcome taught = run(clip(folder / "taught", "--no-evaluation --teacher " + (folder / "run")));
+  INFO(taught.text);
+  REQUIRE(taught.status == 0);
+  CHECK((contents(folder / "taught/checkpoint.safetensors") != contents(folder / "run/checkpoint.safetensors")));
+  check_refused(clip(folder / "x", "--image-size 24 --teacher " + (folder / "run")), 2, "the student of (24, 24, 3)");
+
   DualEncoderConfig config;
   config.image = ClipVisionConfig{.image_size = 16, .patch = 8, .width = 32, .layers = 1, .heads = 1};
   config.text = TextTransformerConfig{.width = 32, .layers = 1, .heads = 1};

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 #include <utility>
@@ -12,6 +13,7 @@
 #include "contrastive/methods/method.hpp"
 #include "contrastive/methods/towers.hpp"
 #include "contrastive/objectives/clip_loss.hpp"
+#include "contrastive/objectives/soft_targets.hpp"
 
 namespace contrastive {
 
@@ -31,16 +33,37 @@ inline std::vector<std::int64_t> numbers_of_equal(const Tensor& ids) {
   return numbers;
 }
 
+/// A trained model whose similarities a student follows (open_clip, src/open_clip/loss.py, DistillClipLoss). It is neither
+/// trained nor saved with the student.
+struct ClipTeacher {
+  std::function<Tensor(const Tensor&)> image_rows, text_rows;  // views to unit rows
+  double scale = 100;
+
+  bool present() const { return image_rows != nullptr; }
+  /// The scaled cosines of a batch's images with its texts, (N, N).
+  Tensor logits(const Tensor& images, const Tensor& texts) const {
+    const NoGrad no_grad;
+    const Eval eval;
+    return matmul(image_rows(images), text_rows(texts), false, true, scale);
+  }
+};
+
 /// CLIP's objective: view 0 is the image, view 1 the text. Images with the same caption are no negatives of each other
 /// unless `equal_are_negatives`, as in OpenAI's code.
 struct ImageTextContrast {
   LearnedScale scale;
   bool equal_are_negatives = false;
+  ClipTeacher teacher = {};
 
   Tensor operator()(const Embeddings& z) const {
     require(z.online.size() == 2, "[clip] expected an image and a text, got ", z.online.size(), " views");
     const auto same = equal_are_negatives ? std::vector<std::int64_t>() : numbers_of_equal(z.view[1]);
-    return clip_loss(z.online[0], z.online[1], scale.log_scale, RowLength::unit, same);
+    const Tensor loss = clip_loss(z.online[0], z.online[1], scale.log_scale, RowLength::unit, same);
+    if (!teacher.present()) return loss;
+    const Tensor wanted = teacher.logits(z.view[0], z.view[1]), &a = z.online[0], &b = z.online[1];
+    return loss + (soft_target_info_nce(a, b, scale.log_scale, softmax(wanted)) +
+                   soft_target_info_nce(b, a, scale.log_scale, softmax(permute(wanted, {1, 0})))) *
+                      0.5;
   }
   void after_update(Progress progress) { scale.after_update(progress); }
   std::vector<std::pair<std::string, double>> scalars() const { return {{"scale", scale.value()}}; }
@@ -64,7 +87,7 @@ struct ClipConfig {
   std::int64_t text_width = 512, text_layers = 12, text_heads = 8, context_length = 77;
   double patch_dropout = 0;
   bool equal_are_negatives = false;
-  std::string lock_image = {}, lock_text = {}, start = {};
+  std::string lock_image = {}, lock_text = {}, start = {}, teacher = {};
   double keep = 0;
 
   void settings(SettingList& list) {
@@ -75,6 +98,9 @@ struct ClipConfig {
     list.number(
         "keep", keep, 0, 1,
         "share of the starting weights in those at the end (kept.safetensors): what was known before stays known");
+    list.text(
+        "teacher", teacher,
+        "a run or weights of the same image size and tokens, whose similarities are followed beside the captions");
     list.text("lock-text", lock_text,
               "weights of a text tower that stands still: CLIP's, or a sentence model with its vocab.txt");
     list.number("dimension", dimension, 1, 1 << 14, "width of the space that images and texts share");
