@@ -26,9 +26,10 @@ struct BertConfig {
 };
 
 /// BERT (Devlin et al. 2019, arXiv:1810.04805; transformers, modeling_bert.py, BertModel) as an encoder of sentences:
-/// token ids (N, L), i32, each text padded with [PAD] = 0 at its end -> (N, width), the mean over its tokens (Reimers and
-/// Gurevych 2019, arXiv:1908.10084). Embeddings of words, positions and types, a layer norm, post-norm blocks that do not
-/// see padding. There is no pooler and no dropout. L may be anything up to `positions`; what all texts of a batch pad is not computed.
+/// token ids (N, L), i32, each text padded with [PAD] = 0 at its end -> (N, width), the mean over its tokens (Reimers
+/// and Gurevych 2019, arXiv:1908.10084). Embeddings of words, positions and types, a layer norm, post-norm blocks that
+/// do not see padding; no pooler and no dropout. L may be anything up to `positions`; what all texts of a batch pad is
+/// not computed.
 class Bert {
  public:
   Bert() = default;
