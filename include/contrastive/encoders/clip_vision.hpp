@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "contrastive/encoders/stage.hpp"
 #include "contrastive/nn/conv.hpp"
 #include "contrastive/nn/drop_path.hpp"
 #include "contrastive/nn/positions.hpp"
@@ -75,6 +76,16 @@ class ClipVision {
   Tensor tokens(const Tensor& images) const {
     const Eval whole;  // no patch is left out
     return ln_post(through_blocks(images, [](std::size_t, const Tensor&) {}));
+  }
+  std::vector<Stage> stage_list() const { return token_stages(config_.width, config_.patch, resblocks.size()); }
+  /// The rows after the blocks at each quarter of the depth, class token first (encoders/stage.hpp).
+  std::vector<Tensor> stage_maps(const Tensor& images) const {
+    require(config_.patch_dropout == 0, "[clip_vision] maps need all patches: no patch dropout");
+    std::vector<Tensor> rows;
+    through_blocks(images, [&](std::size_t i, const Tensor& x) {
+      if (ends_quarter(i, resblocks.size())) rows.push_back(x);
+    });
+    return rows;
   }
   /// All blocks, without `ln_post`. `each(i, x)` sees the rows after block i.
   template <class Each>

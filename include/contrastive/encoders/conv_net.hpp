@@ -5,6 +5,7 @@
 
 #include "contrastive/nn/batch_norm.hpp"
 #include "contrastive/nn/conv.hpp"
+#include "contrastive/encoders/stage.hpp"
 #include "contrastive/ops/pool.hpp"
 
 namespace contrastive {
@@ -30,6 +31,28 @@ class ConvNet {
   Tensor operator()(Tensor x) const {
     for (const Layer& layer : layers_) x = layer.bn.relu(layer.conv, x);
     return global_avg_pool(x);
+  }
+
+  std::vector<Stage> stage_list() const {
+    std::vector<Stage> list;
+    int stride = 1;
+    for (const Layer& layer : layers_) {
+      const Stage stage{layer.conv.weight.size(0), stride *= layer.conv.window.stride};
+      if (list.empty() || list.back().stride != stride)
+        list.push_back(stage);
+      else
+        list.back() = stage;
+    }
+    return list;
+  }
+  /// The last map of each resolution, the largest first (encoders/stage.hpp).
+  std::vector<Tensor> stage_maps(Tensor x) const {
+    std::vector<Tensor> maps;
+    for (std::size_t i = 0; i < layers_.size(); ++i) {
+      x = layers_[i].bn.relu(layers_[i].conv, x);
+      if (i + 1 == layers_.size() || layers_[i + 1].conv.window.stride > 1) maps.push_back(x);
+    }
+    return maps;
   }
 
   template <class F>

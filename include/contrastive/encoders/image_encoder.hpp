@@ -42,6 +42,27 @@ class ImageEncoder {
     require(net != nullptr, "[encoder] this needs a vision transformer (--encoder vit_micro, vit_tiny, ...)");
     return *net;
   }
+  /// What dense decoders look at (encoders/stage.hpp); throws where the network has no such stages.
+  std::vector<Stage> stage_list() const {
+    return std::visit(
+        [](const auto& net) -> std::vector<Stage> {
+          if constexpr (requires { net.stage_list(); })
+            return net.stage_list();
+          else
+            fail("[encoder] this encoder has no stages for a dense decoder: expected small, resnet.., vit_.. or clip_vit_..");
+        },
+        net_);
+  }
+  std::vector<Tensor> stage_maps(const Tensor& images) const {
+    return std::visit(
+        [&](const auto& net) -> std::vector<Tensor> {
+          if constexpr (requires { net.stage_maps(images); })
+            return net.stage_maps(images);
+          else
+            fail("[encoder] this encoder has no stages for a dense decoder");
+        },
+        net_);
+  }
   template <class F>
   void members(F&& f) {
     std::visit([&](auto& net) { net.members(f); }, net_);

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "contrastive/encoders/selective_kernel.hpp"
+#include "contrastive/encoders/stage.hpp"
 #include "contrastive/nn/batch_norm.hpp"
 #include "contrastive/nn/conv.hpp"
 #include "contrastive/ops/pool.hpp"
@@ -70,6 +71,24 @@ class ResNet {
     for (const auto& stage : stages)
       for (const Block& block : stage) x = block(x);
     return global_avg_pool(x);
+  }
+
+  std::vector<Stage> stage_list() const {
+    std::vector<Stage> list;
+    const int first = config_.stem == ResNetStem::imagenet ? 4 : 1, wider = config_.bottleneck ? 4 : 1;
+    for (std::size_t s = 0; s < stages.size(); ++s)
+      list.push_back({std::int64_t{config_.width << s} * wider, first << s});
+    return list;
+  }
+  /// The map after each stage, the largest first (encoders/stage.hpp).
+  std::vector<Tensor> stage_maps(const Tensor& images) const {
+    Tensor x = stem(images);
+    std::vector<Tensor> maps;
+    for (const auto& stage : stages) {
+      for (const Block& block : stage) x = block(x);
+      maps.push_back(x);
+    }
+    return maps;
   }
 
   /// Spatial features after the stem (before its pool) and each stage, averaged: what parity tests look at.

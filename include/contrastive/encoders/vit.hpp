@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "contrastive/encoders/stage.hpp"
 #include "contrastive/nn/conv.hpp"
 #include "contrastive/nn/drop_path.hpp"
 #include "contrastive/nn/positions.hpp"
@@ -115,6 +116,16 @@ class ViT {
     return through_blocks(std::move(x), [](std::size_t, const Tensor&) {});
   }
   static Tensor class_row(const Tensor& x) { return narrow(x, 1, 0, 1).reshape({x.size(0), x.size(2)}); }
+
+  std::vector<Stage> stage_list() const { return token_stages(config_.width, config_.patch, blocks.size()); }
+  /// The rows after the blocks at each quarter of the depth, class token first (encoders/stage.hpp).
+  std::vector<Tensor> stage_maps(const Tensor& images) const {
+    std::vector<Tensor> rows;
+    through_blocks(with_class(patches(images)), [&](std::size_t i, const Tensor& x) {
+      if (ends_quarter(i, blocks.size())) rows.push_back(x);
+    });
+    return rows;
+  }
 
   /// What each head's class token looks at in the last block, (N, heads, rows, columns) of the patches' grid: DINO's
   /// attention maps. Weights on the class token itself are left out.

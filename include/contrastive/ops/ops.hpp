@@ -15,4 +15,6 @@
 #include "contrastive/ops/patches.hpp"
 #include "contrastive/ops/pool.hpp"
 #include "contrastive/ops/reduce.hpp"
+#include "contrastive/ops/resize.hpp"
 #include "contrastive/ops/softmax.hpp"
+#include "contrastive/ops/sum_of_parts.hpp"
