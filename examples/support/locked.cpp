@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include "contrastive/augment/text_view.hpp"
 #include "support/sides.hpp"
 #include "support/trained.hpp"
 
@@ -42,6 +43,23 @@ Locked load_locked_image(const std::string& where) {
   for (auto& [name, tensor] : method.state()) locked.encoder.state.emplace_back(name, Buffer(tensor));
   locked.encoder.width = row_width(locked.encoder.encode, locked.view);
   return locked;
+}
+
+std::function<Tensor(const std::vector<std::string>&)> load_text_rows(const std::string& where) {
+  std::function<Tensor(const std::vector<std::string>&)> rows;
+  if (is_run(where)) {
+    const Trained trained = load_trained(where);
+    rows = image_text_of(trained).text_rows;
+  } else {
+    const LockedText locked = load_locked_text(where);
+    const auto texts = of_text(locked.tokenizer, locked.context_length, false);
+    rows = [encoder = locked.encoder, texts](const auto& list) { return encoder(texts.ids(list)); };
+  }
+  return [rows](const std::vector<std::string>& list) {
+    const NoGrad no_grad;
+    const Eval eval;
+    return normalize(rows(list).to(Device::cpu).to(DType::f32));
+  };
 }
 
 }  // namespace app

@@ -44,6 +44,10 @@ void load_start(const std::string& where, const AnyMethod& method);
 /// The model of images and texts of a run or of published weights.
 ImageTextModel load_image_text(const std::string& where);
 
+/// Some texts to unit rows (n, D) on the CPU, by a text tower that stands still: of the run folder or checkpoint `where`, or
+/// of published weights.
+std::function<Tensor(const std::vector<std::string>&)> load_text_rows(const std::string& where);
+
 /// Either side of a method of images and texts: an encoder that is trained, or one that stands still, whose rows are
 /// kept by sample where there are `samples`.
 template <class Trained>

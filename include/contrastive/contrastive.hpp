@@ -25,6 +25,7 @@
 #include "contrastive/methods/dual_encoder.hpp"
 #include "contrastive/methods/instdisc.hpp"
 #include "contrastive/methods/invaspread.hpp"
+#include "contrastive/methods/lseg.hpp"
 #include "contrastive/methods/mae.hpp"
 #include "contrastive/methods/method.hpp"
 #include "contrastive/methods/moco_v2.hpp"

@@ -466,6 +466,44 @@ TEST_CASE("scenes are opened by name", "[data]") {
   }
 }
 
+TEST_CASE("scenes by phrase, and scenes that hold nothing out", "[data]") {
+  DatasetOptions options{.label = "phrase", .image_size = 32, .train_size = 200, .test_size = 50};
+  const AnyDataset set = open_dataset("shape_scenes", "", "train", options);
+  const ScenePhrases phrases(Scenes({.count = 200, .image_size = 32, .sprites = "shapes"}));
+  REQUIRE(set.class_names().size() == 12 * 9);
+  CHECK(set.class_names()[0] == "circle");
+  CHECK(set.class_names()[12] == "red circle");
+  const std::vector<std::string> names = set.class_names();
+  for (std::size_t i = 0; i < 200; ++i) {
+    const Scene scene = phrases.scenes().scene(i);
+    const Sample sample = set.sample(i, Part::mask | Part::boxes | Part::texts);
+    REQUIRE(sample.boxes.size() == scene.sprites.size());
+    for (std::size_t b = 0; b < sample.boxes.size(); ++b) {
+      const SceneSprite& sprite = scene.sprites[b];
+      const std::string noun = phrases.scenes().class_names()[static_cast<std::size_t>(sprite.noun)];
+      const std::string want =
+          sprite.colour < 0 ? noun : detail::tints[static_cast<std::size_t>(sprite.colour)].word + (" " + noun);
+      CHECK(names[static_cast<std::size_t>(sample.boxes[b].label)] == want);
+      CHECK(phrases.seen(sample.boxes[b].label));
+    }
+    for (std::size_t p = 0; p < scene.owner.size(); ++p)
+      REQUIRE(sample.mask.labels[p] ==
+              (scene.owner[p] == detail::no_sprite ? LabelMap::nothing : sample.boxes[scene.owner[p]].label));
+    CHECK(set.label(i) == sample.boxes[0].label);
+  }
+  const ScenePhrases held(Scenes({.count = 50, .image_size = 32, .split = "combinations", .sprites = "shapes"}));
+  for (std::size_t i = 0; i < 50; ++i) CHECK_FALSE(held.seen(held.label(i)));
+
+  // Of the ceilings' training every name is seen, in the colours too.
+  options.label.clear(), options.train_size = 600;
+  const AnyDataset whole = open_dataset("shape_scenes_whole", "", "train", options);
+  CHECK(whole.class_names() == open_dataset("shape_scenes", "", "train", options).class_names());
+  std::vector<int> count(12, 0);
+  for (std::size_t i = 0; i < 600; ++i) ++count[static_cast<std::size_t>(whole.label(i))];
+  CHECK(std::ranges::count(count, 0) == 0);
+  CHECK_THROWS_WITH(open_dataset("scenes_whole", "", "names", options), Contains("where nothing is held out"));
+}
+
 TEST_CASE("scenes of emoji", "[data]") {
   if (!have_emoji()) return;
   SceneOptions options;

@@ -59,18 +59,19 @@ class MaskView {
 
  private:
   void write_map(const LabelMap& mask, const Placement& place, bool flipped, std::int64_t* out) const {
-    const auto source = [](double first, double length, int full, int at, int limit) {
-      return std::clamp(static_cast<int>(first + (at + 0.5) * length / full), 0, limit - 1);
+    // The pixels that Pillow's nearest neighbour takes, as the image's resize has them.
+    const auto sources = [](double first, double length, int full, int from, int count, int limit) {
+      detail::GrowingBuffer<std::int32_t> memory;
+      const detail::Taps taps = detail::make_taps(memory, Filter::nearest, first, length, full, from, count, limit);
+      return std::vector<std::int32_t>(taps.first, taps.first + count);
     };
-    for (int y = 0; y < place.out_height; ++y) {
-      const int row = source(place.top, place.height, place.full_height, place.out_top + y, mask.height);
-      for (int x = 0; x < place.out_width; ++x) {
-        const int across = flipped ? place.out_width - 1 - x : x;
-        const int column = source(place.left, place.width, place.full_width, place.out_left + across, mask.width);
+    const auto rows = sources(place.top, place.height, place.full_height, place.out_top, place.out_height, mask.height);
+    auto columns = sources(place.left, place.width, place.full_width, place.out_left, place.out_width, mask.width);
+    if (flipped) std::reverse(columns.begin(), columns.end());
+    for (const std::int32_t row : rows)
+      for (const std::int32_t column : columns)
         *out++ = numbers_(mask.labels[static_cast<std::size_t>(row) * static_cast<std::size_t>(mask.width) +
                                       static_cast<std::size_t>(column)]);
-      }
-    }
   }
 
   View view_;

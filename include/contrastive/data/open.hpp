@@ -12,6 +12,7 @@
 #include "contrastive/data/emoji.hpp"
 #include "contrastive/data/idx.hpp"
 #include "contrastive/data/image_folder.hpp"
+#include "contrastive/data/scene_phrases.hpp"
 #include "contrastive/data/scenes.hpp"
 #include "contrastive/data/shapes.hpp"
 #include "contrastive/data/split_folders.hpp"
@@ -21,9 +22,9 @@ namespace contrastive {
 
 /// What `open_dataset` needs beyond name, folder and split.
 struct DatasetOptions {
-  std::string label = {};         // shapes: the factor; emoji: group or subgroup. Empty: the set's default
-  int image_size = 32;            // shapes, scenes
-  std::size_t train_size = 0;     // shapes, scenes. 0: 5,000 and 100,000
+  std::string label = {};      // shapes: the factor; emoji: group or subgroup; scenes: noun or phrase. Empty: the first
+  int image_size = 32;         // shapes, scenes
+  std::size_t train_size = 0;  // shapes, scenes. 0: 5,000 and 100,000
   std::size_t test_size = 1000;   // shapes, scenes
   std::uint64_t seed = 0;         // shapes, scenes
   std::string language = {};      // emoji, scenes: CLDR codes, "de,en,zh". Empty: English
@@ -32,12 +33,18 @@ struct DatasetOptions {
 
 /// The names that `open_dataset` knows.
 inline const std::vector<std::string>& dataset_names() {
-  static const std::vector<std::string> names = {"fashion", "emoji",  "cifar10", "cifar100", "stl10",
-                                                 "idx",     "folder", "shapes",  "scenes"};
+  static const std::vector<std::string> names = {"fashion", "emoji",        "cifar10",      "cifar100",
+                                                 "stl10",   "idx",          "folder",       "shapes",
+                                                 "scenes",  "scenes_whole", "shape_scenes", "shape_scenes_whole"};
   return names;
 }
 
 namespace detail {
+
+/// Scenes of emoji or of shapes; in the "whole" ones training holds nothing out, for ceilings.
+inline bool is_scenes(const std::string& name) {
+  return name == "scenes" || name == "scenes_whole" || name == "shape_scenes" || name == "shape_scenes_whole";
+}
 
 inline std::size_t or_else(std::size_t size, std::size_t usual) { return size > 0 ? size : usual; }
 
@@ -68,12 +75,16 @@ inline AnyDataset open_dataset(const std::string& name, const std::string& root,
   if (name == "shapes")
     return Shapes(split == "test" ? options.test_size : detail::or_else(options.train_size, 5000), options.image_size,
                   options.label.empty() ? "shape" : options.label, options.seed, split);
-  if (name == "scenes") {
-    require(options.label.empty(),
-            "[scenes] scenes have one kind of class, the noun of the main sprite: there is no --label ", options.label);
+  if (detail::is_scenes(name)) {
+    require(options.label.empty() || options.label == "noun" || options.label == "phrase",
+            "[scenes] the class of a scene is its main sprite's noun or phrase (\"red apple\"): there is no --label ",
+            options.label);
     SceneOptions scenes{.count = split == "train" ? detail::or_else(options.train_size, 100000) : options.test_size};
     scenes.image_size = options.image_size, scenes.seed = options.seed, scenes.split = split;
-    scenes.sprites = options.sprites, scenes.emoji = detail::emoji_options(root, options);
+    scenes.sprites = name.starts_with("shape_") ? "shapes" : options.sprites,
+    scenes.hold_out = !name.ends_with("_whole");
+    scenes.emoji = detail::emoji_options(root, options);
+    if (options.label == "phrase") return ScenePhrases(Scenes(std::move(scenes)));
     return Scenes(std::move(scenes));
   }
   if (name == "emoji") return read_emoji(split, detail::emoji_options(root, options));

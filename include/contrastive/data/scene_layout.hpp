@@ -30,11 +30,11 @@ struct SceneStart {
 /// and lower on the whole, and hides what is farther.
 class SceneLayout {
  public:
-  /// `sprites` must outlive it. `split`: what is in a scene, see `Scenes`.
+  /// `sprites` must outlive it. `split`: what is in a scene, see `Scenes`; `hold_out`: of training.
   SceneLayout(const std::vector<Sprite>& sprites, const std::vector<std::string>& nouns, const std::string& split,
-              int canvas, int least, int most, bool moving)
+              int canvas, int least, int most, bool moving, bool hold_out)
       : sprites_(sprites),
-        splits_(nouns),
+        splits_(nouns, hold_out),
         split_(split),
         canvas_(canvas),
         least_(least),

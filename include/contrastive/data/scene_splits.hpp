@@ -16,15 +16,16 @@ namespace contrastive::detail {
 
 /// What the scenes of training never show, by hashes of the names alone: the same for every seed, size and list of nouns.
 /// About one noun in eight, one pair of colour and noun in ten, and one order of two nouns (this one left of that one) in
-/// ten are held out.
+/// ten are held out; nothing is without `hold_out`.
 class SceneSplits {
  public:
-  explicit SceneSplits(const std::vector<std::string>& nouns) : nouns_(nouns), held_(nouns.size()) {
+  explicit SceneSplits(const std::vector<std::string>& nouns, bool hold_out = true)
+      : nouns_(nouns), held_(nouns.size()), hold_out_(hold_out) {
     for (std::size_t n = 0; n < nouns.size(); ++n) {
-      held_[n] = hash("name", nouns[n]) % 8 == 0;
+      held_[n] = hold_out && hash("name", nouns[n]) % 8 == 0;
       (held_[n] ? unseen_ : seen_).push_back(static_cast<int>(n));
     }
-    require(seen_.size() >= 2 && !unseen_.empty(), "[scenes] ", nouns.size(),
+    require(seen_.size() >= 2 && (!unseen_.empty() || !hold_out), "[scenes] ", nouns.size(),
             " nouns are too few to hold some out: expected more");
     for (const int noun : seen_) {
       const auto held_colour = [&](int colour) { return holds_colour(colour, noun); };
@@ -39,11 +40,12 @@ class SceneSplits {
   bool holds_name(int noun) const { return held_[static_cast<std::size_t>(noun)] != 0; }
   /// Never for a sprite that is not tinted (colour -1).
   bool holds_colour(int colour, int noun) const {
-    return colour >= 0 && hash("colour", tints[static_cast<std::size_t>(colour)].word, name(noun)) % 10 == 0;
+    return hold_out_ && colour >= 0 &&
+           hash("colour", tints[static_cast<std::size_t>(colour)].word, name(noun)) % 10 == 0;
   }
   /// Whether `left` is never shown left of `right`. Of one pair of nouns at most one order is held out.
   bool holds_order(int left, int right) const {
-    if (left == right) return false;
+    if (left == right || !hold_out_) return false;
     const bool sorted = name(left) < name(right);
     const std::uint64_t key = sorted ? hash("order", name(left), name(right)) : hash("order", name(right), name(left));
     return key % 5 == 0 && (key / 5 % 2 == 0) == sorted;
@@ -63,6 +65,7 @@ class SceneSplits {
 
   std::vector<std::string> nouns_;
   std::vector<char> held_;
+  bool hold_out_;
   std::vector<int> seen_, unseen_, with_held_colour_, with_held_order_;
 };
 

@@ -31,6 +31,7 @@ struct SceneOptions {
   int least = 1, most = 5;        // sprites in a scene
   bool moving = false;            // the first sprite moves, and the captions say where
   int frames = 8;                 // of a clip
+  bool hold_out = true;           // false: training shows every name, colour and order, for ceilings
   EmojiOptions emoji = {};        // files; `language` as for emoji, see `texts`
 };
 
@@ -51,7 +52,7 @@ class Scenes {
         rng_(Rng(options_.seed) / "scenes" / options_.split),
         set_(detail::shared_sprites(options_.sprites, options_.emoji, options_.nouns)),
         layout_(set_->sprites, set_->nouns, options_.split, options_.image_size, options_.least, options_.most,
-                options_.moving),
+                options_.moving, options_.hold_out),
         title_("scenes " + options_.split) {
     for (const std::string& language : detail::split_list(options_.emoji.language, ','))
       languages_.push_back(language == "en" ? Language{true, {}} : names_in(language));
@@ -66,6 +67,8 @@ class Scenes {
   }
   /// Whether training shows the class.
   bool seen(int label) const { return !layout_.splits().holds_name(label); }
+  /// And in that colour, an index into the eight; -1: as it is drawn.
+  bool seen(int label, int colour) const { return seen(label) && !layout_.splits().holds_colour(colour, label); }
 
   int label(std::size_t i) const { return layout_.start(place(i)).main.noun; }
   Scene scene(std::size_t i) const { return layout_.scene(place(i)); }
@@ -134,6 +137,8 @@ class Scenes {
     require(o.image_size >= 16 && o.image_size <= 1024, "[scenes] image size must be 16 to 1024, got ", o.image_size);
     require(o.least >= 1 && o.least <= o.most && o.most <= 5, "[scenes] sprites in a scene must be 1 to 5, got ",
             o.least, " to ", o.most);
+    require(o.hold_out || o.split == "train" || o.split == "test", "[scenes] there is no split ", o.split,
+            " where nothing is held out");
     require(o.split != "orders" || o.most >= 2, "[scenes] an order needs two sprites, got at most ", o.most);
     require(o.split != "orders" || !o.moving,
             "[scenes] captions of moving scenes tell no order: there is no split orders of them");

@@ -3,9 +3,9 @@
 
 #include <vector>
 
+#include "contrastive/encoders/stage.hpp"
 #include "contrastive/nn/batch_norm.hpp"
 #include "contrastive/nn/conv.hpp"
-#include "contrastive/encoders/stage.hpp"
 #include "contrastive/ops/pool.hpp"
 
 namespace contrastive {

@@ -50,7 +50,8 @@ struct Reassemble {
   Reassemble(const Stage& from, std::int64_t width, Rng rng)
       : readout(2 * from.channels, from.channels, rng / "readout"), stage(from) {
     project = Linear(from.channels, width * places() * places(), rng / "project");
-    if (from.stride > from.patch) shrink = Conv2d(width, width, {.kernel = 3, .stride = 2, .padding = 1}, rng / "shrink");
+    if (from.stride > from.patch)
+      shrink = Conv2d(width, width, {.kernel = 3, .stride = 2, .padding = 1}, rng / "shrink");
   }
 
   /// rows (N, 1 + patches, channels) of images (H, W) -> (N, H / stride, W / stride, width)

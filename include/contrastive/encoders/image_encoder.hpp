@@ -49,7 +49,9 @@ class ImageEncoder {
           if constexpr (requires { net.stage_list(); })
             return net.stage_list();
           else
-            fail("[encoder] this encoder has no stages for a dense decoder: expected small, resnet.., vit_.. or clip_vit_..");
+            fail(
+                "[encoder] this encoder has no stages for a dense decoder: expected small, resnet.., vit_.. or "
+                "clip_vit_..");
         },
         net_);
   }

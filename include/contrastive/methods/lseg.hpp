@@ -98,7 +98,8 @@ struct LsegConfig {
     list.number("decoder-width", decoder_width, 1, 4096, "channels of the decoder");
     list.choice("blocks", blocks, {"none", "depthwise", "bottleneck"},
                 "blocks on the label logits: none, depthwise or bottleneck");
-    list.choice("block-activation", activation, {"relu", "leaky_relu", "tanh"}, "between blocks: relu, leaky_relu or tanh");
+    list.choice("block-activation", activation, {"relu", "leaky_relu", "tanh"},
+                "between blocks: relu, leaky_relu or tanh");
     list.number("block-depth", depth, 1, 16, "how often the blocks are applied");
   }
 };
@@ -124,7 +125,8 @@ inline CenterView lseg_center(int size) {
 ///     Tensor found = label_pixels(pixel_features(method.online, images), text_rows(other_names), {}, H, W);
 template <class Image, class Augmentation>
 auto lseg(Image image, const Tensor& rows, Augmentation views, const LsegConfig& config, Rng rng) {
-  require(rows.rank() == 2 && rows.size(0) >= 2, "[lseg] expected rows (V, D) of two labels or more, got ", rows.shape());
+  require(rows.rank() == 2 && rows.size(0) >= 2, "[lseg] expected rows (V, D) of two labels or more, got ",
+          rows.shape());
   PixelFeatures pixels{DenseDecoder(image.stage_list(), config.decoder_width, rows.size(1), rng / "decoder")};
   LabelledPixels objective{{}, {}, LabelBlocks(config.block_config(), rng / "blocks")};
   if (config.rows == "head")

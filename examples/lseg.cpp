@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: MIT
+//
+// LSeg (Li et al. 2022, arXiv:2201.03546): each pixel is compared with words, whose rows a text tower has made that stands
+// still; after training the words may be others.
+//
+//   lseg --data scenes --text runs/clip
+//   lseg --data scenes --text minilm/                       a sentence model as the text tower
+//   lseg --data scenes --label phrase --text minilm/        labels of two words, "red apple"
+//   lseg --data scenes --encoder vit_micro --patch 8 --blocks bottleneck --text minilm/
+//   lseg --data scenes --label-rows random                  the control: rows that say nothing
+//   lseg --data scenes_whole --label-rows head              the ceiling: every name is seen, the head is trained
+
+#include "contrastive/methods/lseg.hpp"
+
+#include <algorithm>
+#include <map>
+
+#include "contrastive/text/templates.hpp"
+#include "support/run.hpp"
+#include "support/segmentation.hpp"
+#include "support/sets.hpp"
+#include "support/sides.hpp"
+
+namespace {
+
+using namespace contrastive;
+
+app::Settings recipe() {
+  app::Settings recipe;
+  recipe.method = "lseg";
+  recipe.texts = true;
+  recipe.data = "scenes";
+  recipe.samples = 20000;
+  recipe.encoder = "small";
+  recipe.image_size = 64;
+  recipe.batch = 32;
+  recipe.epochs = 5;
+  recipe.optimizer = "adamw";
+  recipe.lr = 2e-3;
+  recipe.lr_scaling = "none";
+  recipe.weight_decay = 0.01;
+  recipe.exclude_norm_and_bias = true;
+  recipe.warmup_epochs = 0.2;
+  recipe.own = LsegConfig{};
+  return recipe;
+}
+
+using RowsOf = std::function<Tensor(const std::vector<std::string>&)>;
+
+/// Rows that say nothing: the same ones for the same words, whatever the list.
+RowsOf random_rows(std::int64_t D, Rng rng) {
+  return [D, rng](const std::vector<std::string>& words) {
+    std::vector<Tensor> rows;
+    for (const std::string& word : words) rows.push_back(init::normal({1, D}, 1, rng / word));
+    return normalize(concat(rows));
+  };
+}
+
+/// What makes the rows of words. Rows that are random or trained are as wide as those of the words would be.
+RowsOf rows_of(const LsegConfig& config, Rng rng) {
+  require(config.rows != "words" || !config.text.empty(),
+          "[settings] --text names what makes the rows of labels: a run of images and texts (clip), or weights of a "
+          "text tower; --label-rows random needs none");
+  RowsOf words;
+  if (!config.text.empty())
+    words = [read = app::load_text_rows(config.text), form = config.template_text](const auto& list) {
+      std::vector<std::string> texts;
+      for (const std::string& word : list) texts.push_back(fill_template(form, word));
+      return read(texts);
+    };
+  if (config.rows == "words") return words;
+  return random_rows(words ? words({"word"}).size(1) : 256, rng / "random label");
+}
+
+/// The words of a set, and which of them training shows.
+struct LabelWords {
+  std::vector<std::string> all;  // the classes, then the ground's
+  std::vector<app::Shown> shown;
+  std::vector<std::string> trained;
+  std::vector<std::int64_t> place_of_trained;  // in `all`
+  LabelNumbers numbers;                        // of classes in `trained`
+};
+
+LabelWords label_words(const app::Settings& s, const std::string& ground) {
+  const AnyDataset train = app::open_sets(s, true).train;
+  require(train.parts().contains(Part::image | Part::mask), "[settings] ", s.data, " has ", to_string(train.parts()),
+          ", and no mask: --data scenes has");
+  LabelWords words;
+  words.all = train.class_names();
+  words.shown = app::shown_classes(s, train);
+  for (std::size_t c = 0; c < words.all.size(); ++c) {
+    const bool seen = words.shown[c] == app::Shown::all;
+    words.numbers.of_class.push_back(seen ? static_cast<std::int64_t>(words.trained.size()) : -1);
+    if (!seen) continue;
+    words.trained.push_back(words.all[c]);
+    words.place_of_trained.push_back(static_cast<std::int64_t>(c));
+  }
+  if (ground.empty()) return words;
+  require(std::ranges::find(words.all, ground) == words.all.end(), "[settings] --ground ", ground,
+          " is a class of the set too");
+  words.numbers.of_nothing = static_cast<std::int64_t>(words.trained.size());
+  words.place_of_trained.push_back(static_cast<std::int64_t>(words.all.size()));
+  words.trained.push_back(ground);
+  words.all.push_back(ground);
+  return words;
+}
+
+app::Composition compose(const app::Settings& s, std::int64_t, Rng rng) {
+  const auto& config = s.own.as<LsegConfig>();
+  const int size = static_cast<int>(s.image_size);
+  require(size % 2 == 0, "[settings] --image-size must be even, got ", size);
+  const LabelWords words = label_words(s, config.ground);
+  const RowsOf rows = rows_of(config, rng);
+  auto method = lseg(make_encoder(s.encoder, app::encoder_options(s, 3), rng / "encoder"), rows(words.trained),
+                     lseg_train(size, words.numbers), config, rng);
+  const auto shared = std::make_shared<decltype(method)>(std::move(method));
+
+  const Tensor all_rows = config.rows == "head" ? Tensor() : rows(words.all);
+  app::Segmenter segmenter{
+      lseg_center(size), words.all, config.ground.empty() ? -1 : static_cast<std::int64_t>(words.all.size()) - 1, {}};
+  segmenter.labels = [shared, all_rows, place = words.place_of_trained](const Tensor& images,
+                                                                        const std::vector<std::int64_t>& among) {
+    const LabelledPixels& objective = shared->objective;
+    // A head that was trained knows its own labels alone.
+    std::vector<std::int64_t> chosen, label;
+    if (all_rows.defined())
+      chosen = label = among;
+    else
+      for (std::size_t k = 0; k < place.size(); ++k)
+        if (std::ranges::find(among, place[k]) != among.end())
+          chosen.push_back(static_cast<std::int64_t>(k)), label.push_back(place[k]);
+    Tensor found({images.size(0), images.size(1), images.size(2)}, DType::i64);
+    if (chosen.empty()) {
+      found.kernels().fill(found.view(), -1);
+      return found;
+    }
+    const NoGrad no_grad;
+    const Device device = objective.rows().device();
+    const Tensor index = Tensor::from<std::int64_t>(chosen, {static_cast<std::int64_t>(chosen.size())});
+    const Tensor some = gather(all_rows.defined() ? all_rows.to(device) : objective.rows().detach(), index.to(device));
+    found = label_pixels(pixel_features(shared->online, images.to(device)), some, objective.blocks, images.size(1),
+                         images.size(2))
+                .to(Device::cpu);
+    for (std::int64_t& one : found.span<std::int64_t>()) one = label[static_cast<std::size_t>(one)];
+    return found;
+  };
+
+  app::Composition composition(shared, OneView(lseg_center(size)));
+  composition.held_out = {"mIoU",
+                          [segmenter, among = words.place_of_trained](const AnyDataset& test, const auto& alive) {
+                            return app::mean_iou_of_set(segmenter, test, among, alive);
+                          }};
+  composition.evaluate_own = [segmenter, shown = words.shown](const app::OwnEvaluation& own) {
+    app::evaluate_segmentation(segmenter, shown, own);
+  };
+  return composition;
+}
+
+}  // namespace
+
+namespace app::methods {
+
+extern const Program lseg{
+    .title = "LSeg",
+    .paper = "Li et al. 2022",
+    .arxiv = "2201.03546",
+    .compares = "each pixel with the words of a list",
+    .against_collapse = "true labels, and rows of words that stand still",
+    .recipe = recipe(),
+    .compose = compose,
+};
+
+}  // namespace app::methods

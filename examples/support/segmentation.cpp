@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: MIT
+#include "support/segmentation.hpp"
+
+#include <algorithm>
+#include <cstdio>
+#include <numeric>
+#include <set>
+
+#include "contrastive/data/batch.hpp"
+#include "contrastive/data/scene_phrases.hpp"
+#include "contrastive/data/subset.hpp"
+#include "contrastive/media/draw.hpp"
+#include "support/sets.hpp"
+
+namespace app {
+
+namespace {
+
+std::vector<std::int64_t> all_labels(const Segmenter& segmenter) {
+  std::vector<std::int64_t> all(segmenter.words.size());
+  std::iota(all.begin(), all.end(), 0);
+  return all;
+}
+
+/// The scenes of a split as the run's, of which there are 1000.
+ScenePhrases scenes_of(const Settings& s, const std::string& split) {
+  SceneOptions options{.image_size = static_cast<int>(s.image_size), .split = split};
+  if (s.data.starts_with("shape_")) options.sprites = "shapes";
+  return ScenePhrases(Scenes(options));
+}
+AnyDataset as_labelled(const Settings& s, const ScenePhrases& scenes) {
+  return s.label == "phrase" ? AnyDataset(scenes) : AnyDataset(scenes.scenes());
+}
+
+/// Counts over all words; `keep(sample, truth)` may take labels away.
+SegmentationCounts count_set(const Segmenter& segmenter, const AnyDataset& set, const std::vector<std::int64_t>& among,
+                             const std::function<void()>& alive,
+                             const std::function<void(std::int64_t, std::span<std::int64_t>)>& keep = {}) {
+  SegmentationCounts counts(static_cast<std::int64_t>(segmenter.words.size()));
+  for_each_masked_batch(segmenter, set, alive,
+                        [&](const Tensor& images, const Tensor& truth, const std::vector<std::int64_t>& samples) {
+                          if (keep)
+                            for (std::size_t n = 0; n < samples.size(); ++n) {
+                              const auto row = static_cast<std::int64_t>(n);
+                              keep(samples[n], truth.slice(row, row + 1).span<std::int64_t>());
+                            }
+                          counts.add(segmenter.labels(images, among), truth);
+                        });
+  return counts;
+}
+
+std::vector<std::int64_t> occurring(const SegmentationCounts& counts, const std::vector<std::int64_t>& classes) {
+  std::vector<std::int64_t> some;
+  for (const std::int64_t c : classes)
+    if (counts.shown(c)) some.push_back(c);
+  return some;
+}
+
+Image image_of(const Tensor& row, const Normalize& normalize) {  // (1, H, W, C)
+  Image image(static_cast<int>(row.size(1)), static_cast<int>(row.size(2)), static_cast<int>(row.size(3)));
+  const float* p = row.data<float>();
+  for (std::size_t i = 0; i < image.pixels.size(); ++i) {
+    const std::size_t c = i % static_cast<std::size_t>(image.channels);
+    image.pixels[i] = static_cast<std::uint8_t>(
+        std::clamp(255 * (static_cast<double>(p[i]) * normalize.std[c] + normalize.mean[c]), 0.0, 255.0) + 0.5);
+  }
+  return image;
+}
+
+std::string words_in(std::span<const std::int64_t> labels, const std::vector<std::string>& words) {
+  std::vector<std::size_t> count(words.size());
+  for (const std::int64_t label : labels)
+    if (label >= 0) ++count[static_cast<std::size_t>(label)];
+  std::string list;
+  for (std::size_t w = 0; w < words.size(); ++w)
+    if (!words[w].empty() && count[w] * 250 >= labels.size()) list += (list.empty() ? "" : ", ") + words[w];
+  return list.empty() ? "nothing" : list;
+}
+
+}  // namespace
+
+void for_each_masked_batch(
+    const Segmenter& segmenter, const AnyDataset& set, const std::function<void()>& alive,
+    const std::function<void(const Tensor&, const Tensor&, const std::vector<std::int64_t>&)>& f) {
+  const std::size_t classes = segmenter.words.size() - (segmenter.ground >= 0 ? 1 : 0), batch = 32;
+  LabelNumbers numbers = LabelNumbers::same(classes);
+  numbers.of_nothing = segmenter.ground;
+  const AnyAugment views = MaskView(segmenter.view, numbers);
+  for (std::size_t first = 0; first < set.size(); first += batch) {
+    if (alive) alive();
+    const std::size_t count = std::min(batch, set.size() - first);
+    Views read = contrastive::detail::room_for(views, count);
+    std::vector<std::int64_t> samples;
+    for (std::size_t k = 0; k < count; ++k) {
+      const std::size_t i = first + k;
+      if (contrastive::detail::read_views(
+              views, Rng(0) / "evaluate" / i, read, samples.size(),
+              [&](const CropPlan& plan) { return set.sample_or_report(i, views.parts(), plan); }))
+        samples.push_back(static_cast<std::int64_t>(i));
+    }
+    if (samples.empty()) continue;
+    const auto rows = static_cast<std::int64_t>(samples.size());
+    f(read.view[0].slice(0, rows), read.view[1].slice(0, rows), samples);
+  }
+}
+
+double mean_iou_of_set(const Segmenter& segmenter, const AnyDataset& set, const std::vector<std::int64_t>& among,
+                       const std::function<void()>& alive) {
+  const SegmentationCounts counts = count_set(segmenter, set, among, alive);
+  std::vector<std::int64_t> classes = all_labels(segmenter);
+  std::erase(classes, segmenter.ground);
+  classes = occurring(counts, classes);
+  return classes.empty() ? 0 : counts.mean_iou(classes);
+}
+
+std::vector<Shown> shown_classes(const Settings& s, const AnyDataset& set) {
+  std::vector<Shown> shown(set.class_names().size(), Shown::all);
+  if (s.data != "scenes" && s.data != "shape_scenes") return shown;
+  const ScenePhrases phrases = scenes_of(s, "test");
+  for (std::size_t c = 0; c < shown.size(); ++c) {
+    const int phrase = static_cast<int>(c);
+    if (phrases.seen(phrase)) continue;
+    shown[c] = phrases.scenes().seen(phrases.noun_of(phrase)) ? Shown::noun : Shown::nothing;
+  }
+  return shown;
+}
+
+void evaluate_segmentation(const Segmenter& segmenter, const std::vector<Shown>& shown, const OwnEvaluation& own) {
+  const Settings& s = own.settings;
+  const auto classes_of = [&](Shown which) {
+    std::vector<std::int64_t> classes;
+    for (std::size_t c = 0; c < shown.size(); ++c)
+      if (shown[c] == which) classes.push_back(static_cast<std::int64_t>(c));
+    return classes;
+  };
+  const auto print = [&](const std::string& what, const std::string& key, const SegmentationCounts& counts,
+                         const std::vector<std::int64_t>& classes) {
+    const std::vector<std::int64_t> some = occurring(counts, classes);
+    const double iou = some.empty() ? 0 : counts.mean_iou(some), accuracy = counts.pixel_accuracy(some);
+    own.summary[join("mean_iou_", key)] = iou;
+    own.summary[join("pixel_accuracy_", key)] = accuracy;
+    own.summary[join("classes_", key)] = some.size();
+    std::printf("  %-28s %8.1f %% %8.1f %% %8zu\n", what.c_str(), 100 * iou, 100 * accuracy, some.size());
+    std::fflush(stdout);
+  };
+  std::printf("\n  %-28s %10s %10s %8s\n", "pixels of", "mIoU", "accuracy", "classes");
+  if (!contrastive::detail::is_scenes(s.data)) {
+    if (!own.sets.test.defined()) return;
+    print("the test part", "test", count_set(segmenter, own.sets.test, all_labels(segmenter), own.alive),
+          classes_of(Shown::all));
+    own.report.galleries.push_back(segmentation_gallery(segmenter, own.sets.test, "Found labels", 8, own.alive));
+    return;
+  }
+  const bool phrases = s.label == "phrase";
+  // Of the ceiling all classes are seen; what its splits hold out is what the others' do.
+  const std::vector<Shown> held = [&] {
+    Settings plain = s;
+    if (plain.data.ends_with("_whole")) plain.data.resize(plain.data.size() - 6);
+    return shown_classes(plain, as_labelled(s, scenes_of(s, "test")));
+  }();
+  const auto held_classes = [&](Shown which) {
+    std::vector<std::int64_t> classes;
+    for (std::size_t c = 0; c < held.size(); ++c)
+      if (held[c] == which) classes.push_back(static_cast<std::int64_t>(c));
+    return classes;
+  };
+  struct Part {
+    const char *split, *what;
+    std::vector<std::int64_t> classes;
+    bool alone;  // whether these classes are also asked for by themselves
+  };
+  const Part parts[] = {
+      {"test", "what was seen", held_classes(Shown::all), false},
+      {"combinations", "new colours", held_classes(phrases ? Shown::noun : Shown::all), phrases},
+      {"names", "new names", held_classes(Shown::nothing), true},
+  };
+  for (const auto& [split, what, classes, alone] : parts) {
+    const ScenePhrases scenes = scenes_of(s, split);
+    const AnyDataset set = as_labelled(s, scenes);
+    // What a split holds out is in its main group alone: all else has no label then, and no ground where `objects`.
+    const auto main_group = [&](bool objects) {
+      return [&, objects](std::int64_t i, std::span<std::int64_t> truth) {
+        const Scene scene = scenes.scenes().scene(static_cast<std::size_t>(i));
+        require(scene.owner.size() == truth.size(), "[scenes] the view of a scene must be the scene");
+        for (std::size_t p = 0; p < truth.size(); ++p) {
+          const bool ground = scene.owner[p] == contrastive::detail::no_sprite;
+          if (ground ? objects : scene.sprites[scene.owner[p]].group != 0) truth[p] = -1;
+        }
+      };
+    };
+    const bool test = std::string_view(split) == "test";
+    print(what, split,
+          test ? count_set(segmenter, set, all_labels(segmenter), own.alive)
+               : count_set(segmenter, set, all_labels(segmenter), own.alive, main_group(false)),
+          classes);
+    if (alone) {
+      print(join(what, ", among these"), join(split, "_alone"),
+            count_set(segmenter, set, classes, own.alive, main_group(true)), classes);
+      std::printf("  %-28s %10s %8.1f %%\n", "  chance", "", 100.0 / static_cast<double>(classes.size()));
+    }
+    own.report.galleries.push_back(segmentation_gallery(segmenter, set, join("Found labels: ", what), 8, own.alive));
+  }
+}
+
+Gallery segmentation_gallery(const Segmenter& segmenter, const AnyDataset& set, const std::string& title,
+                             std::size_t count, const std::function<void()>& alive) {
+  Gallery gallery{title,
+                  "Each row: an image, the true label of each pixel, and the label that was found among all words.",
+                  {"image", "true", "found"},
+                  {}};
+  Subset some{set, {}};
+  for (std::size_t i = 0; i < std::min(count, set.size()); ++i) some.indices.push_back(i);
+  std::vector<std::string> words = segmenter.words;
+  if (segmenter.ground >= 0) words[static_cast<std::size_t>(segmenter.ground)].clear();  // it stays as it is
+  for_each_masked_batch(
+      segmenter, some, alive, [&](const Tensor& images, const Tensor& truth, const std::vector<std::int64_t>& samples) {
+        const Tensor found = segmenter.labels(images, all_labels(segmenter));
+        for (std::int64_t n = 0; n < static_cast<std::int64_t>(samples.size()); ++n) {
+          const Image image = image_of(images.slice(n, n + 1), segmenter.view.step<Normalize>());
+          const auto right = truth.slice(n, n + 1).span<std::int64_t>(),
+                     got = found.slice(n, n + 1).span<std::int64_t>();
+          const int factor = std::max(1, 256 / std::max(image.height, image.width));
+          gallery.rows.push_back(
+              {join("true: ", words_in(right, words), "; found: ", words_in(got, words)),
+               {Picture(enlarged(image, factor), 256), Picture(labelled_image(image, right, words, factor), 256),
+                Picture(labelled_image(image, got, words, factor), 256)}});
+        }
+      });
+  return gallery;
+}
+
+}  // namespace app

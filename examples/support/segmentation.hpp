@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "contrastive/augment/mask_view.hpp"
+#include "contrastive/augment/recipes.hpp"
+#include "contrastive/eval/segmentation.hpp"
+#include "support/run.hpp"
+
+/// What methods that give each pixel a label share after training: scores on the splits of scenes, and pictures.
+namespace app {
+
+/// A method that names pixels, asked with the words that it knows.
+struct Segmenter {
+  CenterView view;                 // how it prepares an image
+  std::vector<std::string> words;  // of its labels, the classes of the set first
+  std::int64_t ground = -1;        // the label of pixels that belong to no class; -1: they have none
+  /// Images (N, H, W, C) to the label of each pixel, i64 (N, H, W), among some of the words; -1 where it has none.
+  std::function<Tensor(const Tensor& images, const std::vector<std::int64_t>& among)> labels;
+};
+
+/// A set's samples as the segmenter sees them: `f(images, truth, samples)`, truth i64 (N, H, W) in classes of the set and
+/// its ground. `alive` is called between batches.
+void for_each_masked_batch(
+    const Segmenter& segmenter, const AnyDataset& set, const std::function<void()>& alive,
+    const std::function<void(const Tensor&, const Tensor&, const std::vector<std::int64_t>&)>& f);
+
+/// Mean IoU over the classes that a set shows, asked with the words `among`.
+double mean_iou_of_set(const Segmenter& segmenter, const AnyDataset& set, const std::vector<std::int64_t>& among,
+                       const std::function<void()>& alive);
+
+/// What training shows of a class.
+enum class Shown { all, noun, nothing };  // noun: the class is a noun in a colour that it never has
+/// Of each class of the run's set.
+std::vector<Shown> shown_classes(const Settings& s, const AnyDataset& set);
+
+/// Scores on what scenes hold out, or on the test part of another set: printed and kept in the summary.
+void evaluate_segmentation(const Segmenter& segmenter, const std::vector<Shown>& shown, const OwnEvaluation& own);
+
+/// Image, true labels and found labels of some samples, with their words.
+Gallery segmentation_gallery(const Segmenter& segmenter, const AnyDataset& set, const std::string& title,
+                             std::size_t count, const std::function<void()>& alive);
+
+}  // namespace app
