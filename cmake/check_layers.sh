@@ -33,6 +33,7 @@ objectives        core kernels tensor ops nn dist
 methods           core kernels tensor ops nn encoders augment media optim objectives dist
 eval              core kernels tensor ops nn encoders augment data media text optim objectives dist io
 train             core kernels tensor ops nn encoders augment data media text optim objectives methods dist eval io io/report weights
+search            core kernels tensor ops augment data media text eval io train
 interop           core tensor
 '
 
