@@ -64,7 +64,8 @@ class ImageWalk {
 
   ImageListing run() {
     struct stat info {};
-    require(::stat(root_.c_str(), &info) == 0, "[folder] ", root_, ": ", std::strerror(errno));
+    const bool there = ::stat(root_.c_str(), &info) == 0;
+    require(there, "[folder] ", root_, ": ", std::strerror(errno));
     require(S_ISDIR(info.st_mode), "[folder] ", root_, " is no folder");
     seen_.insert({info.st_dev, info.st_ino});
     pending_.push_back({"", 0});
@@ -150,8 +151,8 @@ class ImageWalk {
   }
 
   void unread(const std::string& path) {
-    listing_.unread.push_back(path);
     listing_.why.emplace_back(std::strerror(errno));
+    listing_.unread.push_back(path);
   }
 
   std::string root_;

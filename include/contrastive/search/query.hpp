@@ -76,7 +76,10 @@ inline std::vector<QueryTerm> parse_query(std::string_view text) {
   bool quoted = false;
   const auto is_space = [&](std::size_t i) { return i >= text.size() || std::isspace(static_cast<unsigned char>(text[i])); };
   text = detail::without_outer_spaces(text);
-  if (text.size() >= 2 && text[0] == '-' && is_space(1)) sign = -1, begin = 1;
+  if (!text.empty() && (text[0] == '+' || text[0] == '-') && is_space(1)) {
+    sign = text[0] == '+' ? 1 : -1;
+    begin = 1;
+  }
   for (std::size_t i = begin; i < text.size(); ++i) {
     if (text[i] == '"') quoted = !quoted;
     const bool alone = i > 0 && is_space(i - 1) && is_space(i + 1);
