@@ -64,8 +64,7 @@ int main(int argc, char** argv) {
       [](const app::Trained& trained, const app::CompanionOptions& options) {
         if (!options.texts.empty()) return embed_texts(app::image_text_of(trained), options);
         const Settings& s = trained.settings;
-        const AnyDataset set = open_dataset(s.data, s.root, options.split,
-                                            {.label = s.label, .image_size = static_cast<int>(s.image_size)});
+        const AnyDataset set = open_dataset(s.data, s.root, options.split, app::dataset_options(s));
         const FeatureSet result = encode_set(set, trained.view(), trained);
         const std::string name =
             options.out.ends_with(".npy") ? options.out.substr(0, options.out.size() - 4) : options.out;

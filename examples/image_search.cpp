@@ -17,9 +17,10 @@ using app::SearchOptions;
 
 void add_common(CLI::App& cli, SearchOptions& options) {
   cli.add_option("folder", options.folder, "folder with images, of any depth")->required();
-  cli.add_option("--weights", options.weights,
-                 "run folder, checkpoint, or published weights (.safetensors or their folder); default: the environment "
-                 "variable CONTRASTIVE_MODEL, or the model that the index was made with");
+  cli.add_option(
+      "--weights", options.weights,
+      "run folder, checkpoint, or published weights (.safetensors or their folder); default: the environment "
+      "variable CONTRASTIVE_MODEL, or the model that the index was made with");
   cli.add_option("--index", options.index, "file of the index; default: FOLDER/.image_search.index");
   cli.add_option("--exclude", options.exclude, "shell pattern of names or relative paths to leave out; may be repeated")
       ->take_all()

@@ -112,8 +112,7 @@ void print_labels(const SearchSession& session, const SearchOptions& options) {
   const Tensor rows({block, D});
   for (std::int64_t begin = 0; begin < table.count; begin += block) {
     const std::int64_t count = std::min(block, table.count - begin);
-    for (std::int64_t n = 0; n < count; ++n)
-      std::copy_n(table.row(begin + n), D, rows.data<float>() + n * D);
+    for (std::int64_t n = 0; n < count; ++n) std::copy_n(table.row(begin + n), D, rows.data<float>() + n * D);
     const Tensor scores = matmul(rows.slice(0, count), classes, false, true);  // (count, C)
     for (std::int64_t n = 0; n < count; ++n) {
       if (!session.allowed()[static_cast<std::size_t>(begin + n)]) continue;

@@ -34,8 +34,8 @@ class IndexProgress {
     const double rate = seconds > 0 ? static_cast<double>(done) / seconds : 0;
     char text[160];
     const int filled = static_cast<int>(24 * done / std::max<std::size_t>(all, 1));
-    const std::string bar = std::string(static_cast<std::size_t>(filled), '#') +
-                            std::string(static_cast<std::size_t>(24 - filled), '-');
+    const std::string bar =
+        std::string(static_cast<std::size_t>(filled), '#') + std::string(static_cast<std::size_t>(24 - filled), '-');
     const double left = rate > 0 ? static_cast<double>(all - done) / rate : -1;
     std::snprintf(text, sizeof text, "%s  %zu/%zu images  %.*f images/s  %s %s", bar.c_str(), done, all,
                   rate < 10 ? 1 : 0, rate, done < all ? "left" : "in",

@@ -186,10 +186,10 @@ void respond(httplib::Response& response, const char* type, Make&& make) {
   try {
     response.set_content(make(), type);
   } catch (const std::exception& error) {
-    response.status = std::string_view(error.what()).starts_with("[page]") ||
-                              std::string_view(error.what()).starts_with("[settings]")
-                          ? 400
-                          : 500;
+    response.status =
+        std::string_view(error.what()).starts_with("[page]") || std::string_view(error.what()).starts_with("[settings]")
+            ? 400
+            : 500;
     Json answer;
     // Paths of the machine stay here.
     answer["error"] = response.status == 400 ? printable(error.what()) : "this image cannot be shown";
@@ -244,12 +244,13 @@ int serve(const SearchSession& session, const SearchOptions& options) {
     const int on = 1;
     ::setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
   });
-  server.set_default_headers({{"X-Content-Type-Options", "nosniff"},
-                              {"Referrer-Policy", "no-referrer"},
-                              {"Cross-Origin-Resource-Policy", "same-origin"},
-                              {"Content-Security-Policy",
-                               "default-src 'none'; img-src 'self'; connect-src 'self'; style-src 'unsafe-inline'; "
-                               "script-src 'unsafe-inline'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"}});
+  server.set_default_headers(
+      {{"X-Content-Type-Options", "nosniff"},
+       {"Referrer-Policy", "no-referrer"},
+       {"Cross-Origin-Resource-Policy", "same-origin"},
+       {"Content-Security-Policy",
+        "default-src 'none'; img-src 'self'; connect-src 'self'; style-src 'unsafe-inline'; "
+        "script-src 'unsafe-inline'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"}});
   int port = static_cast<int>(options.port);
   if (port == 0)
     port = server.bind_to_any_port("127.0.0.1");

@@ -17,18 +17,17 @@ bool has_test_folder(const std::string& root) {
   return !parts.test.empty() || !parts.val.empty();
 }
 
+/// Sets of the user's files may lack a test part.
+bool may_lack_test(const std::string& data) { return data == "folder" || data == "captions" || data == "webdataset"; }
+
 void open_images(const Settings& s, bool to_learn, Sets& sets) {
-  DatasetOptions options{.label = s.label, .image_size = static_cast<int>(s.image_size)};
-  if (s.texts) {
-    options.language = s.language;
-    options.train_size = static_cast<std::size_t>(s.samples);
-  }
+  const DatasetOptions options = dataset_options(s);
   sets.bank = open_dataset(s.data, s.root, "train", options);
   sets.train = to_learn && s.data == "stl10" ? open_dataset(s.data, s.root, "unlabeled", options) : sets.bank;
   try {
     if (s.data != "folder" || has_test_folder(s.root)) sets.test = open_dataset(s.data, s.root, "test", options);
-  } catch (const Error& error) {  // an empty folder: no reason not to train
-    if (s.data != "folder") throw;
+  } catch (const Error& error) {  // an empty part: no reason not to train
+    if (!may_lack_test(s.data)) throw;
     sets.unusable = error.what();
   }
 }
@@ -58,6 +57,16 @@ void open_sounds(const Settings& s, Sets& sets) {
 
 }  // namespace
 
+DatasetOptions dataset_options(const Settings& s) {
+  DatasetOptions options{.label = s.label, .image_size = static_cast<int>(s.image_size)};
+  options.captions = s.captions, options.strict = s.strict;
+  if (s.texts) {
+    options.language = s.language;
+    options.train_size = static_cast<std::size_t>(s.samples);
+  }
+  return options;
+}
+
 const char* noun_of(const AnyDataset& set) {
   return set.parts().contains(Part::image) ? "pictures" : set.parts().contains(Part::sound) ? "recordings" : "samples";
 }
@@ -74,7 +83,7 @@ Sets open_sets(const Settings& s, bool to_learn) {
     sets.bank = std::move(matched.train);
     sets.test = std::move(matched.test);
   } catch (const Error& error) {  // other classes
-    if (s.data != "folder") throw;
+    if (!may_lack_test(s.data)) throw;
     sets.unusable = error.what();
     sets.test = {};
   }

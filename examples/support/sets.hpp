@@ -19,6 +19,9 @@ struct Sets {
   std::string no_scores() const;
 };
 
+/// What `open_dataset` needs of a run's settings.
+DatasetOptions dataset_options(const Settings& s);
+
 /// What the samples of a set are called: pictures, recordings.
 const char* noun_of(const AnyDataset& set);
 

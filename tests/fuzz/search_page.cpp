@@ -24,7 +24,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   // Whatever the bytes are, what is shown is UTF-8 without controls.
   const std::string shown = printable(text);
   detail::each_utf8(
-      shown, [](std::string_view character) { if (static_cast<unsigned char>(character[0]) < 0x20) std::abort(); },
+      shown,
+      [](std::string_view character) {
+        if (static_cast<unsigned char>(character[0]) < 0x20) std::abort();
+      },
       [](unsigned char) { std::abort(); });
   return 0;
 }

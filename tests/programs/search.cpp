@@ -23,9 +23,11 @@ const std::string& model() {
   static const Folder folder;
   static const std::string path = [] {
     const std::string out = folder / "run";
-    const Outcome trained = run(program("clip") + " --data shapes --image-size 16 --batch 64 --epochs 1 --samples 256 "
+    const Outcome trained = run(program("clip") +
+                                " --data shapes --image-size 16 --batch 64 --epochs 1 --samples 256 "
                                 "--dimension 32 --text-width 32 --text-layers 1 --text-heads 2 --context-length 32 "
-                                "--knn-every 0 --no-evaluation --out " + out);
+                                "--knn-every 0 --no-evaluation --out " +
+                                out);
     INFO(trained.text);
     REQUIRE(trained.status == 0);
     return out;
@@ -33,7 +35,9 @@ const std::string& model() {
   return path;
 }
 
-std::string search(const std::string& arguments) { return program("image_search") + " " + arguments + " --weights " + model(); }
+std::string search(const std::string& arguments) {
+  return program("image_search") + " " + arguments + " --weights " + model();
+}
 
 void write_picture(const std::string& path, int red, int green, int blue) {
   fs::create_directories(fs::path(path).parent_path());
@@ -77,7 +81,9 @@ TEST_CASE("image_search: a folder and a sentence are enough, and the second time
              Contains("photos/2/2.png") && !Contains("photos/1/"));
   CHECK_THAT(run(search((folder / "photos") + " circle --json -n 1")).text,
              Contains("\"rank\":1") && Contains("\"top_percent\":"));
-  CHECK(run(search((folder / "photos") + " 'circle - " + (folder / "photos/0/0.png") + "' --sheet " + (folder / "s.png"))).status == 0);
+  CHECK(
+      run(search((folder / "photos") + " 'circle - " + (folder / "photos/0/0.png") + "' --sheet " + (folder / "s.png")))
+          .status == 0);
   CHECK(contents(folder / "s.png").starts_with("\x89PNG"));
   const std::string picture = folder / "photos/1/5.png";
   CHECK_THAT(run(search((folder / "photos") + " " + picture + " --paths -n 1")).text, Contains(picture));
@@ -97,7 +103,8 @@ TEST_CASE("image_search: killed at any moment it goes on and ends with the same 
       ::_exit(127);
     }
     // Some of it is written: then at a moment of its own.
-    for (int wait = 0; wait < 2000 && !fs::exists(file); ++wait) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    for (int wait = 0; wait < 2000 && !fs::exists(file); ++wait)
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
     std::this_thread::sleep_for(std::chrono::milliseconds(7 * attempt));
     ::kill(child, attempt % 2 == 0 ? SIGKILL : SIGTERM);
     int status = 0;
@@ -128,7 +135,8 @@ TEST_CASE("image_search: what is wrong is one sentence") {
   check_refused(search(photos + " ./nowhere.png"), 1, "nowhere.png");
   check_refused(program("image_search") + " " + photos + " dog --weights " + (folder / "nothing"), 2, "--weights");
   check_refused(search("label " + photos), 2, "--classes");
-  contrastive::write_file(photos + "/.image_search.index", "not an index, but a text that is long enough for a header....");
+  contrastive::write_file(photos + "/.image_search.index",
+                          "not an index, but a text that is long enough for a header....");
   check_refused(search(photos + " dog"), 1, "[index]");
   fs::remove(photos + "/.image_search.index");
   check_refused(search(photos + " dog --index /proc/none/index"), 1, "/proc/none/index");
@@ -139,7 +147,8 @@ TEST_CASE("image_search label names each image") {
   Folder folder;
   write_pictures(folder, 5);
   contrastive::write_file(folder / "names.txt", "circle\nsquare\n");
-  const Outcome labels = run(search("label " + (folder / "photos") + " --classes " + (folder / "names.txt") + " 2>/dev/null"));
+  const Outcome labels =
+      run(search("label " + (folder / "photos") + " --classes " + (folder / "names.txt") + " 2>/dev/null"));
   INFO(labels.text);
   CHECK(labels.status == 0);
   CHECK_THAT(labels.text, Contains("photos/0/4.png") && Contains("\t"));

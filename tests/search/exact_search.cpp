@@ -23,7 +23,8 @@ struct Rows {
     bytes.resize(halves.size());
     for (std::int64_t i = 0; i < n; ++i) {
       const std::vector<float> row = unit(d, Rng(1) / static_cast<std::uint64_t>(i % 7 == 0 ? 0 : i));
-      for (std::int64_t k = 0; k < d; ++k) halves[static_cast<std::size_t>(i * width + k)] = f16(row[static_cast<std::size_t>(k)]);
+      for (std::int64_t k = 0; k < d; ++k)
+        halves[static_cast<std::size_t>(i * width + k)] = f16(row[static_cast<std::size_t>(k)]);
       scales.push_back(quantize_row(halves.data() + i * width, width, bytes.data() + i * width));
     }
   }

@@ -14,7 +14,8 @@ namespace {
 class Aligned {
  public:
   explicit Aligned(const std::string& bytes)
-      : size_(bytes.size()), start_(static_cast<std::byte*>(std::aligned_alloc(64, (size_ + 64) / 64 * 64)), &std::free) {
+      : size_(bytes.size()),
+        start_(static_cast<std::byte*>(std::aligned_alloc(64, (size_ + 64) / 64 * 64)), &std::free) {
     std::memcpy(start_.get(), bytes.data(), size_);
   }
   std::span<const std::byte> bytes() const { return {start_.get(), size_}; }
@@ -30,7 +31,8 @@ class Aligned {
 
 std::string small_index() {
   Folder folder;
-  for (const char* name : {"a.png", "b/c.png", "d.png"}) write_picture(folder / ("images/" + std::string(name)), name[0], 2, 3);
+  for (const char* name : {"a.png", "b/c.png", "d.png"})
+    write_picture(folder / ("images/" + std::string(name)), name[0], 2, 3);
   UpdateOptions options;
   options.int8 = true;
   update(folder, ColourModel().named(1), -1, options);

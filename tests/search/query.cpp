@@ -40,16 +40,17 @@ TEST_CASE("queries that say nothing are refused") {
 }
 
 TEST_CASE("addresses of the page") {
-  const PageRequest request = parse_page_request("/search?q=a+dog%20%C3%A9&like=3,17&unlike=4&from=40&count=20&x=y", 20);
+  const PageRequest request =
+      parse_page_request("/search?q=a+dog%20%C3%A9&like=3,17&unlike=4&from=40&count=20&x=y", 20);
   CHECK(request.query == "a dog \xC3\xA9");
   CHECK(request.like == std::vector<std::int64_t>{3, 17});
   CHECK(request.unlike == std::vector<std::int64_t>{4});
   CHECK(request.from == 40);
   CHECK(request.count == 20);
   CHECK(parse_page_request("/search", 1).query.empty());
-  for (const char* bad : {"?like=20", "?like=-1", "?like=1,,2", "?like=a", "?q=%", "?q=%4", "?q=%zz", "?from=1200",
-                          "?count=101", "?from=-1", "?count=", "?like=99999999999999999999", "?q=%+1",
-                          "?like=1,1,1,1,1,1,1,1,1,1,1,1,1"}) {
+  for (const char* bad :
+       {"?like=20", "?like=-1", "?like=1,,2", "?like=a", "?q=%", "?q=%4", "?q=%zz", "?from=1200", "?count=101",
+        "?from=-1", "?count=", "?like=99999999999999999999", "?q=%+1", "?like=1,1,1,1,1,1,1,1,1,1,1,1,1"}) {
     INFO(bad);
     CHECK_THROWS_WITH(parse_page_request(bad, 20), Contains("[page]"));
   }
@@ -66,7 +67,8 @@ TEST_CASE("file names are shown without what a terminal obeys") {
   CHECK(printable("a\nb\x1b[31m\x7f") == "a\\x0ab\\x1b[31m\\x7f");
   CHECK(printable("\xff\xC3") == "\\xff\\xc3");
   CHECK(printable("photo\xE2\x80\xAEgpj.exe") == "photo\\u{202e}gpj.exe");
-  CHECK(printable("\xC2\x9B" "31m") == "\\u{9b}31m");
+  CHECK(printable("\xC2\x9B"
+                  "31m") == "\\u{9b}31m");
 }
 
 namespace {
@@ -114,8 +116,9 @@ TEST_CASE("the background gives shares of unrelated pairs") {
       all.push_back(sum);
     }
   for (const double score : {-0.2, 0.0, 0.2, 0.4}) {
-    const double expected = static_cast<double>(std::count_if(all.begin(), all.end(), [&](double x) { return x >= score; })) /
-                            static_cast<double>(all.size());
+    const double expected =
+        static_cast<double>(std::count_if(all.begin(), all.end(), [&](double x) { return x >= score; })) /
+        static_cast<double>(all.size());
     CHECK(background.share_at_least(score) == Approx(expected).margin(0.003));  // of bins of 1/4096 and rows in f16
   }
   // Nothing scores like this: one pair is the least that can be told.

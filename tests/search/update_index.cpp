@@ -101,7 +101,9 @@ TEST_CASE("a renamed image takes its row along, also when the update is stopped 
   const auto now = after.find("z/6.png");
   REQUIRE(now.has_value());
   CHECK_FALSE(after.find("0/6.png").has_value());
-  const auto row = [](const IndexFile& index, std::size_t i) { return index.models()[0].table.row(static_cast<std::int64_t>(i)); };
+  const auto row = [](const IndexFile& index, std::size_t i) {
+    return index.models()[0].table.row(static_cast<std::int64_t>(i));
+  };
   for (int d = 0; d < 4; ++d) CHECK(row(before, *old)[d].bits == row(after, *now)[d].bits);
 }
 

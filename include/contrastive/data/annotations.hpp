@@ -94,13 +94,12 @@ inline std::string without_entities(std::string_view text) {
 /// Reads a file of CLDR's annotations (Unicode Technical Standard 35, part 2) and adds what it says to `known`, in place of
 /// what stood there. Throws `Error` naming the file and the line where a tag or a comment does not end.
 inline void parse_annotations(std::string_view xml, std::string_view name, Annotations& known) {
-  const auto line_of = [&](std::size_t at) {
-    return 1 + std::count(xml.begin(), xml.begin() + static_cast<long>(at), '\n');
-  };
   const auto find = [&](std::string_view what, std::size_t from) {
     const std::size_t at = xml.find(what, from);
-    require(at != std::string_view::npos, "[annotations] ", name, ":", line_of(from), ": expected ", what,
-            " before the end of the file");
+    if (at == std::string_view::npos)
+      fail("[annotations] ", name, ":",
+           1 + std::count(xml.begin(), xml.begin() + static_cast<std::ptrdiff_t>(from), '\n'), ": expected ", what,
+           " before the end of the file");
     return at;
   };
   const auto attribute = [&](std::string_view tag, std::string_view key) -> std::string_view {

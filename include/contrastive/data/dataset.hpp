@@ -3,6 +3,7 @@
 
 #include <concepts>
 #include <cstddef>
+#include <cstdint>
 #include <cstdio>
 #include <map>
 #include <memory>
@@ -14,6 +15,7 @@
 #include <vector>
 
 #include "contrastive/core/error.hpp"
+#include "contrastive/core/rng.hpp"
 #include "contrastive/media/crop_plan.hpp"
 #include "contrastive/media/image.hpp"
 #include "contrastive/media/sample.hpp"
@@ -76,7 +78,7 @@ concept GivesSamples = requires(const D& set, std::size_t i, Parts parts, const 
 /// and a member for each part of a sample that the set has (media/sample.hpp), one at least:
 ///   image(i)       RGB or grey; throws `Error` naming the file when it cannot be read
 ///   texts(i), sound(i), clip(i), points(i), boxes(i), mask(i), depth(i)
-/// Three members are optional: `image(i, plan)` decodes no more than the plan asks for, where every plan reads at least
+/// Four members are optional: `epoch_order(rng)` is the order of an epoch where reading by chance is slow; `image(i, plan)` decodes no more than the plan asks for, where every plan reads at least
 /// what the one for the top left pixel reads; `describe(i)` names the sample in messages (its file); `parts()` takes away
 /// parts that this set has not, though it has the member.
 template <class D>
@@ -124,6 +126,10 @@ class AnyDataset {
     return std::move(sample->image);
   }
 
+  /// The order in which an epoch goes through the samples, each once, where the set has one of its own: by chance, yet kind
+  /// to the disk. Nothing where any order is as good.
+  std::optional<std::vector<std::uint32_t>> epoch_order(Rng rng) const { return self_->epoch_order(rng); }
+
   /// How many samples could not be read so far; for a part of a set, how many of the whole.
   std::size_t unreadable() const { return self_->unreadable(); }
 
@@ -139,6 +145,7 @@ class AnyDataset {
     virtual std::string describe(std::size_t i) const = 0;
     virtual std::optional<Sample> sample_or_report(std::size_t i, Parts wanted, const CropPlan& plan) = 0;
     virtual std::size_t unreadable() = 0;
+    virtual std::optional<std::vector<std::uint32_t>> epoch_order(Rng rng) const = 0;
   };
 
   template <class D>
@@ -225,6 +232,13 @@ class AnyDataset {
         const std::lock_guard hold(lock);
         return failures.size();
       }
+    }
+
+    std::optional<std::vector<std::uint32_t>> epoch_order(Rng rng) const override {
+      if constexpr (requires { set.epoch_order(rng); })
+        return set.epoch_order(rng);
+      else
+        return std::nullopt;
     }
 
     bool hopeless(std::size_t i, Parts wanted) {

@@ -114,7 +114,8 @@ inline void check_huffman_tables(Bytes file, std::string_view name) {
 }
 
 inline Image decode_by_stb([[maybe_unused]] Bytes file, std::string_view name,
-                           [[maybe_unused]] std::int64_t most_pixels = max_image_pixels) {
+                           [[maybe_unused]] std::int64_t most_pixels = max_image_pixels,
+                           [[maybe_unused]] bool on_white = false) {
 #if defined(CONTRASTIVE_WITH_STB)
   require(file.size() <= INT_MAX, "[decode] ", name, ": larger than 2 GiB");
   int W = 0, H = 0, channels = 0;
@@ -126,10 +127,18 @@ inline Image decode_by_stb([[maybe_unused]] Bytes file, std::string_view name,
   struct Free {
     void operator()(std::uint8_t* pixels) const { stb::stbi_image_free(pixels); }
   };
-  const std::unique_ptr<std::uint8_t, Free> pixels(stb::stbi_load_from_memory(file.data(), size, &W, &H, &channels, 3));
+  const std::unique_ptr<std::uint8_t, Free> pixels(
+      stb::stbi_load_from_memory(file.data(), size, &W, &H, &channels, on_white ? 4 : 3));
   require(pixels != nullptr, "[decode] ", name, ": ", stb::stbi_failure_reason());
   Image image(H, W, 3);
-  std::memcpy(image.pixels.data(), pixels.get(), image.pixels.size());
+  if (!on_white) {
+    std::memcpy(image.pixels.data(), pixels.get(), image.pixels.size());
+    return image;
+  }
+  const std::uint8_t* from = pixels.get();
+  for (std::size_t p = 0; p < image.pixels.size(); p += 3, from += 4)
+    for (std::size_t c = 0; c < 3; ++c)
+      image.pixels[p + c] = static_cast<std::uint8_t>((from[c] * from[3] + 255 * (255 - from[3]) + 127) / 255);
   return image;
 #else
   fail("[decode] ", name, ": this program was built without stb_image (CONTRASTIVE_WITH_STB, package libstb-dev)");
@@ -174,6 +183,13 @@ inline Image decode_image(std::span<const std::uint8_t> file, std::string_view n
     return decode_by_stb(file, name);
   }
   fail("[decode] ", name, ": not a JPEG, PNG or BMP file");
+}
+
+/// A picture as `decode_image` gives it, but what is transparent in a PNG file is white, and blended at its edges.
+inline Image decode_on_white(std::span<const std::uint8_t> file, std::string_view name) {
+  if (!detail::starts_with(file, "\x89PNG\r\n\x1a\n")) return decode_image(file, name);
+  const int orientation = detail::check_png(file, name);
+  return detail::upright(detail::decode_by_stb(file, name, max_image_pixels, true), orientation);
 }
 
 /// Reads and decodes a file. Throws as `decode_image` does, and when the file cannot be read.

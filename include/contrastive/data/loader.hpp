@@ -43,7 +43,8 @@ struct LoaderOptions {
 ///     while (std::optional<Batch> batch = loader.next()) ...
 ///   }
 ///
-/// What arrives depends on (seed, epoch, step) alone: the order is shuffled by the stream "shuffle" / epoch, a sample
+/// What arrives depends on (seed, epoch, step) alone: the order is shuffled by the stream "shuffle" / epoch (a set in shards
+/// has an order of its own, see `AnyDataset::epoch_order`), a sample
 /// is augmented by the stream "augment" / epoch / sample. Threads, prefetching and restarts in the middle of an epoch
 /// change nothing. A sample that cannot be read is named once on stderr and its place is taken by the next one of the
 /// set; with `strict` the error surfaces in `next`, as does any other exception of the threads. One thread calls
@@ -185,10 +186,15 @@ class Loader {
 
   std::shared_ptr<const std::vector<std::uint32_t>> order_of(std::int64_t epoch) {
     if (!order_ || order_epoch_ != epoch) {
-      auto order = std::make_shared<std::vector<std::uint32_t>>(set_.size());
-      std::iota(order->begin(), order->end(), 0u);
-      if (options_.shuffle) Stream(Rng(options_.seed) / "shuffle" / static_cast<std::uint64_t>(epoch)).shuffle(*order);
-      order_ = std::move(order);
+      const Rng rng = Rng(options_.seed) / "shuffle" / static_cast<std::uint64_t>(epoch);
+      std::optional<std::vector<std::uint32_t>> own = options_.shuffle ? set_.epoch_order(rng) : std::nullopt;
+      std::vector<std::uint32_t> order(set_.size());
+      std::iota(order.begin(), order.end(), 0u);
+      if (own)
+        order = std::move(*own);
+      else if (options_.shuffle)
+        Stream(rng).shuffle(order);
+      order_ = std::make_shared<const std::vector<std::uint32_t>>(std::move(order));
       order_epoch_ = epoch;
     }
     return order_;

@@ -7,8 +7,10 @@
 #include <utility>
 #include <vector>
 
+#include "contrastive/data/captions.hpp"
 #include "contrastive/data/cifar.hpp"
 #include "contrastive/data/dataset.hpp"
+#include "contrastive/data/drawings.hpp"
 #include "contrastive/data/emoji.hpp"
 #include "contrastive/data/idx.hpp"
 #include "contrastive/data/image_folder.hpp"
@@ -17,6 +19,7 @@
 #include "contrastive/data/shapes.hpp"
 #include "contrastive/data/split_folders.hpp"
 #include "contrastive/data/stl10.hpp"
+#include "contrastive/data/webdataset.hpp"
 
 namespace contrastive {
 
@@ -27,15 +30,17 @@ struct DatasetOptions {
   std::size_t train_size = 0;  // shapes, scenes. 0: 5,000 and 100,000
   std::size_t test_size = 1000;   // shapes, scenes
   std::uint64_t seed = 0;         // shapes, scenes
-  std::string language = {};      // emoji, scenes: CLDR codes, "de,en,zh". Empty: English
+  std::string language = {};      // emoji, scenes, stamps: codes, "de,en,zh". Empty: English
+  std::string captions = {};      // captions: the file; empty: the one in the folder
+  bool strict = false;            // captions: refuse what is missing or empty instead of leaving it out
   std::string sprites = "emoji";  // scenes: or shapes
 };
 
 /// The names that `open_dataset` knows.
 inline const std::vector<std::string>& dataset_names() {
-  static const std::vector<std::string> names = {"fashion", "emoji",        "cifar10",      "cifar100",
-                                                 "stl10",   "idx",          "folder",       "shapes",
-                                                 "scenes",  "scenes_whole", "shape_scenes", "shape_scenes_whole"};
+  static const std::vector<std::string> names = {
+      "fashion", "emoji",        "cifar10",      "cifar100",           "stl10",   "idx",    "folder",   "shapes",
+      "scenes",  "scenes_whole", "shape_scenes", "shape_scenes_whole", "clipart", "stamps", "captions", "webdataset"};
   return names;
 }
 
@@ -62,9 +67,10 @@ inline EmojiOptions emoji_options(const std::string& root, const DatasetOptions&
 
 }  // namespace detail
 
-/// Opens a set by the name that `--data` takes. `root` is its folder; fashion, emoji, shapes and scenes need none. `split` is
-/// "train", "test", "unlabeled" (stl10), or one of those of `Scenes`; a folder is taken as it is unless it has folders for the parts inside, see
-/// `detail::split_folders`. Throws `Error` naming the folder, file or flag.
+/// Opens a set by the name that `--data` takes. `root` is its folder; what is drawn, and what Debian packages, need none.
+/// `split` is "train", "test", "unlabeled" (stl10), "val" (folder, captions, webdataset), or one of those of `Scenes`; a
+/// folder is taken as it is unless it has folders for the parts inside, see `detail::split_folders`. Throws `Error` naming
+/// the folder, file or flag.
 inline AnyDataset open_dataset(const std::string& name, const std::string& root, const std::string& split,
                                const DatasetOptions& options = {}) {
   if (name == "fashion") return read_fashion(root, split);
@@ -81,13 +87,17 @@ inline AnyDataset open_dataset(const std::string& name, const std::string& root,
             options.label);
     SceneOptions scenes{.count = split == "train" ? detail::or_else(options.train_size, 100000) : options.test_size};
     scenes.image_size = options.image_size, scenes.seed = options.seed, scenes.split = split;
-    scenes.sprites = name.starts_with("shape_") ? "shapes" : options.sprites,
+    scenes.sprites = name.starts_with("shape_") ? "shapes" : options.sprites;
     scenes.hold_out = !name.ends_with("_whole");
     scenes.emoji = detail::emoji_options(root, options);
     if (options.label == "phrase") return ScenePhrases(Scenes(std::move(scenes)));
     return Scenes(std::move(scenes));
   }
   if (name == "emoji") return read_emoji(split, detail::emoji_options(root, options));
+  if (name == "clipart") return root.empty() ? Clipart(split) : Clipart(split, root);
+  if (name == "stamps") return root.empty() ? Stamps(split, options.language) : Stamps(split, options.language, root);
+  if (name == "captions") return Captions(root, options.captions, split, options.strict);
+  if (name == "webdataset") return WebDataset(root, split);
   if (name == "folder") return ImageFolder(detail::folder_part(root, split, detail::picture_files()));
   std::string known;
   for (const std::string& one : dataset_names()) known += (known.empty() ? "" : ", ") + one;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <numeric>
 #include <optional>
 #include <string>
@@ -31,6 +32,17 @@ struct Subset {
     return set.sample_or_report(indices.at(i), wanted, plan);
   }
   std::size_t unreadable() const { return set.unreadable(); }
+  /// That of the whole set, as far as it is here.
+  std::optional<std::vector<std::uint32_t>> epoch_order(Rng rng) const {
+    const std::optional<std::vector<std::uint32_t>> whole = set.epoch_order(rng);
+    if (!whole) return std::nullopt;
+    std::vector<std::uint32_t> place(set.size(), ~std::uint32_t{0}), order;
+    for (std::size_t k = 0; k < indices.size(); ++k) place.at(indices[k]) = static_cast<std::uint32_t>(k);
+    for (const std::uint32_t i : *whole)
+      if (place[i] != ~std::uint32_t{0}) order.push_back(place[i]);
+    if (order.size() < indices.size()) return std::nullopt;  // some sample is here twice
+    return order;
+  }
 };
 
 /// `count` of the numbers below `n`, drawn by `rng` without replacement, in rising order; all of them when there are no

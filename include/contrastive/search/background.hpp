@@ -76,8 +76,8 @@ class Background {
       std::vector<const float*> pointers;
       for (std::size_t p = 0; p < query.parts.size(); ++p) {
         const std::int64_t shifted = q + static_cast<std::int64_t>(p) * (Q / 3 + 1);  // other ones for each term
-        parts.push_back(widen(query.parts[p].is_text ? neutral.row(shifted % Q)
-                                                     : table.row(image_at((shifted * 7919) % images))));
+        parts.push_back(
+            widen(query.parts[p].is_text ? neutral.row(shifted % Q) : table.row(image_at((shifted * 7919) % images))));
       }
       for (const auto& part : parts) pointers.push_back(part.data());
       std::vector<float> direction(static_cast<std::size_t>(D), 0.f);

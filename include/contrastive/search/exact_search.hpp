@@ -106,9 +106,9 @@ inline std::vector<Hit> search_rows(const RowTable& table, std::span<const float
           " rows, but ", allowed.size(), " marks");
   if (k == 0 || table.count == 0) return {};
   const std::vector<float> padded = detail::padded_query(table, query);
-  const std::size_t wanted = std::min<std::size_t>(
-      static_cast<std::size_t>(table.count),
-      table.bytes ? std::max(detail::least_reranked, 4 * k) : k + detail::spare_candidates);
+  const std::size_t wanted =
+      std::min<std::size_t>(static_cast<std::size_t>(table.count),
+                            table.bytes ? std::max(detail::least_reranked, 4 * k) : k + detail::spare_candidates);
   constexpr std::int64_t grain = 4096;
   const auto chunks = static_cast<std::size_t>((table.count + grain - 1) / grain);
   std::vector<std::vector<Hit>> found(chunks);
@@ -153,7 +153,8 @@ inline std::vector<std::vector<Hit>> search_rows(const RowTable& table, const Te
   for (std::int64_t begin = 0; k > 0 && begin < table.count; begin += block) {
     const std::int64_t count = std::min(block, table.count - begin);
     parallel_for(count, 64, [&](std::int64_t from, std::int64_t to) {
-      simd::dispatch<detail::WidenRows>(table.row(begin + from), rows.data<float>() + from * width, (to - from) * width);
+      simd::dispatch<detail::WidenRows>(table.row(begin + from), rows.data<float>() + from * width,
+                                        (to - from) * width);
     });
     const Tensor scores = matmul(padded, rows.slice(0, count), false, true);  // (Q, count)
     parallel_for(Q, 1, [&](std::int64_t from, std::int64_t to) {
@@ -169,9 +170,8 @@ inline std::vector<std::vector<Hit>> search_rows(const RowTable& table, const Te
   std::vector<std::vector<Hit>> results(static_cast<std::size_t>(Q));
   parallel_for(Q, 1, [&](std::int64_t from, std::int64_t to) {
     for (std::int64_t q = from; q < to; ++q)
-      results[static_cast<std::size_t>(q)] =
-          detail::exact_best(table, padded.data<float>() + q * width,
-                             std::move(best[static_cast<std::size_t>(q)]).sorted(), k);
+      results[static_cast<std::size_t>(q)] = detail::exact_best(
+          table, padded.data<float>() + q * width, std::move(best[static_cast<std::size_t>(q)]).sorted(), k);
   });
   return results;
 }

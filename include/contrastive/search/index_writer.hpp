@@ -69,9 +69,7 @@ class IndexStream {
 inline void write_rows(IndexStream& out, const ModelToWrite& model, std::size_t images) {
   const auto width = static_cast<std::size_t>(padded_width(model.dimension));
   const std::vector<f16> zero(width);
-  const auto row_of = [&](std::size_t i) {
-    return model.state(i) == RowState::present ? model.row(i) : zero.data();
-  };
+  const auto row_of = [&](std::size_t i) { return model.state(i) == RowState::present ? model.row(i) : zero.data(); };
   for (std::size_t i = 0; i < images; ++i) out.put(row_of(i), 2 * width);
   if (!model.int8) return;
   std::vector<float> scales;

@@ -30,30 +30,33 @@ struct ListedImage {
 };
 
 struct ImageListing {
-  std::vector<ListedImage> images;       // in the order of their paths
-  std::vector<std::string> unread;       // folders that could not be read, relative, with a slash at their end
-  std::vector<std::string> why;          // of each of them
+  std::vector<ListedImage> images;            // in the order of their paths
+  std::vector<std::string> unread;            // folders that could not be read, relative, with a slash at their end
+  std::vector<std::string> why;               // of each of them
   std::size_t other_files = 0, left_out = 0;  // not images; by the patterns
 };
 
 namespace detail {
 
 inline const FileKind& searched_files() {
-  static const FileKind kind{"image", {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif"
+  static const FileKind kind{"image",
+                             {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif"
 #if defined(CONTRASTIVE_WITH_WEBP)
-                                       , ".webp"
+                              ,
+                              ".webp"
 #endif
 #if defined(CONTRASTIVE_WITH_HEIF)
-                                       , ".heic", ".heif"
+                              ,
+                              ".heic", ".heif"
 #endif
-                                      }};
+                             }};
   return kind;
 }
 
 /// Folders in which systems keep copies of their own.
 inline bool is_system_folder(std::string_view name) {
-  constexpr std::array<std::string_view, 6> names = {"@eaDir", "__MACOSX", "$RECYCLE.BIN", "System Volume Information",
-                                                     "lost+found", "#recycle"};
+  constexpr std::array<std::string_view, 6> names = {
+      "@eaDir", "__MACOSX", "$RECYCLE.BIN", "System Volume Information", "lost+found", "#recycle"};
   return std::find(names.begin(), names.end(), name) != names.end();
 }
 

@@ -112,8 +112,8 @@ inline std::optional<std::int64_t> image_number(std::string_view path, std::stri
 inline std::vector<QueryTerm> parse_page_query(std::string_view query) {
   std::vector<QueryTerm> terms = parse_query(query);
   for (const QueryTerm& term : terms)
-    require(term.kind == QueryTerm::Kind::words, "[page] the page searches by words and by images that it shows, not by ",
-            "files of the machine");
+    require(term.kind == QueryTerm::Kind::words,
+            "[page] the page searches by words and by images that it shows, not by ", "files of the machine");
   return terms;
 }
 

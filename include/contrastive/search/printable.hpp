@@ -21,8 +21,8 @@ inline std::string printable(std::string_view name) {
         const char32_t code = detail::first_character(character).code;
         const bool hidden = code < 0x20 || (code >= 0x7F && code < 0xA0) || code == 0xAD || code == 0x61C ||
                             (code >= 0x200B && code <= 0x200F) || (code >= 0x2028 && code <= 0x202E) ||
-                            (code >= 0x2060 && code <= 0x206F) || code == 0xFEFF || (code >= 0xFFF0 && code <= 0xFFFB) ||
-                            code >= 0xE0000;
+                            (code >= 0x2060 && code <= 0x206F) || code == 0xFEFF ||
+                            (code >= 0xFFF0 && code <= 0xFFFB) || code >= 0xE0000;
         if (!hidden) {
           out += character;
           return;

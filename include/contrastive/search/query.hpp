@@ -55,7 +55,8 @@ inline QueryTerm query_term(std::string_view text, double sign) {
   text = without_outer_spaces(text);
   const double weight = sign * take_weight(text);
   text = without_outer_spaces(text);
-  if (text.size() >= 2 && text.front() == '"' && text.back() == '"') text = without_outer_spaces(text.substr(1, text.size() - 2));
+  if (text.size() >= 2 && text.front() == '"' && text.back() == '"')
+    text = without_outer_spaces(text.substr(1, text.size() - 2));
   require(!text.empty(), "[settings] a term of the query is empty");
   const bool image = text.starts_with("./") || text.starts_with("../") || text.starts_with("/");
   return {image ? QueryTerm::Kind::image : QueryTerm::Kind::words, weight, std::string(text)};
@@ -74,7 +75,9 @@ inline std::vector<QueryTerm> parse_query(std::string_view text) {
   double sign = 1;
   std::size_t begin = 0;
   bool quoted = false;
-  const auto is_space = [&](std::size_t i) { return i >= text.size() || std::isspace(static_cast<unsigned char>(text[i])); };
+  const auto is_space = [&](std::size_t i) {
+    return i >= text.size() || std::isspace(static_cast<unsigned char>(text[i]));
+  };
   text = detail::without_outer_spaces(text);
   if (!text.empty() && (text[0] == '+' || text[0] == '-') && is_space(1)) {
     sign = text[0] == '+' ? 1 : -1;

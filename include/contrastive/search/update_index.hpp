@@ -35,9 +35,9 @@ struct UpdateOptions {
 
 /// What an update tells while it goes on; each may be empty.
 struct UpdateWatch {
-  std::function<void(std::size_t done, std::size_t all)> progress;   // images that are behind us, of those to look at
-  std::function<void(const std::string& complaint)> complain;        // about a file or a folder
-  std::function<bool()> stop;                                        // asked after each batch; what is done is saved
+  std::function<void(std::size_t done, std::size_t all)> progress;  // images that are behind us, of those to look at
+  std::function<void(const std::string& complaint)> complain;       // about a file or a folder
+  std::function<bool()> stop;                                       // asked after each batch; what is done is saved
 };
 
 struct UpdateResult {
@@ -108,8 +108,8 @@ class IndexUpdate {
       complain(join("[folder] ", folder_, "/", listing.unread[i], ": ", listing.why[i]));
     std::size_t n = 0, o = 0;
     while (n < listing.images.size() || o < old_.size()) {
-      const bool at_old = n == listing.images.size() ||
-                          (o < old_.size() && old_.path(o) < std::string_view(listing.images[n].path));
+      const bool at_old =
+          n == listing.images.size() || (o < old_.size() && old_.path(o) < std::string_view(listing.images[n].path));
       if (at_old) {
         keep_old(o++, listing);
         continue;
@@ -121,8 +121,7 @@ class IndexUpdate {
       const bool same = item.old != none && old_.facts(static_cast<std::size_t>(item.old)).size == image.size &&
                         old_.facts(static_cast<std::size_t>(item.old)).modified == image.modified;
       if (item.old != none) item.entry.facts = old_.facts(static_cast<std::size_t>(item.old));
-      if (!same || state_of(item) == RowState::absent)
-        pending_.push_back({items_.size(), image.size, image.modified});
+      if (!same || state_of(item) == RowState::absent) pending_.push_back({items_.size(), image.size, image.modified});
       items_.push_back(std::move(item));
     }
   }
@@ -188,9 +187,8 @@ class IndexUpdate {
     for (std::size_t p = begin; p < end; ++p) paths.push_back(folder_ + "/" + items_[pending_[p].item].entry.path);
     const auto& known = known_contents();
     std::vector<ReadImage> read;
-    const Tensor rows = encode_new_files(model_.model, paths, read, [&](std::size_t, const ContentHash& hash) {
-      return !known.contains(hash);
-    });
+    const Tensor rows = encode_new_files(model_.model, paths, read,
+                                         [&](std::size_t, const ContentHash& hash) { return !known.contains(hash); });
     require(!rows.defined() || rows.size(1) == dimension_, "[index] the model's texts have ", dimension_,
             " numbers, its images ", rows.defined() ? rows.size(1) : 0);
     std::int64_t next = 0;
@@ -285,8 +283,8 @@ class IndexUpdate {
     out.state = [this, model, own](std::size_t i) {
       const Item& item = items_[i];
       if (own) return state_of(item);
-      const bool same = item.old != none &&
-                        old_.facts(static_cast<std::size_t>(item.old)).hash == item.entry.facts.hash;
+      const bool same =
+          item.old != none && old_.facts(static_cast<std::size_t>(item.old)).hash == item.entry.facts.hash;
       return same ? model->state(static_cast<std::size_t>(item.old)) : RowState::absent;
     };
     out.row = [this, model](std::size_t i) { return row_of(items_[i], model); };
