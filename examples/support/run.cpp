@@ -68,12 +68,13 @@ void evaluate(Json& summary, const Settings& s, const Sets& sets, const Composit
   measure("untrained encoder", "_random_init", trained.evaluation, features(untrained));
   measure_more(untrained, "untrained", "_random_init");
   if (sets.test.parts().contains(Part::image)) {
-    measure("raw pixels", "_pixels", evaluation_view(s, normalization_of(s)), [](const Tensor& x) {
-      return x.reshape({x.size(0), -1});
-    });
+    if (!s.texts)  // there the words are the yardstick, and the images are large
+      measure("raw pixels", "_pixels", evaluation_view(s, normalization_of(s)), [](const Tensor& x) {
+        return x.reshape({x.size(0), -1});
+      });
     report.neighbours = neighbour_rows(sets.bank, train, sets.test, test);
   }
-  report.map = embedding_map(sets.test, test);
+  if (report.map.points.empty()) report.map = embedding_map(sets.test, test);
 }
 
 /// What cannot be put together from the flags, whoever refused it.

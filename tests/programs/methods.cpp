@@ -33,6 +33,7 @@ std::string few_steps(const std::string& method, const std::string& out, const s
   if (method == "cmc" || method == "instdisc") flags += " --negatives 512";
   if (method == "clip" || method == "siglip")
     flags += " --samples 4608 --text-width 32 --text-heads 1 --text-layers 1 --context-length 16";
+  if (method == "lseg") flags += " --data shape_scenes --samples 4608 --label-rows random";
   if (method == "cpc") flags += " --image-size 20 --predictions 1 --batch 256";
   return program("train") + " " + method + flags + " --out " + out + " " + more;
 }
