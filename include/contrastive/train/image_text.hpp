@@ -21,10 +21,10 @@ namespace contrastive {
 struct ImageTextModel {
   AnyAugment view;          // how it prepares an image
   std::string preparation;  // the same in words, which go with every score: "224 x 224, shortest side, bicubic"
-  std::function<Tensor(const Tensor&)> image_rows = {};  // views (N, ...) -> unit rows (N, D)
+  std::function<Tensor(const Tensor&)> image_rows = {};                   // views (N, ...) -> unit rows (N, D)
+  std::function<Tensor(const std::vector<std::string>&)> text_rows = {};  // some texts -> unit rows (n, D)
   std::function<Tensor(const Tensor&)> id_rows = {};  // rows of token ids (n, L), as it takes them -> unit rows (n, D)
   double scale = 100;                                 // of its cosines, as it was trained
-  std::function<Tensor(const std::vector<std::string>&)> text_rows = {};  // some texts -> unit rows (n, D)
 };
 
 /// Unit rows of any number of texts, (n, D) f32 on the CPU: those of about the same length together, since a batch takes
