@@ -38,7 +38,7 @@ app::Settings recipe() {
   recipe.lr = 1e-3;
   recipe.lr_scaling = "none";
   recipe.beta2 = 0.98;
-  recipe.epsilon = 1e-6;
+  recipe.adam_epsilon = 1e-6;
   recipe.weight_decay = 0.2;
   recipe.exclude_norm_and_bias = true;
   recipe.warmup_epochs = 0.5;

@@ -45,6 +45,15 @@ app::Settings recipe() {
   return recipe;
 }
 
+app::Settings without_files() {
+  app::Settings settings = recipe();
+  settings.data = "shape_scenes";
+  LsegConfig config;
+  config.rows = "random";
+  settings.own = config;
+  return settings;
+}
+
 using RowsOf = std::function<Tensor(const std::vector<std::string>&)>;
 
 /// Rows that say nothing: the same ones for the same words, whatever the list.
@@ -168,6 +177,7 @@ extern const Program lseg{
     .against_collapse = "true labels, and rows of words that stand still",
     .recipe = recipe(),
     .compose = compose,
+    .without_files = without_files(),
 };
 
 }  // namespace app::methods

@@ -57,7 +57,8 @@ void table() {
       "| `train` | method | encoder | projector | predictor | objective | views | target |\n"
       "|---|---|---|---|---|---|---|---|");
   for (const app::Program* program : app::all_methods()) {
-    const app::Composition made = program->compose(program->recipe, 60000, contrastive::Rng(0));
+    const app::Settings& settings = program->without_files.method.empty() ? program->recipe : program->without_files;
+    const app::Composition made = program->compose(settings, 60000, contrastive::Rng(0));
     std::printf("| `%s` | [%s](methods/%s.md) | %s | %s | %s | %s | %s | %s |\n", program->recipe.method.c_str(),
                 program->title, program->recipe.method.c_str(), made.parts[0].c_str(), made.parts[1].c_str(),
                 made.parts[2].c_str(), made.parts[3].c_str(), views_of(made.method.augment()).c_str(),

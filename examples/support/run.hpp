@@ -11,13 +11,16 @@
 
 #include "contrastive/augment/recipes.hpp"
 #include "contrastive/encoders/image_encoder.hpp"
-#include "contrastive/io/report/data.hpp"
 #include "contrastive/objectives/state/memory_bank.hpp"
 #include "contrastive/train/any_method.hpp"
-#include "contrastive/train/image_text.hpp"
+#include "contrastive/train/held_out.hpp"
 #include "contrastive/train/picture_rows.hpp"
 #include "contrastive/train/settings.hpp"
-#include "contrastive/train/trainer.hpp"
+
+namespace contrastive {
+struct ImageTextModel;
+struct ReportData;
+}  // namespace contrastive
 
 /// What the trainers share around the method itself: flags, data, encoder, run folder, scores and report. The bodies
 /// are in run.cpp, compiled once for all programs.
@@ -117,6 +120,8 @@ struct Program {
   Settings recipe;  // its `method` is NAME, its `own` the method's configuration
   /// Puts the method together for a training set of so many samples.
   Composition (*compose)(const Settings& settings, std::int64_t samples, Rng rng);
+  /// Where the recipe stands on a file: settings that need none, from which the tables of methods are made.
+  Settings without_files = {};
 };
 
 /// `main` of a trainer: flags, then the run; one clear sentence and a status for whatever goes wrong.

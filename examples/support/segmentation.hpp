@@ -9,6 +9,7 @@
 #include "contrastive/augment/mask_view.hpp"
 #include "contrastive/augment/recipes.hpp"
 #include "contrastive/eval/segmentation.hpp"
+#include "contrastive/io/report/data.hpp"
 #include "support/run.hpp"
 
 /// What methods that give each pixel a label share after training: scores on the splits of scenes, and pictures.

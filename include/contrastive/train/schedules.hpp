@@ -40,8 +40,9 @@ inline Optimizer make_optimizer(std::vector<ParameterGroup> groups, const Settin
   if (s.optimizer == "lars-moco") return lars(lars_moco_v3());
   if (s.optimizer == "larc") return lars(larc());
   if (s.optimizer == "lars-solo") return lars(lars_solo_learn());
-  if (s.optimizer == "adamw") return AdamW(std::move(groups), {.beta2 = s.beta2, .eps = s.epsilon});
-  if (s.optimizer == "adam") return AdamW(std::move(groups), {.beta2 = s.beta2, .eps = s.epsilon, .decoupled = false});
+  if (s.optimizer == "adamw") return AdamW(std::move(groups), {.beta2 = s.beta2, .eps = s.adam_epsilon});
+  if (s.optimizer == "adam")
+    return AdamW(std::move(groups), {.beta2 = s.beta2, .eps = s.adam_epsilon, .decoupled = false});
   return Sgd(std::move(groups), {.momentum = s.momentum});
 }
 

@@ -73,7 +73,7 @@ struct Settings {
   std::string lr_scaling = "linear";
   double lr_end = 0, warmup_epochs = 0, warmup_lr = 0, decay = 0.1;
   bool epoch_schedule = false;
-  double weight_decay = 5e-4, weight_decay_end = -1, momentum = 0.9, beta2 = 0.999, epsilon = 1e-8;
+  double weight_decay = 5e-4, weight_decay_end = -1, momentum = 0.9, beta2 = 0.999, adam_epsilon = 1e-8;
   double clip = 0, clip_each = 0;
   bool exclude_norm_and_bias = false;
 
@@ -143,7 +143,7 @@ struct Settings {
                 "where half a cosine takes the weight decay; negative: it is constant");
     list.number("momentum", momentum, 0, 0.9999, "momentum of sgd and lars");
     list.number("beta2", beta2, 0, 0.9999, "second beta of adamw and adam");
-    list.number("epsilon", epsilon, 1e-30, 1, "what adamw and adam add to the root of the second moment");
+    list.number("adam-epsilon", adam_epsilon, 1e-30, 1, "what adamw and adam add to the root of the second moment");
     list.number("clip", clip, 0, 1e6, "largest norm of all gradients together; 0: no clipping");
     list.number("clip-each", clip_each, 0, 1e6, "largest norm of each parameter's gradient; 0: no clipping");
     list.flag("exclude-norm-and-bias", exclude_norm_and_bias, "no decay or adaptation of biases and norms");

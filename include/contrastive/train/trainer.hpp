@@ -22,6 +22,7 @@
 #include "contrastive/optim/clip.hpp"
 #include "contrastive/train/any_method.hpp"
 #include "contrastive/train/evaluate.hpp"
+#include "contrastive/train/held_out.hpp"
 #include "contrastive/train/progress.hpp"
 #include "contrastive/train/run_state.hpp"
 #include "contrastive/train/schedules.hpp"
@@ -39,14 +40,6 @@ struct TrainResult {
   double effective_rank = 0;         // of embeddings at the end
   std::int64_t dimensions = 0;       // of an embedding
   int signal = 0;                    // SIGINT or SIGTERM when one ended it early
-};
-
-/// A share, 0 to 1, by which a method is watched on held-out samples instead of kNN: CLIP's R@1. The weights of the epoch
-/// with the highest are kept (`best.safetensors`).
-struct HeldOutCheck {
-  std::string name;  // "R@1": of the curve and on the bar
-  /// Of some test samples; calls `alive` between batches, which throws when the run is to stop.
-  std::function<double(const AnyDataset& test, const std::function<void()>& alive)> measure;
 };
 
 /// Trains a method: loader, loss, optimiser, schedule, checkpoints, metrics and the watch for collapse. A run that is
