@@ -100,7 +100,8 @@ struct WordTower {
       lengths.data<std::int64_t>()[n] = L - std::count(row, row + L, 0);
       ends.data<std::int64_t>()[n] = n * L + lengths.data<std::int64_t>()[n] - 1;
     }
-    const Tensor x = block(table(ids) + positions, lengths);
+    const Tensor words = table(ids);
+    const Tensor x = block(words + cast(positions, words.dtype()), lengths);
     return gather(x.reshape({N * L, features()}), ends);
   }
   template <class F>
