@@ -95,8 +95,9 @@ TEST_CASE("label blocks are LSeg's at any depth", "[golden]") {
 
 TEST_CASE("the loss image by image has the gradients of differences and of the whole batch") {
   const Tensor features = random({3, 3, 2, 4}, 1), rows = random({5, 4}, 2), targets = labels_of(3, 6, 4, 5, 3);
-  for (const auto& [kind, depth] :
+  for (const auto& [kind, times] :
        {std::pair(LabelBlockKind::depthwise, 0), {LabelBlockKind::depthwise, 2}, {LabelBlockKind::bottleneck, 2}}) {
+    const int depth = times;  // no structured binding, for what is caught below
     LabelBlocks blocks({kind, LabelActivation::tanh, depth}, Rng(4));
     move_to(blocks, Device::cpu, DType::f64);
     std::vector<Tensor> inputs{features, rows};

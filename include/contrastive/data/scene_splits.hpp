@@ -60,7 +60,9 @@ class SceneSplits {
   const std::string& name(int noun) const { return nouns_[static_cast<std::size_t>(noun)]; }
   template <class... Words>
   static std::uint64_t hash(const Words&... words) {
-    return (Rng(0) / "scenes" / "held out" / ... / std::string_view(words)).key();
+    Rng named = Rng(0) / "scenes" / "held out";
+    ((named = named / std::string_view(words)), ...);
+    return named.key();
   }
 
   std::vector<std::string> nouns_;
