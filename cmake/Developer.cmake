@@ -29,3 +29,11 @@ endif()
 # What tests, examples and benchmarks link.
 add_library(contrastive_program INTERFACE)
 target_link_libraries(contrastive_program INTERFACE contrastive_compiled contrastive_developer)
+
+# The page of image_search.
+contrastive_find_library(contrastive::httplib httplib.h cpp-httplib)
+if(TARGET contrastive::httplib)
+  message(STATUS "contrastive: cpp-httplib: found")
+else()
+  message(STATUS "contrastive: cpp-httplib: not found (libcpp-httplib-dev). image_search serve has no page.")
+endif()

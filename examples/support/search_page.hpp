@@ -26,6 +26,7 @@ button{font:inherit;cursor:pointer;border:1px solid var(--rule);background:var(-
 button:hover{border-color:var(--accent)}
 form button{background:var(--accent);color:var(--on);border-color:transparent;border-radius:12px;font-weight:600;padding:0 22px}
 :focus-visible{outline:3px solid var(--accent);outline-offset:2px}
+input[type=search]:focus-visible{outline:2px solid var(--accent);outline-offset:-1px}
 #chips{display:flex;flex-wrap:wrap;gap:8px;margin-top:10px;padding:0;list-style:none}#chips:empty{display:none}
 #chips button{display:flex;align-items:center;gap:8px;padding:3px 10px 3px 3px;border-radius:99px;font-size:13px}
 #chips img{width:28px;height:28px;border-radius:50%;object-fit:cover;background:var(--hole)}
@@ -35,20 +36,21 @@ main{max-width:1328px;margin:0 auto;padding:20px 24px 72px}
 #note{margin:0 0 20px;padding:14px 18px;border-radius:12px;border:1px solid var(--rule);background:var(--card);max-width:760px}#note[hidden]{display:none}
 #grid{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,210px),1fr));gap:18px;margin:0;padding:0;list-style:none}
 .card{background:var(--card);border:1px solid var(--rule);border-radius:14px;overflow:hidden;box-shadow:var(--shadow);display:flex;flex-direction:column}
-.open{display:block;width:100%;padding:0;border:0;border-radius:0;background:var(--hole);aspect-ratio:4/3}
-.open img{display:block;width:100%;height:100%;object-fit:cover;transition:opacity .2s}
+.open{position:relative;width:100%;padding:0;border:0;border-radius:0;background:var(--hole);aspect-ratio:1}
+.open img{position:absolute;inset:0;width:100%;height:100%;object-fit:cover}
+.open em{position:absolute;right:8px;bottom:8px;font-style:normal;font-size:12px;padding:1px 8px;border-radius:99px;background:#000a;color:#fff}
 .open img.small{object-fit:contain;image-rendering:pixelated}
 .open:focus-visible{outline-offset:-4px}
 .text{padding:10px 12px 12px;display:flex;flex-direction:column;gap:4px;flex:1}
 .score{font-size:13px;font-weight:600;display:flex;justify-content:space-between;gap:8px}
 .score span{font-weight:400;color:var(--soft);white-space:nowrap;font-variant-numeric:tabular-nums}
 .clear{color:var(--good)}.likely{color:var(--fair)}.may{color:var(--poor)}
-.name{font-size:13px;color:var(--soft);overflow:hidden;text-overflow:ellipsis;white-space:nowrap;direction:rtl;text-align:left;unicode-bidi:plaintext}
+.name{font-size:13px;color:var(--soft);overflow:hidden;text-overflow:ellipsis;white-space:nowrap}
 .acts{display:flex;gap:6px;margin-top:auto;padding-top:6px}.acts button{flex:1;font-size:13px;padding:5px 4px;white-space:nowrap}
 #more{height:1px}
 dialog{border:0;border-radius:16px;padding:0;background:var(--card);color:var(--ink);max-width:min(96vw,1400px);max-height:96vh;box-shadow:0 20px 80px #0008}
 dialog::backdrop{background:#000b}
-dialog .big{display:block;max-width:min(96vw,1400px);max-height:78vh;min-width:min(60vw,420px);object-fit:contain;margin:0 auto;background:var(--hole)}
+dialog .big{display:block;width:100%;max-height:78vh;min-height:min(50vh,360px);object-fit:contain;background:var(--hole)}
 dialog .foot{display:flex;flex-wrap:wrap;gap:8px 16px;align-items:center;padding:12px 16px}
 dialog .foot p{margin:0;flex:1 1 240px;overflow-wrap:anywhere}
 #same{display:flex;gap:8px;flex-wrap:wrap;padding:0 16px 14px;margin:0;list-style:none}#same:empty{display:none}#same img{height:64px;border-radius:8px}
@@ -82,9 +84,10 @@ function fit(img){img.onload=()=>img.classList.toggle("small",img.naturalWidth<1
 function card(h){names.set(h.i,h.name);
  const img=make("img",{loading:"lazy",decoding:"async",alt:h.name,src:"thumb/"+h.i});fit(img);
  const open=make("button",{type:"button",className:"open"},img);open.setAttribute("aria-label","Open "+h.name+(h.words?", "+h.words+", "+h.top:""));open.onclick=()=>view(h);
+ if(h.same&&h.same.length)open.append(make("em",{textContent:"+"+h.same.length+" the same"}));
  const text=make("div",{className:"text"});
  if(h.words)text.append(make("div",{className:"score"},make("b",{className:h.words.split(" ")[0],textContent:h.words}),make("span",{textContent:h.top,title:"so many unrelated pairs of words and images score as high"})));
- text.append(make("div",{className:"name",title:h.name},make("bdi",{textContent:h.name+(h.same&&h.same.length?"  +"+h.same.length+" the same":"")})));
+ text.append(make("div",{className:"name",title:h.name},make("bdi",{textContent:h.name.slice(h.name.lastIndexOf("/")+1)})));
  const acts=[["like","More like this"],["unlike","Less like this"]].map(([k,t])=>{const b=make("button",{type:"button",textContent:t,className:k});b.setAttribute("aria-label",t+": "+h.name);b.onclick=()=>mark(k,h.i);return b});
  text.append(make("div",{className:"acts"},...acts));
  return make("li",{className:"card"},open,text)}

@@ -123,9 +123,34 @@ TEST_CASE("damaged files throw or decode, never more", "[decode]") {
   }
 }
 
+TEST_CASE("of a GIF file the first frame is read, as Pillow reads it, or the file is refused", "[decode]") {
+  const std::string name = GENERATE("two_frames.gif", "interlaced.gif");
+  const auto file = bytes_of(golden_path("../fuzz/corpus/image/" + name));
+  const Image image = decode_image(file, name);
+  CHECK(image.height == 23);
+  CHECK(image.width == 37);
+  std::int64_t sum = 0;
+  for (std::size_t i = 0; i < image.pixels.size(); ++i) sum += static_cast<std::int64_t>(i + 1) * image.pixels[i];
+  CHECK(sum == 412691274);  // of Pillow's RGB bytes
+  for (std::size_t size = 0; size < 840; ++size) CHECK_THROWS_AS(decode_image({file.data(), size}, name), Error);
+  auto liar = file;
+  liar[6] = liar[7] = liar[8] = 0xFF;
+  CHECK_THROWS_WITH(decode_image(liar, name), Contains("cannot hold"));
+  Stream draw(Rng(1) / name);
+  for (int round = 0; round < 200; ++round) {
+    auto damaged = file;
+    for (int i = 0; i < 4; ++i) damaged[draw.below(damaged.size())] = static_cast<std::uint8_t>(draw.bits());
+    try {
+      decode_image(damaged, name);
+    } catch (const Error& error) {
+      CHECK_THAT(error.what(), Contains(name));
+    }
+  }
+}
+
 TEST_CASE("errors name the file and the reason", "[decode]") {
   CHECK_THROWS_WITH(read_image("no/such/picture.png"), Contains("no/such/picture.png"));
-  CHECK_THROWS_WITH(read_image(golden_path("decode/text.jpg")), Contains("not a JPEG, PNG or BMP"));
+  CHECK_THROWS_WITH(read_image(golden_path("decode/text.jpg")), Contains("not a JPEG, PNG, BMP or GIF"));
   CHECK_THROWS_WITH(read_image(golden_path("decode/zero_bytes.jpg")), Contains("empty"));
   CHECK_THROWS_WITH(read_image(golden_path("decode/truncated_half.jpg")), Contains("truncated_half.jpg"));
   CHECK_THROWS_WITH(read_image(golden_path("decode/truncated.png")), Contains("truncated"));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "contrastive/data/decode.hpp"
 
-// JPEG, PNG and BMP: the whole picture, and a region or a reduced scale chosen by the first bytes.
+// JPEG, PNG, BMP and GIF: the whole picture, and a region or a reduced scale chosen by the first bytes.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace contrastive;
   try {

@@ -5,52 +5,18 @@
 #include <signal.h>
 
 #include <chrono>
-#include <cstdlib>
 #include <set>
+#include <sstream>
 #include <thread>
 
-#include "contrastive/io/atomic_file.hpp"
-#include "contrastive/io/png.hpp"
-#include "programs/support.hpp"
-#include "support/catch.hpp"
+#include "programs/search_support.hpp"
 
 using namespace programs;
 
 namespace {
 
-/// A small model that has learned next to nothing, trained once for all tests: what is found is checked in tests/search.
-const std::string& model() {
-  static const Folder folder;
-  static const std::string path = [] {
-    const std::string out = folder / "run";
-    const Outcome trained = run(program("clip") +
-                                " --data shapes --image-size 16 --batch 64 --epochs 1 --samples 256 "
-                                "--dimension 32 --text-width 32 --text-layers 1 --text-heads 2 --context-length 32 "
-                                "--knn-every 0 --no-evaluation --out " +
-                                out);
-    INFO(trained.text);
-    REQUIRE(trained.status == 0);
-    return out;
-  }();
-  return path;
-}
-
 std::string search(const std::string& arguments) {
-  return program("image_search") + " " + arguments + " --weights " + model();
-}
-
-void write_picture(const std::string& path, int red, int green, int blue) {
-  fs::create_directories(fs::path(path).parent_path());
-  contrastive::Image image(24, 32, 3);
-  for (std::size_t i = 0; i < image.pixels.size(); ++i)
-    image.pixels[i] = static_cast<std::uint8_t>((i % 3 == 0 ? red : i % 3 == 1 ? green : blue) + i / 3 % 32);
-  contrastive::write_file(path, contrastive::encode_png(image));
-}
-
-void write_pictures(const Folder& folder, int count) {
-  for (int i = 0; i < count; ++i)
-    write_picture(folder / ("photos/" + std::to_string(i % 4) + "/" + std::to_string(i) + ".png"), i * 37 % 220,
-                  i * 101 % 220, i * 5 % 220);
+  return program("image_search") + " " + arguments + " --weights " + searching_model();
 }
 
 }  // namespace
@@ -141,6 +107,22 @@ TEST_CASE("image_search: what is wrong is one sentence") {
   fs::remove(photos + "/.image_search.index");
   check_refused(search(photos + " dog --index /proc/none/index"), 1, "/proc/none/index");
   check_refused(search(photos + " dog --index /dev/full/index"), 1, "/dev/full/index");
+}
+
+TEST_CASE("image_search: a full disk costs nothing that was there") {
+  Folder folder;
+  write_pictures(folder, 20);
+  REQUIRE(run(search("index " + (folder / "photos"))).status == 0);
+  const std::string file = folder / "photos/.image_search.index", before = contents(file);
+  write_picture(folder / "photos/new.png", 9, 9, 9);
+  check_refused("sh -c \"trap '' XFSZ; ulimit -f 8; exec " + search("index " + (folder / "photos")) + "\"", 1,
+                "could not be written in full");
+  CHECK(contents(file) == before);
+  std::size_t files = 0;
+  for ([[maybe_unused]] const auto& entry : fs::directory_iterator(folder.path / "photos"))
+    files += entry.path().filename().string().starts_with(".image_search");
+  CHECK(files == 1);  // nothing half written is left
+  CHECK(run(search("index " + (folder / "photos"))).status == 0);
 }
 
 TEST_CASE("image_search label names each image") {

@@ -128,6 +128,10 @@ TEST_CASE("the background gives shares of unrelated pairs") {
   CHECK(words_of_share(0.213) == "top 21 %");
   CHECK(words_of_share(0.0021) == "top 0.2 %");
   CHECK(words_of_share(0.000021) == "top 0.002 %");
+  CHECK(words_of_share(0.000996) == "top 0.1 %");
+  CHECK(words_of_share(0.001) == "top 0.1 %");
+  CHECK(words_of_share(0.0096) == "top 1 %");
+  CHECK(words_of_share(1) == "top 100 %");
 }
 
 TEST_CASE("a difference of two terms is compared with differences") {

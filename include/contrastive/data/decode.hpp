@@ -88,6 +88,34 @@ inline void check_bmp(Bytes file, std::string_view name) {
   require(offset + stride * H <= static_cast<std::int64_t>(file.size()), "[decode] ", name, ": the file is truncated");
 }
 
+/// Walks the blocks to the end of the first frame: stb_image takes what is missing for zeros.
+inline void check_gif(Bytes file, std::string_view name) {
+  const auto there = [&](std::size_t end) { require(end <= file.size(), "[decode] ", name, ": the file is truncated"); };
+  there(13);
+  const std::int64_t W = little_endian(file.data() + 6, 2), H = little_endian(file.data() + 8, 2);
+  // A code has three bits or more and stands for 4096 pixels at most.
+  require(W > 0 && H > 0 && W * H <= max_image_pixels && W * H / 4096 <= 3 * static_cast<std::int64_t>(file.size()),
+          "[decode] ", name, ": ", file.size(), " bytes cannot hold ", W, " x ", H, " pixels");
+  const auto table = [](std::uint8_t flags) { return flags & 0x80 ? 3u << ((flags & 7) + 1) : 0u; };
+  std::size_t at = 13 + table(file[10]);
+  for (bool frame = false; !frame;) {
+    there(at + 2);
+    frame = file[at] == ',';
+    require(frame || file[at] == '!', "[decode] ", name, ": the GIF file has no image or is damaged");
+    if (frame) {
+      there(at + 11);
+      at += 10 + table(file[at + 9]);
+      there(at + 1);
+      require(file[at] <= 8, "[decode] ", name, ": the GIF file is damaged");
+      ++at;
+    } else {
+      at += 2;
+    }
+    for (there(at + 1); file[at] != 0; there(at + 1)) at += 1 + std::size_t{file[at]};
+    ++at;
+  }
+}
+
 /// stb_image 2.27 writes past its arrays when a Huffman table claims more than 256 codes.
 inline void check_huffman_tables(Bytes file, std::string_view name) {
   for (std::size_t at = 2; at + 4 <= file.size();) {
@@ -151,7 +179,7 @@ inline bool starts_with(Bytes file, std::string_view magic) {
 
 }  // namespace detail
 
-/// A JPEG, PNG or BMP file held in memory as RGB; the content decides, not the suffix. `name` is for messages.
+/// A JPEG, PNG, BMP or GIF file (the first frame) held in memory as RGB; the content decides, not the suffix. `name` is for messages.
 ///
 /// Grey becomes three equal channels; alpha and palette transparency are dropped, not blended; of 16 bits the high
 /// byte is kept; CMYK is converted as Pillow does. EXIF orientation is applied, so that pictures stand upright
@@ -182,7 +210,11 @@ inline Image decode_image(std::span<const std::uint8_t> file, std::string_view n
     check_bmp(file, name);
     return decode_by_stb(file, name);
   }
-  fail("[decode] ", name, ": not a JPEG, PNG or BMP file");
+  if (starts_with(file, "GIF87a") || starts_with(file, "GIF89a")) {
+    check_gif(file, name);
+    return decode_by_stb(file, name);
+  }
+  fail("[decode] ", name, ": not a JPEG, PNG, BMP or GIF file");
 }
 
 /// A picture as `decode_image` gives it, but what is transparent in a PNG file is white, and blended at its edges.

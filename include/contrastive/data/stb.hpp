@@ -48,6 +48,7 @@
 #define STBI_ONLY_JPEG
 #define STBI_ONLY_PNG
 #define STBI_ONLY_BMP
+#define STBI_ONLY_GIF
 #define STBI_NO_STDIO
 #define STBI_NO_LINEAR
 #define STBI_NO_HDR
@@ -71,6 +72,7 @@ using ::abs, ::pow;  // before the tensor operations of the same names
 #undef STBI_ONLY_JPEG
 #undef STBI_ONLY_PNG
 #undef STBI_ONLY_BMP
+#undef STBI_ONLY_GIF
 #undef STBI_NO_STDIO
 #undef STBI_NO_LINEAR
 #undef STBI_NO_HDR

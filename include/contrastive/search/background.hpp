@@ -124,15 +124,14 @@ class Background {
 /// A best hit below this chance of an unrelated query is a match.
 inline constexpr double match_chance = 0.2;
 
-/// "top 0.02 %": two digits at most.
+/// "top 0.02 %": one digit below 1 %.
 inline std::string words_of_share(double share) {
-  char text[40];
   const double percent = 100 * share;
-  if (percent >= 1)
-    std::snprintf(text, sizeof text, "top %.0f %%", percent);
-  else
-    std::snprintf(text, sizeof text, "top %.*f %%", std::max(1, static_cast<int>(std::ceil(-std::log10(percent)))),
-                  percent);
+  const double digit = std::pow(10, std::floor(std::log10(std::max(percent, 1e-12))));
+  const double rounded = percent >= 1 ? percent : std::round(percent / digit) * digit;
+  const int decimals = rounded >= 0.95 ? 0 : static_cast<int>(std::lround(std::ceil(-std::log10(rounded * 1.0001))));
+  char text[40];
+  std::snprintf(text, sizeof text, "top %.*f %%", decimals, rounded);
   return text;
 }
 
