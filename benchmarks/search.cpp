@@ -44,7 +44,8 @@ struct Rows {
         Stream stream(Rng(1) / static_cast<std::uint64_t>(n));
         // Uniform numbers of about unit length: what they are does not change the time.
         for (std::int64_t d = 0; d < dimension; ++d)
-          halves[static_cast<std::size_t>(n * dimension + d)] = f16(0.0765f * (2 * static_cast<float>(stream.uniform()) - 1));
+          halves[static_cast<std::size_t>(n * dimension + d)] =
+              f16(0.0765f * (2 * static_cast<float>(stream.uniform()) - 1));
         scales[static_cast<std::size_t>(n)] =
             quantize_row(halves.data() + n * dimension, dimension, bytes.data() + n * dimension);
       }
@@ -52,7 +53,9 @@ struct Rows {
     Stream stream(Rng(2));
     for (float& x : queries.span<float>()) x = 0.0765f * (2 * static_cast<float>(stream.uniform()) - 1);
   }
-  RowTable table(bool int8) const { return {halves.data(), int8 ? bytes.data() : nullptr, scales.data(), count, dimension}; }
+  RowTable table(bool int8) const {
+    return {halves.data(), int8 ? bytes.data() : nullptr, scales.data(), count, dimension};
+  }
   static const Rows& instance() {
     static const Rows rows;
     return rows;
@@ -110,7 +113,8 @@ void int8_recall(benchmark::State& state) {
   for (auto _ : state)
     for (std::int64_t q = 0; q < 50; ++q) {
       const std::span<const float> query(rows.queries.data<float>() + q * Rows::dimension, Rows::dimension);
-      const std::vector<Hit> exact = search_rows(rows.table(false), query, 10), fast = search_rows(rows.table(true), query, 10);
+      const std::vector<Hit> exact = search_rows(rows.table(false), query, 10),
+                             fast = search_rows(rows.table(true), query, 10);
       for (const Hit& hit : exact) {
         found += std::any_of(fast.begin(), fast.end(), [&](const Hit& other) { return other.row == hit.row; });
         ++all;

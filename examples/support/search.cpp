@@ -122,7 +122,9 @@ int update_index(const SearchOptions& options, const NamedModel& model) {
   if (result.written)
     std::fprintf(stderr, "%s: %zu images, %zu new, %zu known by another name, %zu gone\n",
                  printable(options.folder).c_str(), result.images, result.encoded, result.moved, result.removed);
-  if (result.unreadable > 0) std::fprintf(stderr, "%zu images cannot be read and are left out\n", result.unreadable);
+  if (result.unreadable > 0)
+    std::fprintf(stderr, "%zu %s left out that cannot be read\n", result.unreadable,
+                 result.unreadable == 1 ? "image is" : "images are");
   return 0;
 }
 

@@ -29,7 +29,8 @@ TEST_CASE("image_search: a folder and a sentence are enough, and the second time
   const Outcome first = run(command);
   INFO(first.text);
   CHECK(first.status == 0);
-  CHECK_THAT(first.text, Contains("12 new") && Contains("broken.jpg") && Contains("1 images cannot be read"));
+  CHECK_THAT(first.text,
+             Contains("12 new") && Contains("broken.jpg") && Contains("1 image is left out that cannot be read"));
   const Outcome second = run(command);
   CHECK(second.status == 0);
   CHECK_THAT(second.text, !Contains("new,") && !Contains("broken.jpg: "));

@@ -184,7 +184,8 @@ TEST_CASE("image_search serve: images of the index alone are served, and what is
     INFO(bad);
     CHECK(served.status(bad) == 400);
   }
-  for (const char* bad : {"image/../secret.png", "../secret.png", "image/..%2f..%2fsecret.png", "photos/0/0.png", "x"}) {
+  for (const char* bad :
+       {"image/../secret.png", "../secret.png", "image/..%2f..%2fsecret.png", "photos/0/0.png", "x"}) {
     INFO(bad);
     CHECK(served.status(bad) == 404);
   }
@@ -215,7 +216,8 @@ TEST_CASE("image_search serve in a browser: type, enter, read, more like this") 
   CHECK_THAT(browser.value("document.querySelector('.score').textContent").get<std::string>(), Contains("top "));
   CHECK_THAT(browser.value("document.getElementById('status').textContent").get<std::string>(), Contains("best first"));
   // Every image loads, and each control has a name.
-  browser.wait_for("[...document.querySelectorAll('.open img')].slice(0,4).every(i => i.complete && i.naturalWidth > 0)");
+  browser.wait_for(
+      "[...document.querySelectorAll('.open img')].slice(0,4).every(i => i.complete && i.naturalWidth > 0)");
   CHECK(browser.value("[...document.querySelectorAll('button,input,img')].every("
                       "e => e.closest('dialog') || e.ariaLabel || e.alt || e.textContent || e.closest('li'))") == true);
   const std::string first = browser.value("document.querySelector('.card .name').textContent");

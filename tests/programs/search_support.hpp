@@ -19,7 +19,8 @@ inline const std::string& searching_model() {
     const Outcome trained = run(program("clip") +
                                 " --data shapes --image-size 16 --batch 64 --epochs 1 --samples 256 --dimension 32 "
                                 "--text-width 32 --text-layers 1 --text-heads 2 --context-length 32 --knn-every 0 "
-                                "--no-evaluation --out " + out);
+                                "--no-evaluation --out " +
+                                out);
     INFO(trained.text);
     REQUIRE(trained.status == 0);
     return out;

@@ -90,7 +90,9 @@ inline void check_bmp(Bytes file, std::string_view name) {
 
 /// Walks the blocks to the end of the first frame: stb_image takes what is missing for zeros.
 inline void check_gif(Bytes file, std::string_view name) {
-  const auto there = [&](std::size_t end) { require(end <= file.size(), "[decode] ", name, ": the file is truncated"); };
+  const auto there = [&](std::size_t end) {
+    require(end <= file.size(), "[decode] ", name, ": the file is truncated");
+  };
   there(13);
   const std::int64_t W = little_endian(file.data() + 6, 2), H = little_endian(file.data() + 8, 2);
   // A code has three bits or more and stands for 4096 pixels at most.

@@ -10,6 +10,8 @@
 
 #include "contrastive/data/batch.hpp"
 #include "contrastive/data/decode.hpp"
+#include "contrastive/data/files.hpp"
+#include "contrastive/io/file.hpp"
 #include "contrastive/search/content_hash.hpp"
 #include "contrastive/train/image_text.hpp"
 
