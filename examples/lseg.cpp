@@ -81,6 +81,25 @@ RowsOf rows_of(const LsegConfig& config, Rng rng) {
   return random_rows(words ? words({"word"}).size(1) : 256, rng / "random label");
 }
 
+/// The same, which makes the row of each word once.
+RowsOf remembered(const RowsOf& rows) {
+  return [rows, known = std::make_shared<std::map<std::string, Tensor>>()](const std::vector<std::string>& words) {
+    std::vector<std::string> missing;
+    for (const std::string& word : words)
+      if (!known->contains(word) && std::ranges::find(missing, word) == missing.end()) missing.push_back(word);
+    if (!missing.empty()) {
+      const Tensor made = rows(missing);
+      for (std::size_t k = 0; k < missing.size(); ++k) {
+        const auto row = static_cast<std::int64_t>(k);
+        known->emplace(missing[k], made.slice(row, row + 1));
+      }
+    }
+    std::vector<Tensor> all;
+    for (const std::string& word : words) all.push_back(known->at(word));
+    return concat(all);
+  };
+}
+
 /// The words of a set, and which of them training shows.
 struct LabelWords {
   std::vector<std::string> all;  // the classes, then the ground's
@@ -124,41 +143,40 @@ app::Composition compose(const app::Settings& s, std::int64_t, Rng rng) {
                      lseg_train(size, words.numbers), config, rng);
   const auto shared = std::make_shared<decltype(method)>(std::move(method));
 
-  const Tensor all_rows = config.rows == "head" ? Tensor() : rows(words.all);
-  app::Segmenter segmenter{
-      lseg_center(size), words.all, config.ground.empty() ? -1 : static_cast<std::int64_t>(words.all.size()) - 1, {}};
-  segmenter.labels = [shared, all_rows, place = words.place_of_trained](const Tensor& images,
-                                                                        const std::vector<std::int64_t>& among) {
+  const auto segment = [shared, rows = remembered(rows), head = config.rows == "head", trained = words.trained](
+                           const Tensor& images, const std::vector<std::string>& list) {
+    const NoGrad no_grad;
     const LabelledPixels& objective = shared->objective;
-    // A head that was trained knows its own labels alone.
-    std::vector<std::int64_t> chosen, label;
-    if (all_rows.defined())
-      chosen = label = among;
-    else
-      for (std::size_t k = 0; k < place.size(); ++k)
-        if (std::ranges::find(among, place[k]) != among.end())
-          chosen.push_back(static_cast<std::int64_t>(k)), label.push_back(place[k]);
+    const Device device = objective.rows().device();
     Tensor found({images.size(0), images.size(1), images.size(2)}, DType::i64);
-    if (chosen.empty()) {
+    std::vector<std::int64_t> known, row;  // a head that was trained has a row for its own words alone
+    for (std::size_t k = 0; k < list.size(); ++k) {
+      const auto at = std::ranges::find(trained, list[k]) - trained.begin();
+      if (head && at == std::ssize(trained)) continue;
+      known.push_back(static_cast<std::int64_t>(k)), row.push_back(at);
+    }
+    if (known.empty()) {
       found.kernels().fill(found.view(), -1);
       return found;
     }
-    const NoGrad no_grad;
-    const Device device = objective.rows().device();
-    const Tensor index = Tensor::from<std::int64_t>(chosen, {static_cast<std::int64_t>(chosen.size())});
-    const Tensor some = gather(all_rows.defined() ? all_rows.to(device) : objective.rows().detach(), index.to(device));
+    const Tensor some =
+        head ? gather(objective.rows().detach(), Tensor::from<std::int64_t>(row, {std::ssize(row)}).to(device))
+             : rows(list).to(device);
     found = label_pixels(pixel_features(shared->online, images.to(device)), some, objective.blocks, images.size(1),
                          images.size(2))
                 .to(Device::cpu);
-    for (std::int64_t& one : found.span<std::int64_t>()) one = label[static_cast<std::size_t>(one)];
+    for (std::int64_t& one : found.span<std::int64_t>()) one = known[static_cast<std::size_t>(one)];
     return found;
   };
+  const app::Segmenter segmenter{lseg_center(size), words.all, config.ground.empty() ? -1 : std::ssize(words.all) - 1,
+                                 segment};
 
   app::Composition composition(shared, OneView(lseg_center(size)));
   composition.held_out = {"mIoU",
                           [segmenter, among = words.place_of_trained](const AnyDataset& test, const auto& alive) {
                             return app::mean_iou_of_set(segmenter, test, among, alive);
                           }};
+  composition.segment = segment;
   composition.evaluate_own = [segmenter, shown = words.shown](const app::OwnEvaluation& own) {
     app::evaluate_segmentation(segmenter, shown, own);
   };

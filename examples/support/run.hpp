@@ -62,6 +62,9 @@ struct Composition {
   std::function<void(const OwnEvaluation&)> evaluate_own;
   std::function<void()> after_training;  // changes the weights that are evaluated, saved as kept.safetensors
   std::shared_ptr<const ImageTextModel> image_text;  // of methods of images and texts, for those who ask with words
+  /// Of methods that give each pixel a word: views (N, H, W, C) and a list of words to i64 (N, H, W), the place in the list
+  /// of each pixel's word; -1 where it has none.
+  std::function<Tensor(const Tensor& images, const std::vector<std::string>& words)> segment;
   AnyAugment evaluation;
   std::vector<MoreFeatures> more;
   std::size_t evaluation_batch = 256;

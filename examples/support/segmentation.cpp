@@ -113,6 +113,15 @@ double mean_iou_of_set(const Segmenter& segmenter, const AnyDataset& set, const 
   return classes.empty() ? 0 : counts.mean_iou(classes);
 }
 
+namespace {
+std::vector<std::int64_t> classes_of(const std::vector<Shown>& shown, Shown which) {
+  std::vector<std::int64_t> classes;
+  for (std::size_t c = 0; c < shown.size(); ++c)
+    if (shown[c] == which) classes.push_back(static_cast<std::int64_t>(c));
+  return classes;
+}
+}  // namespace
+
 std::vector<Shown> shown_classes(const Settings& s, const AnyDataset& set) {
   std::vector<Shown> shown(set.class_names().size(), Shown::all);
   if (s.data != "scenes" && s.data != "shape_scenes") return shown;
@@ -127,12 +136,6 @@ std::vector<Shown> shown_classes(const Settings& s, const AnyDataset& set) {
 
 void evaluate_segmentation(const Segmenter& segmenter, const std::vector<Shown>& shown, const OwnEvaluation& own) {
   const Settings& s = own.settings;
-  const auto classes_of = [&](Shown which) {
-    std::vector<std::int64_t> classes;
-    for (std::size_t c = 0; c < shown.size(); ++c)
-      if (shown[c] == which) classes.push_back(static_cast<std::int64_t>(c));
-    return classes;
-  };
   const auto print = [&](const std::string& what, const std::string& key, const SegmentationCounts& counts,
                          const std::vector<std::int64_t>& classes) {
     const std::vector<std::int64_t> some = occurring(counts, classes);
@@ -147,7 +150,7 @@ void evaluate_segmentation(const Segmenter& segmenter, const std::vector<Shown>&
   if (!contrastive::detail::is_scenes(s.data)) {
     if (!own.sets.test.defined()) return;
     print("the test part", "test", count_set(segmenter, own.sets.test, all_labels(segmenter), own.alive),
-          classes_of(Shown::all));
+          classes_of(shown, Shown::all));
     own.report.galleries.push_back(segmentation_gallery(segmenter, own.sets.test, "Found labels", 8, own.alive));
     return;
   }
@@ -158,21 +161,15 @@ void evaluate_segmentation(const Segmenter& segmenter, const std::vector<Shown>&
     if (plain.data.ends_with("_whole")) plain.data.resize(plain.data.size() - 6);
     return shown_classes(plain, as_labelled(s, scenes_of(s, "test")));
   }();
-  const auto held_classes = [&](Shown which) {
-    std::vector<std::int64_t> classes;
-    for (std::size_t c = 0; c < held.size(); ++c)
-      if (held[c] == which) classes.push_back(static_cast<std::int64_t>(c));
-    return classes;
-  };
   struct Part {
     const char *split, *what;
     std::vector<std::int64_t> classes;
     bool alone;  // whether these classes are also asked for by themselves
   };
   const Part parts[] = {
-      {"test", "what was seen", held_classes(Shown::all), false},
-      {"combinations", "new colours", held_classes(phrases ? Shown::noun : Shown::all), phrases},
-      {"names", "new names", held_classes(Shown::nothing), true},
+      {"test", "what was seen", classes_of(held, Shown::all), false},
+      {"combinations", "new colours", classes_of(held, phrases ? Shown::noun : Shown::all), phrases},
+      {"names", "new names", classes_of(held, Shown::nothing), true},
   };
   for (const auto& [split, what, classes, alone] : parts) {
     const ScenePhrases scenes = scenes_of(s, split);

@@ -20,8 +20,18 @@ struct Segmenter {
   CenterView view;                 // how it prepares an image
   std::vector<std::string> words;  // of its labels, the classes of the set first
   std::int64_t ground = -1;        // the label of pixels that belong to no class; -1: they have none
+  /// As a composition has it.
+  std::function<Tensor(const Tensor& images, const std::vector<std::string>& words)> segment;
+
   /// Images (N, H, W, C) to the label of each pixel, i64 (N, H, W), among some of the words; -1 where it has none.
-  std::function<Tensor(const Tensor& images, const std::vector<std::int64_t>& among)> labels;
+  Tensor labels(const Tensor& images, const std::vector<std::int64_t>& among) const {
+    std::vector<std::string> list;
+    for (const std::int64_t label : among) list.push_back(words[static_cast<std::size_t>(label)]);
+    const Tensor found = segment(images, list);
+    for (std::int64_t& one : found.span<std::int64_t>())
+      if (one >= 0) one = among[static_cast<std::size_t>(one)];
+    return found;
+  }
 };
 
 /// A set's samples as the segmenter sees them: `f(images, truth, samples)`, truth i64 (N, H, W) in classes of the set and

@@ -95,7 +95,7 @@ std::string Sets::no_scores() const {
   if (!test.defined())
     return join("evaluation needs a test part with labels (a folder for each class): ", train.name(), " has none");
   for (const AnyDataset* part : {&bank, &test})
-    if (!part->has_labels())
+    if (!part->has_labels() || part->label(0) < 0)  // sets of masks name the classes of pixels, not of images
       return join("evaluation needs labels (a folder for each class): ", part->name(), " has none");
   return {};
 }

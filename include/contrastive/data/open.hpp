@@ -14,6 +14,7 @@
 #include "contrastive/data/emoji.hpp"
 #include "contrastive/data/idx.hpp"
 #include "contrastive/data/image_folder.hpp"
+#include "contrastive/data/label_folders.hpp"
 #include "contrastive/data/scene_phrases.hpp"
 #include "contrastive/data/scenes.hpp"
 #include "contrastive/data/shapes.hpp"
@@ -39,8 +40,9 @@ struct DatasetOptions {
 /// The names that `open_dataset` knows.
 inline const std::vector<std::string>& dataset_names() {
   static const std::vector<std::string> names = {
-      "fashion", "emoji",        "cifar10",      "cifar100",           "stl10",   "idx",    "folder",   "shapes",
-      "scenes",  "scenes_whole", "shape_scenes", "shape_scenes_whole", "clipart", "stamps", "captions", "webdataset"};
+      "fashion", "emoji",  "cifar10",  "cifar100",     "stl10",        "idx",
+      "folder",  "shapes", "scenes",   "scenes_whole", "shape_scenes", "shape_scenes_whole",
+      "clipart", "stamps", "captions", "webdataset",   "camvid",       "ade20k"};
   return names;
 }
 
@@ -93,6 +95,8 @@ inline AnyDataset open_dataset(const std::string& name, const std::string& root,
     if (options.label == "phrase") return ScenePhrases(Scenes(std::move(scenes)));
     return Scenes(std::move(scenes));
   }
+  if (name == "camvid") return read_camvid(root, split);
+  if (name == "ade20k") return read_ade20k(root, split);
   if (name == "emoji") return read_emoji(split, detail::emoji_options(root, options));
   if (name == "clipart") return root.empty() ? Clipart(split) : Clipart(split, root);
   if (name == "stamps") return root.empty() ? Stamps(split, options.language) : Stamps(split, options.language, root);

@@ -85,7 +85,8 @@ inline Tensor label_cross_entropy(const Tensor& features, const Tensor& rows, co
         if (labels.count() == 0) return Tensor();
         const Tensor low = blocks.apply(label_logits(image, shared[0]), shared[1], shared[2]);
         const Tensor logits = resize_bilinear(low, H, W, ResizeCorners::aligned).reshape({H * W, rows.size(0)});
-        return sum(cross_entropy_rows(gather(logits, places.to(image.device())), labels.to(image.device()))) * share;
+        const Tensor some = labels.count() == H * W ? logits : gather(logits, places.to(image.device()));
+        return sum(cross_entropy_rows(some, labels.to(image.device()))) * share;
       });
 }
 
