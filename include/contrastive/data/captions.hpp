@@ -44,10 +44,11 @@ class LeftOut {
     if (count_++ == 0) first_ = one;
   }
   std::size_t count() const { return count_; }
-  /// Throws where `strict`; else writes `[captions] a.csv: 3 of 500 images are missing, first b.jpg (a.csv:17)`.
-  void say(const std::string& file, std::size_t of, const char* what, bool strict) const {
+  const std::string& first() const { return first_; }
+  /// Throws where `strict`; else writes `[captions] data train: 3 of 500 images are missing, first b.jpg (a.csv:17)`.
+  void say(const std::string& set, std::size_t of, const char* what, bool strict) const {
     if (count_ == 0) return;
-    const std::string text = join("[captions] ", file, ": ", count_, " of ", of, " ", what, ", first ", first_);
+    const std::string text = join("[", set, "] ", count_, " of ", of, " ", what, ", first ", first_);
     require(!strict, text, " (--strict)");
     std::fprintf(stderr, "%s; left out\n", text.c_str());
   }
@@ -74,22 +75,9 @@ class Captions {
     require(split == "train" || split == "val" || split == "test", "[captions] split is train, val or test, got ",
             split);
     detail::require_folder("captions", root);
-    const std::string found = file.empty() ? caption_file_in(root) : file;
-    std::vector<Entry> entries = found.empty() ? texts_beside(root, strict) : entries_of(root, found, strict);
-    const std::string source = found.empty() ? root : found;
-    const auto has = [&](const char* part) {
-      return std::any_of(entries.begin(), entries.end(), [&](const Entry& e) { return e.part == part; });
-    };
-    const bool parts = has("train") || has("val") || has("test");
-    for (const Entry& entry : entries)
-      require(!parts || !entry.part.empty(), "[captions] ", source, ": no split is given for ", entry.name,
-              ", and one for others");
-    const std::string wanted = split == "test" && parts && !has("test") ? "val" : split;
-    require(parts || split != "val", "[captions] ", source, ": has no split, so its parts are train and test");
-    for (Entry& entry : entries)
-      if ((parts ? entry.part : detail::tests_by_name(entry.name, 20) ? "test" : "train") == wanted)
-        entries_.push_back(std::move(entry));
-    require(!entries_.empty(), "[captions] ", source, ": no image of the split ", split, " among ", entries.size());
+    const std::string found = file.empty() ? caption_file_in(root) : file, source = found.empty() ? root : found;
+    entries_ = part_of(found.empty() ? texts_beside(root) : joined(root, found), split, source);
+    leave_out(source, strict);
   }
 
   std::size_t size() const { return entries_.size(); }
@@ -104,7 +92,10 @@ class Captions {
   struct Entry {
     std::string name, path;  // as it is written, and where it is
     std::vector<std::string> captions;
-    std::string part;
+    std::string part;   // empty where the file does not say
+    std::string place;  // in the file
+    std::size_t empty = 0;
+    std::string empty_place;  // of the first caption that is empty
   };
 
   /// The file with captions in a folder, empty where there is none.
@@ -125,77 +116,48 @@ class Captions {
     return parse_caption_table(text, file);
   }
 
-  /// Adds captions to an entry, but for empty ones.
-  static void add(Entry& entry, const std::vector<std::string>& captions, const std::string& place,
-                  detail::LeftOut& empty, std::size_t& count) {
-    for (const std::string& caption : captions) {
-      ++count;
-      if (const std::string_view text = detail::trimmed(caption); !text.empty())
-        entry.captions.emplace_back(text);
-      else
-        empty.add(join("of ", entry.name, " (", place, ")"));
-    }
-  }
-
-  static std::vector<Entry> entries_of(const std::string& root, const std::string& file, bool strict) {
+  /// The images of a file, each with all of its captions.
+  static std::vector<Entry> joined(const std::string& root, const std::string& file) {
     std::vector<Entry> entries;
     std::map<std::string, std::size_t> known;
-    std::vector<std::string> places;
-    detail::LeftOut missing, empty, bare;
-    std::size_t captions = 0;
     for (const CaptionRecord& record : read_records(file)) {
       const std::string part = record.split.empty() ? std::string() : detail::part_named(record.split, record.place);
       const auto [at, fresh] = known.emplace(record.image, entries.size());
-      if (fresh) {
-        entries.push_back({record.image, (detail::fs::path(root) / record.image).string(), {}, part});
-        places.push_back(record.place);
-      }
+      if (fresh)
+        entries.push_back(
+            {record.image, (detail::fs::path(root) / record.image).string(), {}, part, record.place, 0, {}});
       Entry& entry = entries[at->second];
       require(entry.part == part, "[captions] ", record.place, ": ", record.image, " is in the split ",
-              record.split.empty() ? "without a name" : record.split, ", and in another one at ", places[at->second]);
-      add(entry, record.captions, record.place, empty, captions);
+              record.split.empty() ? "without a name" : record.split, ", and in another one at ", entry.place);
+      for (const std::string& caption : record.captions) {
+        if (const std::string_view text = detail::trimmed(caption); !text.empty())
+          entry.captions.emplace_back(text);
+        else if (entry.empty++ == 0)
+          entry.empty_place = record.place;
+      }
     }
-    const std::size_t images = entries.size();
-    std::vector<Entry> kept;
-    for (std::size_t e = 0; e < images; ++e) {
-      if (!detail::is_file(entries[e].path))
-        missing.add(entries[e].path + " (" + places[e] + ")");
-      else if (entries[e].captions.empty())
-        bare.add(entries[e].name + " (" + places[e] + ")");
-      else
-        kept.push_back(std::move(entries[e]));
-    }
-    require(missing.count() < images, "[captions] ", file, ": none of its ", images, " images is there",
-            images > 0 ? ", first " + entries[0].path + " (" + places[0] + ")" : std::string(),
-            " (--root is the folder that their paths begin at)");
-    missing.say(file, images, "images are missing", strict);
-    empty.say(file, captions, "captions are empty", strict);
-    bare.say(file, images, "images have no caption", strict);
-    require(!kept.empty(), "[captions] ", file, ": none of its ", images, " images has a caption");
-    return kept;
+    require(!entries.empty(), "[captions] ", file, ": names no image");
+    return entries;
   }
 
-  static std::vector<Entry> texts_beside(const std::string& root, bool strict) {
+  /// The images below a folder, each with the lines of the .txt beside it.
+  static std::vector<Entry> texts_beside(const std::string& root) {
     std::vector<detail::fs::path> images;
     collect(root, 0, images);
     std::vector<Entry> entries;
-    detail::LeftOut bare;
+    bool any = false;
     for (const detail::fs::path& image : images) {
-      detail::fs::path text = image;
-      Entry entry{image.lexically_relative(root).string(), image.string(), {}, {}};
-      if (detail::is_file(text.replace_extension(".txt")))
-        for (const std::string& line : detail::read_names(text))
-          if (const std::string_view caption = detail::trimmed(line); !caption.empty())
-            entry.captions.emplace_back(caption);
-      if (entry.captions.empty())
-        bare.add(image.string());
-      else
-        entries.push_back(std::move(entry));
+      const detail::fs::path text = detail::fs::path(image).replace_extension(".txt");
+      Entry entry{image.lexically_relative(root).string(), image.string(), {}, {}, text.string(), 0, {}};
+      for (const std::string& line : detail::read_names(text))
+        if (const std::string_view caption = detail::trimmed(line); !caption.empty())
+          entry.captions.emplace_back(caption);
+      any |= !entry.captions.empty();
+      entries.push_back(std::move(entry));
     }
-    require(!entries.empty(), "[captions] ", root,
+    require(any, "[captions] ", root,
             ": expected a CSV, TSV, JSONL or JSON file with captions, or a .txt beside each image; ", images.size(),
             " images here, none with a .txt");
-    bare.say(root, images.size(), "images have no caption in a .txt beside them", strict);
     return entries;
   }
   static void collect(const detail::fs::path& folder, int depth, std::vector<detail::fs::path>& images) {
@@ -205,6 +167,49 @@ class Captions {
       else if (detail::picture_files().matches(entry))
         images.push_back(entry);
     }
+  }
+
+  static std::vector<Entry> part_of(std::vector<Entry> entries, const std::string& split, const std::string& source) {
+    const auto has = [&](const char* part) {
+      return std::any_of(entries.begin(), entries.end(), [&](const Entry& e) { return e.part == part; });
+    };
+    const bool parts = has("train") || has("val") || has("test");
+    for (const Entry& entry : entries)
+      require(!parts || !entry.part.empty(), "[captions] ", source, ": no split is given for ", entry.name,
+              ", and one for others");
+    require(parts || split != "val", "[captions] ", source, ": has no split, so its parts are train and test");
+    const std::string wanted = split == "test" && parts && !has("test") ? "val" : split;
+    std::vector<Entry> kept;
+    for (Entry& entry : entries)
+      if ((parts ? entry.part : detail::tests_by_name(entry.name, 20) ? "test" : "train") == wanted)
+        kept.push_back(std::move(entry));
+    require(!kept.empty(), "[captions] ", source, ": no image of the split ", split, " among ", entries.size());
+    return kept;
+  }
+
+  /// Takes away what is missing or empty, and says so.
+  void leave_out(const std::string& source, bool strict) {
+    detail::LeftOut missing, empty, bare;
+    std::size_t captions = 0;
+    std::vector<Entry> kept;
+    for (Entry& entry : entries_) {
+      captions += entry.captions.size() + entry.empty;
+      for (std::size_t k = 0; k < entry.empty; ++k) empty.add(join("of ", entry.name, " (", entry.empty_place, ")"));
+      if (!detail::is_file(entry.path))
+        missing.add(entry.path + " (" + entry.place + ")");
+      else if (entry.captions.empty())
+        bare.add(entry.name + " (" + entry.place + ")");
+      else
+        kept.push_back(std::move(entry));
+    }
+    const std::size_t images = entries_.size();
+    require(missing.count() < images, "[captions] ", source, ": none of the ", images, " images is there, first ",
+            missing.first(), " (--root is the folder that their paths begin at)");
+    missing.say(title_, images, "images are missing", strict);
+    empty.say(title_, captions, "captions are empty", strict);
+    bare.say(title_, images, "images have no caption", strict);
+    require(!kept.empty(), "[captions] ", source, ": none of the ", images, " images has a caption");
+    entries_ = std::move(kept);
   }
 
   std::string title_;
