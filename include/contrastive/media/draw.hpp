@@ -98,8 +98,8 @@ inline void draw_box(Image& image, const Box& box, std::string_view word, Rgb co
   if (!word.empty()) draw_word(image, top - 9, left, word, colour);
 }
 
-/// The labels of an image's pixels over it, `factor` times as large, each in its colour with its word in the middle of
-/// its pixels. labels: (H, W) row-major, negative: none; those without a word (empty) are left as they are.
+/// The labels of an image's pixels over it, `factor` times as large, each in its colour with its word about the
+/// middle of its pixels. labels: (H, W) row-major, negative: none; those without a word (empty) are left as they are.
 inline Image labelled_image(const Image& image, std::span<const std::int64_t> labels,
                             const std::vector<std::string>& words, int factor = 4) {
   Image large = enlarged(image, factor);
@@ -112,25 +112,34 @@ inline Image labelled_image(const Image& image, std::span<const std::int64_t> la
     double y = 0, x = 0, count = 0;
   };
   std::vector<Seen> seen(words.size());
-  for (int y = 0; y < large.height; ++y)
-    for (int x = 0; x < large.width; ++x) {
-      const std::int64_t label = label_at(y / factor, x / factor);
-      if (label < 0) continue;
-      const Rgb colour = colour_of_label(label);
-      Seen& one = seen[static_cast<std::size_t>(label)];
-      one.y += y, one.x += x, ++one.count;
-      for (std::size_t c = 0; c < 3; ++c) {
-        std::uint8_t& pixel = large.row(y)[3 * x + static_cast<int>(c)];
-        pixel = static_cast<std::uint8_t>((pixel + 2 * colour[c]) / 3);
-      }
+  const auto for_each_labelled = [&](auto&& f) {
+    for (int y = 0; y < large.height; ++y)
+      for (int x = 0; x < large.width; ++x)
+        if (const std::int64_t label = label_at(y / factor, x / factor); label >= 0)
+          f(y, x, static_cast<std::size_t>(label));
+  };
+  for_each_labelled([&](int y, int x, std::size_t label) {
+    const Rgb colour = colour_of_label(static_cast<std::int64_t>(label));
+    seen[label].y += y, seen[label].x += x, ++seen[label].count;
+    for (std::size_t c = 0; c < 3; ++c) {
+      std::uint8_t& pixel = large.row(y)[3 * x + static_cast<int>(c)];
+      pixel = static_cast<std::uint8_t>((pixel + 2 * colour[c]) / 3);
     }
-  for (std::size_t w = 0; w < words.size(); ++w) {
-    if (seen[w].count < 0.004 * large.height * large.width) continue;  // specks have no word
-    const int length = 6 * static_cast<int>(words[w].size());
-    draw_word(large, static_cast<int>(seen[w].y / seen[w].count) - 4,
-              static_cast<int>(seen[w].x / seen[w].count) - length / 2, words[w],
-              colour_of_label(static_cast<std::int64_t>(w)));
-  }
+  });
+  // A word stands on the pixel of its label that lies nearest to the middle of all of them.
+  struct Place {
+    int y = 0, x = 0;
+    double away = 1e30;
+  };
+  std::vector<Place> places(words.size());
+  for_each_labelled([&](int y, int x, std::size_t label) {
+    const double away = std::hypot(y - seen[label].y / seen[label].count, x - seen[label].x / seen[label].count);
+    if (away < places[label].away) places[label] = {y, x, away};
+  });
+  for (std::size_t w = 0; w < words.size(); ++w)
+    if (seen[w].count >= 0.004 * large.height * large.width)  // specks have no word
+      draw_word(large, places[w].y - 4, places[w].x - 3 * static_cast<int>(words[w].size()), words[w],
+                colour_of_label(static_cast<std::int64_t>(w)));
   return large;
 }
 
