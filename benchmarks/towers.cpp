@@ -13,6 +13,7 @@
 #include "contrastive/encoders/clip_vision.hpp"
 #include "contrastive/encoders/text_transformer.hpp"
 #include "contrastive/methods/dual_encoder.hpp"
+#include "contrastive/nn/bf16_weights.hpp"
 #include "contrastive/objectives/clip_loss.hpp"
 #include "contrastive/optim/adamw.hpp"
 #include "contrastive/optim/parameter_groups.hpp"
@@ -43,7 +44,8 @@ Tensor captions(std::int64_t N) {
 }
 
 void image_tower(benchmark::State& state, DType dtype) {
-  const auto model = vit_b32();
+  auto model = vit_b32();
+  if (dtype == DType::bf16) hold_linear_weights_in_bf16(model);
   const Tensor x = images(state.range(0), dtype);
   const NoGrad no_grad;
   const Eval eval;
@@ -54,7 +56,8 @@ BENCHMARK_CAPTURE(image_tower, f32, DType::f32)->Arg(32)->Arg(1)->UseRealTime()-
 BENCHMARK_CAPTURE(image_tower, bf16, DType::bf16)->Arg(32)->Arg(1)->UseRealTime()->MinTime(3);
 
 void text_tower(benchmark::State& state, DType dtype) {
-  const auto model = vit_b32();
+  auto model = vit_b32();
+  if (dtype == DType::bf16) hold_linear_weights_in_bf16(model);
   const Tensor ids = captions(state.range(0));
   const NoGrad no_grad;
   const Eval eval;

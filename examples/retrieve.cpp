@@ -19,7 +19,8 @@ int run(const ImageTextModel& model, const app::Settings& settings, const app::C
   std::printf("retrieval on %s: %lld images, %zu texts\n", test.name().c_str(),
               static_cast<long long>(rows.images.size(0)), rows.captions.size());
   app::print_retrieval(retrieval(rows), static_cast<std::size_t>(rows.images.size(0)));
-  std::printf("  images %s, precision f32, of equal scores the lower index, %s\n", model.preparation.c_str(),
+  std::printf("  images %s, precision %s, of equal scores the lower index, %s\n", model.preparation.c_str(),
+              model.precision.c_str(),
               options.all_texts ? "all texts of an image, any of them counts" : "the first text of each image");
   return 0;
 }

@@ -49,8 +49,8 @@ int run(const ImageTextModel& model, const app::Settings& settings, const app::C
               100.0 / static_cast<double>(names.size()));
   if (const std::string wrong = app::most_confused(result, names); !wrong.empty())
     std::printf("  most often taken for others: %s\n", wrong.c_str());
-  std::printf("  templates %s (%zu), images %s, precision f32, of equal scores the first class\n",
-              options.templates.c_str(), templates.size(), model.preparation.c_str());
+  std::printf("  templates %s (%zu), images %s, precision %s, of equal scores the first class\n",
+              options.templates.c_str(), templates.size(), model.preparation.c_str(), model.precision.c_str());
   if (!options.picture.empty()) write_file(options.picture, encode_png(app::confusion_picture(result)));
   return 0;
 }

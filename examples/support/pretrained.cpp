@@ -11,6 +11,7 @@
 #include "contrastive/augment/square.hpp"
 #include "contrastive/augment/text_view.hpp"
 #include "contrastive/methods/dual_encoder.hpp"
+#include "contrastive/nn/bf16_weights.hpp"
 #include "contrastive/text/bpe_tokenizer.hpp"
 #include "contrastive/text/wordpiece_tokenizer.hpp"
 #include "contrastive/train/checkpoint.hpp"
@@ -167,9 +168,20 @@ ImageTextModel image_text_of_weights(const std::string& where, const WeightFlags
   const auto texts = of_text(tokenizer_of(config, where), config.texts.context_length, false);
   return with_model(weights, where, [&](auto model) {
     ImageTextModel made{prepared(config.images), in_words(config.images)};
-    made.image_rows = [model](const Tensor& images) { return model->image_rows(images); };
-    made.id_rows = [model](const Tensor& ids) { return model->text_rows(ids); };
-    made.text_rows = [model, texts](const std::vector<std::string>& list) { return model->text_rows(texts.ids(list)); };
+    made.precision = flags.precision;
+    const DType dtype = flags.precision == "bf16" ? DType::bf16 : DType::f32;
+    if (dtype == DType::bf16) hold_linear_weights_in_bf16(*model);
+    const auto unit = [](const Tensor& rows) { return normalize(cast(rows, DType::f32)); };
+    made.image_rows = [model, dtype, unit](const Tensor& images) {
+      return unit(model->image_projection.project(model->visual(images.to(dtype))));
+    };
+    made.id_rows = [model, dtype, unit](const Tensor& ids) {
+      const EmbedIn computed(dtype);
+      return unit(model->text_projection.project(model->text(ids)));
+    };
+    made.text_rows = [rows = made.id_rows, texts](const std::vector<std::string>& list) {
+      return rows(texts.ids(list));
+    };
     if (model->scale.log_scale.defined()) made.scale = model->scale.value();
     return made;
   });

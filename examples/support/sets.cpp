@@ -60,10 +60,8 @@ void open_sounds(const Settings& s, Sets& sets) {
 DatasetOptions dataset_options(const Settings& s) {
   DatasetOptions options{.label = s.label, .image_size = static_cast<int>(s.image_size)};
   options.captions = s.captions, options.strict = s.strict;
-  if (s.texts) {
-    options.language = s.language;
-    options.train_size = static_cast<std::size_t>(s.samples);
-  }
+  options.train_size = static_cast<std::size_t>(s.samples);
+  if (s.texts) options.language = s.language;
   return options;
 }
 

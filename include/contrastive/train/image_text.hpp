@@ -25,6 +25,7 @@ struct ImageTextModel {
   std::function<Tensor(const std::vector<std::string>&)> text_rows = {};  // some texts -> unit rows (n, D)
   std::function<Tensor(const Tensor&)> id_rows = {};  // rows of token ids (n, L), as it takes them -> unit rows (n, D)
   double scale = 100;                                 // of its cosines, as it was trained
+  std::string precision = "f32";                      // what it computes in, which goes with every score too
 };
 
 /// Unit rows of any number of texts, (n, D) f32 on the CPU: those of about the same length together, since a batch takes

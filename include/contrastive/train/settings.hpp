@@ -103,11 +103,11 @@ struct Settings {
     list.text("root", root, "folder of the data set; sets that are drawn need none");
     if (texts) {
       list.text("language", language, "languages of the texts of scenes, emoji and stamps: en, or de,en,zh");
-      list.number("samples", samples, 0, 1e9,
-                  "training samples of sets that are drawn (shapes, scenes); 0: the set's own");
       list.text("captions", captions, "file with the captions of --data captions: CSV, TSV, JSONL or JSON");
     }
     if (images) {
+      list.number("samples", samples, 0, 1e9,
+                  "training samples of sets that are drawn (shapes, scenes); 0: the set's own");
       list.text("label", label, "what to classify by: shapes (shape, colour, ...), emoji (group, subgroup)");
       list.text("encoder", encoder, "small, resnet20/32/44/56, resnet18, resnet34, resnet50, vit_micro, vit_tiny, ...");
       list.number("image-size", image_size, 1, 4096, "side of a view in pixels");

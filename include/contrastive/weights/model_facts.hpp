@@ -145,7 +145,7 @@ inline void ModelFacts::fill_from(const ModelFacts& other) {
 /// The flags of programs that read weights. "file" and the numbers' defaults: as the file says.
 struct WeightFlags {
   std::string like = "file", activation = "file", resize = "file", interpolation = "file", mean = "file",
-              deviation = "file", cleaning = "file", pooling = "file";
+              deviation = "file", cleaning = "file", pooling = "file", precision = "f32";
   std::int64_t head_width = 0, context_length = 0, pad = -1;
 
   void settings(SettingList& list) {
@@ -161,6 +161,7 @@ struct WeightFlags {
     list.number("context-length", context_length, 0, 1 << 20, "tokens of a text for the weights");
     list.number("pad", pad, -1, 1 << 24, "token id after the end of a text for the weights");
     list.choice("pooling", pooling, choices<TextPooling>(), "which row of the text tower of the weights counts");
+    list.choice("precision", precision, {"f32", "bf16"}, "what the networks of the weights compute in; a run's: f32");
   }
 
   /// Throws one sentence on a mean or deviation that is not three numbers.
