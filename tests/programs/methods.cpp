@@ -26,15 +26,16 @@ std::string few_steps(const std::string& method, const std::string& out, const s
            " cpc_audio --window 1600 --predictions 3 --channels 16 --context 8 --batch 128 --epochs 1" +
            " --seed 3 --threads 2 --save-every 2 --out " + out + " " + more;
   std::string flags =
-      " --data shapes --epochs 1 --knn-every 0 --image-size 16 --batch 512 --seed 3 --threads 2 --save-every 2";
+      " --data shapes --samples 2304 --epochs 1 --knn-every 0 --image-size 16 --batch 256 --seed 3 --threads 2"
+      " --save-every 2";
   if (method == "moco_v1" || method == "moco_v2" || method == "nnclr") flags += " --queue 1024";
   if (method == "swav") flags += " --queue 1024 --queue-start 0.3";
   if (method == "swav" || method == "dino") flags += " --locals 2";
   if (method == "cmc" || method == "instdisc") flags += " --negatives 512";
   if (method == "clip" || method == "siglip")
-    flags += " --samples 4608 --text-width 32 --text-heads 1 --text-layers 1 --context-length 16";
-  if (method == "lseg") flags += " --data shape_scenes --samples 4608 --label-rows random";
-  if (method == "cpc") flags += " --image-size 20 --predictions 1 --batch 256";
+    flags += " --text-width 32 --text-heads 1 --text-layers 1 --context-length 16";
+  if (method == "lseg") flags += " --data shape_scenes --label-rows random";
+  if (method == "cpc") flags += " --image-size 20 --predictions 1 --batch 128";
   return program("train") + " " + method + flags + " --out " + out + " " + more;
 }
 
@@ -137,7 +138,7 @@ TEST_CASE("runs side by side; a method with two encoders, and one on patches, ar
   for (const auto& [method, more] : {std::pair<std::string, std::string>{"cmc", "--views l,a,b"},
                                      {"cpc", "--autoregressor gru"},
                                      {"dino", "--encoder vit_micro --heads 6"}}) {
-    const Outcome outcome = run(few_steps(method, folder / method, more));
+    const Outcome outcome = run(few_steps(method, folder / method, more + " --samples 5000"));
     INFO(outcome.text);
     REQUIRE(outcome.status == 0);
     CHECK(fs::exists(folder / (method + "/report.html")));
