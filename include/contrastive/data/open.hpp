@@ -9,6 +9,7 @@
 
 #include "contrastive/data/captions.hpp"
 #include "contrastive/data/cifar.hpp"
+#include "contrastive/data/coco.hpp"
 #include "contrastive/data/dataset.hpp"
 #include "contrastive/data/drawings.hpp"
 #include "contrastive/data/emoji.hpp"
@@ -20,6 +21,7 @@
 #include "contrastive/data/shapes.hpp"
 #include "contrastive/data/split_folders.hpp"
 #include "contrastive/data/stl10.hpp"
+#include "contrastive/data/voc.hpp"
 #include "contrastive/data/webdataset.hpp"
 
 namespace contrastive {
@@ -33,16 +35,17 @@ struct DatasetOptions {
   std::uint64_t seed = 0;         // shapes, scenes
   std::string language = {};      // emoji, scenes, stamps: codes, "de,en,zh". Empty: English
   std::string captions = {};      // captions: the file; empty: the one in the folder
-  bool strict = false;            // captions: refuse what is missing or empty instead of leaving it out
+  bool strict = false;            // captions, coco, voc: refuse what is missing or empty instead of leaving it out
   std::string sprites = "emoji";  // scenes: or shapes
 };
 
 /// The names that `open_dataset` knows.
 inline const std::vector<std::string>& dataset_names() {
-  static const std::vector<std::string> names = {
-      "fashion", "emoji",  "cifar10",  "cifar100",     "stl10",        "idx",
-      "folder",  "shapes", "scenes",   "scenes_whole", "shape_scenes", "shape_scenes_whole",
-      "clipart", "stamps", "captions", "webdataset",   "camvid",       "ade20k"};
+  static const std::vector<std::string> names = {"fashion", "emoji",        "cifar10",      "cifar100",
+                                                 "stl10",   "idx",          "folder",       "shapes",
+                                                 "scenes",  "scenes_whole", "shape_scenes", "shape_scenes_whole",
+                                                 "clipart", "stamps",       "captions",     "webdataset",
+                                                 "camvid",  "ade20k",       "coco",         "voc"};
   return names;
 }
 
@@ -70,7 +73,7 @@ inline EmojiOptions emoji_options(const std::string& root, const DatasetOptions&
 }  // namespace detail
 
 /// Opens a set by the name that `--data` takes. `root` is its folder; what is drawn, and what Debian packages, need none.
-/// `split` is "train", "test", "unlabeled" (stl10), "val" (folder, captions, webdataset), or one of those of `Scenes`; a
+/// `split` is "train", "test", "unlabeled" (stl10), "val" (folder, captions, webdataset, coco, voc), or one of those of `Scenes`; a
 /// folder is taken as it is unless it has folders for the parts inside, see `detail::split_folders`. Throws `Error` naming
 /// the folder, file or flag.
 inline AnyDataset open_dataset(const std::string& name, const std::string& root, const std::string& split,
@@ -97,6 +100,8 @@ inline AnyDataset open_dataset(const std::string& name, const std::string& root,
   }
   if (name == "camvid") return read_camvid(root, split);
   if (name == "ade20k") return read_ade20k(root, split);
+  if (name == "coco") return read_coco(root, split, options.strict);
+  if (name == "voc") return read_voc(root, split, options.strict);
   if (name == "emoji") return read_emoji(split, detail::emoji_options(root, options));
   if (name == "clipart") return root.empty() ? Clipart(split) : Clipart(split, root);
   if (name == "stamps") return root.empty() ? Stamps(split, options.language) : Stamps(split, options.language, root);

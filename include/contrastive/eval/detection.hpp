@@ -11,6 +11,7 @@
 
 #include "contrastive/core/error.hpp"
 #include "contrastive/media/boxes.hpp"
+#include "contrastive/media/true_box.hpp"
 
 namespace contrastive {
 
@@ -18,15 +19,6 @@ namespace contrastive {
 struct Detection {
   Box box;
   double score = 0;
-};
-
-/// A box that is there. A crowd may be found any number of times, and none of them counts.
-struct TrueBox {
-  Box box;
-  double area = -1;  // of the object, by which it is small, medium or large; below 0: of the box
-  bool crowd = false;
-
-  double size() const { return area >= 0 ? area : static_cast<double>(box.area()); }
 };
 
 /// The twelve numbers of COCO's evaluation, each 0 to 1; -1 where nothing in the set is of that size.
