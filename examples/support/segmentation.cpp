@@ -22,16 +22,6 @@ std::vector<std::int64_t> all_labels(const Segmenter& segmenter) {
   return all;
 }
 
-/// The scenes of a split as the run's, of which there are 1000.
-ScenePhrases scenes_of(const Settings& s, const std::string& split) {
-  SceneOptions options{.image_size = static_cast<int>(s.image_size), .split = split};
-  if (s.data.starts_with("shape_")) options.sprites = "shapes";
-  return ScenePhrases(Scenes(options));
-}
-AnyDataset as_labelled(const Settings& s, const ScenePhrases& scenes) {
-  return s.label == "phrase" ? AnyDataset(scenes) : AnyDataset(scenes.scenes());
-}
-
 /// Counts over all words; `keep(sample, truth)` may take labels away.
 SegmentationCounts count_set(const Segmenter& segmenter, const AnyDataset& set, const std::vector<std::int64_t>& among,
                              const std::function<void()>& alive,
@@ -78,6 +68,15 @@ std::string words_in(std::span<const std::int64_t> labels, const std::vector<std
 }
 
 }  // namespace
+
+ScenePhrases scenes_of(const Settings& s, const std::string& split) {
+  SceneOptions options{.image_size = static_cast<int>(s.image_size), .split = split};
+  if (s.data.starts_with("shape_")) options.sprites = "shapes";
+  return ScenePhrases(Scenes(options));
+}
+AnyDataset as_labelled(const Settings& s, const ScenePhrases& scenes) {
+  return s.label == "phrase" ? AnyDataset(scenes) : AnyDataset(scenes.scenes());
+}
 
 void for_each_masked_batch(
     const Segmenter& segmenter, const AnyDataset& set, const std::function<void()>& alive,
@@ -134,6 +133,12 @@ std::vector<Shown> shown_classes(const Settings& s, const AnyDataset& set) {
   return shown;
 }
 
+std::vector<Shown> held_out_classes(const Settings& s) {
+  Settings plain = s;
+  if (plain.data.ends_with("_whole")) plain.data.resize(plain.data.size() - 6);
+  return shown_classes(plain, as_labelled(s, scenes_of(s, "test")));
+}
+
 void evaluate_segmentation(const Segmenter& segmenter, const std::vector<Shown>& shown, const OwnEvaluation& own) {
   const Settings& s = own.settings;
   const auto print = [&](const std::string& what, const std::string& key, const SegmentationCounts& counts,
@@ -155,12 +160,7 @@ void evaluate_segmentation(const Segmenter& segmenter, const std::vector<Shown>&
     return;
   }
   const bool phrases = s.label == "phrase";
-  // Of the ceiling all classes are seen; what its splits hold out is what the others' do.
-  const std::vector<Shown> held = [&] {
-    Settings plain = s;
-    if (plain.data.ends_with("_whole")) plain.data.resize(plain.data.size() - 6);
-    return shown_classes(plain, as_labelled(s, scenes_of(s, "test")));
-  }();
+  const std::vector<Shown> held = held_out_classes(s);
   struct Part {
     const char *split, *what;
     std::vector<std::int64_t> classes;

@@ -8,6 +8,7 @@
 
 #include "contrastive/augment/mask_view.hpp"
 #include "contrastive/augment/recipes.hpp"
+#include "contrastive/data/scene_phrases.hpp"
 #include "contrastive/eval/segmentation.hpp"
 #include "contrastive/io/report/data.hpp"
 #include "support/run.hpp"
@@ -48,6 +49,13 @@ double mean_iou_of_set(const Segmenter& segmenter, const AnyDataset& set, const 
 enum class Shown { all, noun, nothing };  // noun: the class is a noun in a colour that it never has
 /// Of each class of the run's set.
 std::vector<Shown> shown_classes(const Settings& s, const AnyDataset& set);
+/// Of each class of scenes. Training of the whole ones, the ceiling, shows all classes; what its splits hold out is what the
+/// others' do.
+std::vector<Shown> held_out_classes(const Settings& s);
+
+/// The scenes of a split as the run's, of which there are 1000; and with the classes that the run has.
+ScenePhrases scenes_of(const Settings& s, const std::string& split);
+AnyDataset as_labelled(const Settings& s, const ScenePhrases& scenes);
 
 /// Scores on what scenes hold out, or on the test part of another set: printed and kept in the summary.
 void evaluate_segmentation(const Segmenter& segmenter, const std::vector<Shown>& shown, const OwnEvaluation& own);
