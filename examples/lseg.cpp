@@ -13,13 +13,13 @@
 #include "contrastive/methods/lseg.hpp"
 
 #include <algorithm>
-#include <map>
 
 #include "contrastive/text/templates.hpp"
 #include "support/run.hpp"
 #include "support/segmentation.hpp"
 #include "support/sets.hpp"
 #include "support/sides.hpp"
+#include "support/word_rows.hpp"
 
 namespace {
 
@@ -54,23 +54,12 @@ app::Settings without_files() {
   return settings;
 }
 
-using RowsOf = std::function<Tensor(const std::vector<std::string>&)>;
-
-/// Rows that say nothing: the same ones for the same words, whatever the list.
-RowsOf random_rows(std::int64_t D, Rng rng) {
-  return [D, rng](const std::vector<std::string>& words) {
-    std::vector<Tensor> rows;
-    for (const std::string& word : words) rows.push_back(init::normal({1, D}, 1, rng / word));
-    return normalize(concat(rows));
-  };
-}
-
 /// What makes the rows of words. Rows that are random or trained are as wide as those of the words would be.
-RowsOf rows_of(const LsegConfig& config, Rng rng) {
+app::RowsOf rows_of(const LsegConfig& config, Rng rng) {
   require(config.rows != "words" || !config.text.empty(),
           "[settings] --text names what makes the rows of labels: a run of images and texts (clip), or weights of a "
           "text tower; --label-rows random needs none");
-  RowsOf words;
+  app::RowsOf words;
   if (!config.text.empty())
     words = [read = app::load_text_rows(config.text), form = config.template_text](const auto& list) {
       std::vector<std::string> texts;
@@ -78,26 +67,7 @@ RowsOf rows_of(const LsegConfig& config, Rng rng) {
       return read(texts);
     };
   if (config.rows == "words") return words;
-  return random_rows(words ? words({"word"}).size(1) : 256, rng / "random label");
-}
-
-/// The same, which makes the row of each word once.
-RowsOf remembered(const RowsOf& rows) {
-  return [rows, known = std::make_shared<std::map<std::string, Tensor>>()](const std::vector<std::string>& words) {
-    std::vector<std::string> missing;
-    for (const std::string& word : words)
-      if (!known->contains(word) && std::ranges::find(missing, word) == missing.end()) missing.push_back(word);
-    if (!missing.empty()) {
-      const Tensor made = rows(missing);
-      for (std::size_t k = 0; k < missing.size(); ++k) {
-        const auto row = static_cast<std::int64_t>(k);
-        known->emplace(missing[k], made.slice(row, row + 1));
-      }
-    }
-    std::vector<Tensor> all;
-    for (const std::string& word : words) all.push_back(known->at(word));
-    return concat(all);
-  };
+  return app::random_rows(words ? words({"word"}).size(1) : 256, rng / "random label");
 }
 
 /// The words of a set, and which of them training shows.
@@ -138,12 +108,12 @@ app::Composition compose(const app::Settings& s, std::int64_t, Rng rng) {
   const int size = static_cast<int>(s.image_size);
   require(size % 2 == 0, "[settings] --image-size must be even, got ", size);
   const LabelWords words = label_words(s, config.ground);
-  const RowsOf rows = rows_of(config, rng);
+  const app::RowsOf rows = rows_of(config, rng);
   auto method = lseg(make_encoder(s.encoder, app::encoder_options(s, 3), rng / "encoder"), rows(words.trained),
                      lseg_train(size, words.numbers), config, rng);
   const auto shared = std::make_shared<decltype(method)>(std::move(method));
 
-  const auto segment = [shared, rows = remembered(rows), head = config.rows == "head", trained = words.trained](
+  const auto segment = [shared, rows = app::remembered(rows), head = config.rows == "head", trained = words.trained](
                            const Tensor& images, const std::vector<std::string>& list) {
     const NoGrad no_grad;
     const LabelledPixels& objective = shared->objective;

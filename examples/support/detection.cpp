@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <iterator>
 #include <memory>
 #include <numeric>
 
@@ -34,6 +35,13 @@ TruthOf truth_of_files(const Settings& s) {
   const auto files = std::make_shared<const BoxedImages>(s.data == "coco" ? read_coco(s.root, "test", s.strict)
                                                                           : read_voc(s.root, "test", s.strict));
   return [files](std::size_t i, const Sample&) { return files->truth(i); };
+}
+
+/// A box of an image of one size in an image of another.
+Box scaled(const Box& box, ImageSize from, ImageSize to) {
+  const float across = static_cast<float>(to.width) / static_cast<float>(from.width),
+              down = static_cast<float>(to.height) / static_cast<float>(from.height);
+  return {box.left * across, box.top * down, box.right * across, box.bottom * down, box.label};
 }
 
 std::string list_of(const std::vector<std::string>& words) {
@@ -68,11 +76,11 @@ Gallery::Row picture_row(const Image& image, const std::vector<TrueBox>& truth, 
 
 }  // namespace
 
-std::vector<std::vector<Detection>> Detector::boxes(const Tensor& images,
-                                                    const std::vector<std::int64_t>& among) const {
+std::vector<std::vector<Detection>> Detector::boxes(const Tensor& images, const std::vector<std::int64_t>& among,
+                                                    const std::vector<std::vector<Box>>& truth) const {
   std::vector<std::string> list;
   for (const std::int64_t label : among) list.push_back(words[static_cast<std::size_t>(label)]);
-  std::vector<std::vector<Detection>> found = detect(images, list);
+  std::vector<std::vector<Detection>> found = detect_near ? detect_near(images, list, truth) : detect(images, list);
   for (std::vector<Detection>& of_image : found)
     for (Detection& one : of_image) one.box.label = static_cast<int>(among[static_cast<std::size_t>(one.box.label)]);
   return found;
@@ -109,11 +117,13 @@ FoundBoxes find_boxes(const Detector& detector, const AnyDataset& set, const std
   FoundBoxes result;
   const std::size_t count = std::min(most, set.size()), batch = 32;
   const std::int64_t side = detector.view.view().size();
+  const int size = static_cast<int>(side);
   for (std::size_t first = 0; first < count; first += batch) {
     if (alive) alive();
     Tensor images(
         {static_cast<std::int64_t>(std::min(batch, count - first)), side, side, detector.view.view().channels()});
     std::vector<ImageSize> sizes;
+    std::vector<std::vector<Box>> there;  // in pixels of the view
     for (std::size_t i = first; i < std::min(first + batch, count); ++i) {
       const auto sample = set.sample_or_report(i, Part::image | Part::boxes);
       if (!sample) continue;
@@ -126,19 +136,16 @@ FoundBoxes find_boxes(const Detector& detector, const AnyDataset& set, const std
         result.truth.back() = truth(i, *sample);
       else
         for (const Box& box : sample->boxes) result.truth.back().push_back({box});
+      there.emplace_back();
+      for (const TrueBox& one : result.truth.back())
+        there.back().push_back(scaled(one.box, sample->full, {size, size}));
       if (result.images.size() < keep_images) result.images.push_back(sample->image);
     }
     if (sizes.empty()) continue;
-    std::vector<std::vector<Detection>> found = detector.boxes(images.slice(0, std::ssize(sizes)), among);
+    std::vector<std::vector<Detection>> found = detector.boxes(images.slice(0, std::ssize(sizes)), among, there);
     require(found.size() == sizes.size(), "[detection] boxes of ", found.size(), " images, expected ", sizes.size());
     for (std::size_t n = 0; n < sizes.size(); ++n) {
-      const float across = static_cast<float>(sizes[n].width) / static_cast<float>(side),
-                  down = static_cast<float>(sizes[n].height) / static_cast<float>(side);
-      for (Detection& one : found[n]) {
-        one.box = cut(
-            {one.box.left * across, one.box.top * down, one.box.right * across, one.box.bottom * down, one.box.label},
-            sizes[n]);
-      }
+      for (Detection& one : found[n]) one.box = cut(scaled(one.box, {size, size}, sizes[n]), sizes[n]);
       result.found.push_back(std::move(found[n]));
     }
   }
@@ -152,7 +159,8 @@ double ap50_of_set(const Detector& detector, const AnyDataset& set, const std::v
   return classes.empty() ? 0 : boxes.scores(classes).ap50;
 }
 
-void evaluate_detection(const Detector& detector, const OwnEvaluation& own, const DetectionVariant& variant) {
+void evaluate_detection(const Detector& detector, const std::vector<Shown>& shown, const OwnEvaluation& own,
+                        const DetectionVariant& variant) {
   const Settings& s = own.settings;
   const std::vector<std::int64_t> all = all_classes(detector.words.size());
   const auto print = [&](const std::string& what, const std::string& key, const FoundBoxes& boxes,
@@ -184,7 +192,10 @@ void evaluate_detection(const Detector& detector, const OwnEvaluation& own, cons
     require(own.sets.test.class_names() == detector.words, "[", own.sets.test.name(),
             "] the test part has other classes than the training part");
     const FoundBoxes boxes = find_boxes(detector, own.sets.test, all, own.alive, truth_of_files(s), 5000, 8);
-    print("the test part", "test", boxes, all);
+    std::vector<std::int64_t> seen = classes_of(shown, Shown::all), rest;
+    std::ranges::set_difference(all, seen, std::back_inserter(rest));
+    print("what was seen", "test", boxes, seen);
+    if (!rest.empty()) print("new names", "names", boxes, rest);
     show("the test part", boxes);
     return;
   }

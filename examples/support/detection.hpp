@@ -27,9 +27,14 @@ struct Detector {
   /// list.
   std::function<std::vector<std::vector<Detection>>(const Tensor& images, const std::vector<std::string>& words)>
       detect;
+  /// The same by a detector that is told where to look: it is given the true boxes, in pixels of the view. Not there where it looks for itself.
+  std::function<std::vector<std::vector<Detection>>(const Tensor& images, const std::vector<std::string>& words,
+                                                    const std::vector<std::vector<Box>>& truth)>
+      detect_near = {};
 
   /// The same for some of the words; labels are classes of the set.
-  std::vector<std::vector<Detection>> boxes(const Tensor& images, const std::vector<std::int64_t>& among) const;
+  std::vector<std::vector<Detection>> boxes(const Tensor& images, const std::vector<std::int64_t>& among,
+                                            const std::vector<std::vector<Box>>& truth) const;
 };
 
 /// The boxes of some images, in pixels of each image, and those that were found among some words.
@@ -64,7 +69,9 @@ struct DetectionVariant {
   bool gallery = true;
 };
 
-/// AP and AP50 on what scenes hold out, or on the test part of another set: printed and kept in the summary.
-void evaluate_detection(const Detector& detector, const OwnEvaluation& own, const DetectionVariant& variant = {});
+/// AP and AP50 on what scenes hold out, or on the test part of another set, for the classes that training shows and for the
+/// others: printed and kept in the summary.
+void evaluate_detection(const Detector& detector, const std::vector<Shown>& shown, const OwnEvaluation& own,
+                        const DetectionVariant& variant = {});
 
 }  // namespace app

@@ -78,7 +78,7 @@ TEST_CASE("ViLD's crops: 1.5 times a box, and the teacher's sum of both", "[gold
     const auto corners = [&](const char* name, std::int64_t c) { return g.tensor(name).data<double>()[4 * k + c]; };
     const Box box{static_cast<float>(corners("boxes", 0)), static_cast<float>(corners("boxes", 1)),
                   static_cast<float>(corners("boxes", 2)), static_cast<float>(corners("boxes", 3)), 0};
-    const Box larger = enlarged(box, g.number("factor")), inside = cut(larger, image);
+    const Box larger = grown(box, g.number("factor")), inside = cut(larger, image);
     const float got[2][4] = {{larger.left, larger.top, larger.right, larger.bottom},
                              {inside.left, inside.top, inside.right, inside.bottom}};
     for (std::int64_t c = 0; c < 4; ++c) {

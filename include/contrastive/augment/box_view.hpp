@@ -50,6 +50,15 @@ inline Box cut(Box box, ImageSize image) {
   return box;
 }
 
+/// A box about the same centre, its sides `factor` as long.
+inline Box grown(const Box& box, double factor) {
+  const double x = (static_cast<double>(box.left) + box.right) / 2, y = (static_cast<double>(box.top) + box.bottom) / 2,
+               wide = factor * (static_cast<double>(box.right) - box.left) / 2,
+               tall = factor * (static_cast<double>(box.bottom) - box.top) / 2;
+  return {static_cast<float>(x - wide), static_cast<float>(y - tall), static_cast<float>(x + wide),
+          static_cast<float>(y + tall), box.label};
+}
+
 struct BoxViewOptions {
   std::int64_t most = 32;   // boxes of a view; the largest stay where there are more
   double least_left = 0.3;  // a box of which a crop leaves a smaller share is dropped

@@ -11,8 +11,8 @@
 #include "contrastive/data/captions.hpp"
 #include "contrastive/data/decode.hpp"
 #include "contrastive/data/files.hpp"
+#include "contrastive/media/detection.hpp"
 #include "contrastive/media/sample.hpp"
-#include "contrastive/media/true_box.hpp"
 
 namespace contrastive {
 

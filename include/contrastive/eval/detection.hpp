@@ -11,15 +11,9 @@
 
 #include "contrastive/core/error.hpp"
 #include "contrastive/media/boxes.hpp"
-#include "contrastive/media/true_box.hpp"
+#include "contrastive/media/detection.hpp"
 
 namespace contrastive {
-
-/// A box that was found, with its class in `box.label`.
-struct Detection {
-  Box box;
-  double score = 0;
-};
 
 /// The twelve numbers of COCO's evaluation, each 0 to 1; -1 where nothing in the set is of that size.
 struct DetectionScores {

@@ -10,34 +10,11 @@
 #include "contrastive/augment/mask_view.hpp"
 #include "contrastive/augment/recipes.hpp"
 #include "contrastive/core/setting.hpp"
-#include "contrastive/encoders/dense_decoder.hpp"
 #include "contrastive/methods/method.hpp"
+#include "contrastive/methods/pixel_features.hpp"
 #include "contrastive/objectives/pixel_labels.hpp"
 
 namespace contrastive {
-
-/// A projector that looks into the encoder's stages and gives a feature for each pixel of the half-sized image.
-struct PixelFeatures {
-  DenseDecoder decoder;
-
-  /// (N, H / 2, W / 2, D)
-  template <class Encoder>
-  Tensor of_images(const Encoder& encoder, const Tensor& images) const {
-    require(images.rank() == 4, "[lseg] expected images (N, H, W, C), got ", images.shape());
-    return decoder(encoder.stage_maps(images), images.size(1), images.size(2));
-  }
-  template <class Encoder>
-  Tensor through(const Encoder& encoder, const Views& views, std::size_t v) const {
-    return of_images(encoder, views.view[v]);
-  }
-  /// Not used: the decoder needs the encoder's stages.
-  Tensor operator()(const Tensor& features) const { return features; }
-
-  template <class F>
-  void members(F&& f) {
-    decoder.members(f);
-  }
-};
 
 /// LSeg's objective: view 0 is the image, view 1 the label of each pixel. The labels are rows of words, which stand still,
 /// or rows of their own, which are trained: a segmenter with a fixed head.

@@ -6,7 +6,6 @@
 #include <cstdint>
 #include <vector>
 
-#include "contrastive/media/boxes.hpp"
 #include "contrastive/ops/elementwise.hpp"
 #include "contrastive/ops/index.hpp"
 #include "contrastive/ops/matmul.hpp"
@@ -46,15 +45,6 @@ inline Tensor region_distillation(const Tensor& regions, const Tensor& teacher) 
           teacher.shape());
   return sum(abs(normalize(regions) - normalize(teacher.detach()))) *
          (1 / static_cast<double>(std::max<std::int64_t>(1, regions.size(0))));
-}
-
-/// A box about the same centre, its sides `factor` as long.
-inline Box enlarged(const Box& box, double factor) {
-  const double x = (static_cast<double>(box.left) + box.right) / 2, y = (static_cast<double>(box.top) + box.bottom) / 2,
-               wide = factor * (static_cast<double>(box.right) - box.left) / 2,
-               tall = factor * (static_cast<double>(box.bottom) - box.top) / 2;
-  return {static_cast<float>(x - wide), static_cast<float>(y - tall), static_cast<float>(x + wide),
-          static_cast<float>(y + tall), box.label};
 }
 
 /// What a teacher says of a region by its crops at 1 and 1.5 times the size (arXiv:2104.13921, section 3.3): the sum of both

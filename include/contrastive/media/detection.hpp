@@ -5,6 +5,12 @@
 
 namespace contrastive {
 
+/// A box that was found, with its class in `box.label`.
+struct Detection {
+  Box box;
+  double score = 0;
+};
+
 /// A box that is there, as evaluation needs it. A crowd may be found any number of times, and none of them counts.
 struct TrueBox {
   Box box;
