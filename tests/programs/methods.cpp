@@ -35,6 +35,7 @@ std::string few_steps(const std::string& method, const std::string& out, const s
   if (method == "clip" || method == "siglip")
     flags += " --text-width 32 --text-heads 1 --text-layers 1 --context-length 16";
   if (method == "lseg") flags += " --data shape_scenes --label-rows random";
+  if (method == "vild") flags += " --data shape_scenes_whole --word-rows random --crops none";
   if (method == "cpc") flags += " --image-size 20 --predictions 1 --batch 128";
   return program("train") + " " + method + flags + " --out " + out + " " + more;
 }
