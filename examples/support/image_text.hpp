@@ -35,8 +35,7 @@ double first_hit(const ImageTextModel& model, const AnyDataset& test, const std:
 /// A method of two towers, image and text, with what is measured of such: R@1 while it trains, then retrieval and
 /// zero-shot. `view` prepares an image for evaluation, `preparation` says how.
 template <class M>
-Composition image_text(M method, AnyAugment view, std::string preparation, TokensOf tokens) {
-  const auto shared = std::make_shared<M>(std::move(method));
+Composition image_text(std::shared_ptr<M> shared, AnyAugment view, std::string preparation, TokensOf tokens) {
   const auto device = [shared] { return shared->objective.scale.log_scale.device(); };
   ImageTextModel model{view, std::move(preparation)};
   model.image_rows = [shared, device](const Tensor& images) {
@@ -53,6 +52,10 @@ Composition image_text(M method, AnyAugment view, std::string preparation, Token
   composition.evaluate_own = [model](const OwnEvaluation& own) { evaluate_image_text(model, own); };
   composition.image_text = std::make_shared<const ImageTextModel>(model);
   return composition;
+}
+template <class M>
+Composition image_text(M method, AnyAugment view, std::string preparation, TokensOf tokens) {
+  return image_text(std::make_shared<M>(std::move(method)), std::move(view), std::move(preparation), std::move(tokens));
 }
 
 /// What becomes of the weights of a fine-tuned method: `keep` of where it starts, which is where it is now, and the rest of

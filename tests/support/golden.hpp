@@ -27,6 +27,7 @@ class Golden {
   }
   bool has(const std::string& name) const { return file_.tensors.count(name) != 0; }
 
+  bool has_metadata(const std::string& key) const { return file_.metadata.count(key) != 0; }
   const std::string& metadata(const std::string& key) const {
     const auto found = file_.metadata.find(key);
     contrastive::require(found != file_.metadata.end(), "[golden] ", path_, " has no metadata ", key);
