@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <map>
+#include <memory>
 #include <numeric>
 #include <set>
 
@@ -46,17 +48,6 @@ std::vector<std::int64_t> occurring(const SegmentationCounts& counts, const std:
   return some;
 }
 
-Image image_of(const Tensor& row, const Normalize& normalize) {  // (1, H, W, C)
-  Image image(static_cast<int>(row.size(1)), static_cast<int>(row.size(2)), static_cast<int>(row.size(3)));
-  const float* p = row.data<float>();
-  for (std::size_t i = 0; i < image.pixels.size(); ++i) {
-    const std::size_t c = i % static_cast<std::size_t>(image.channels);
-    image.pixels[i] = static_cast<std::uint8_t>(
-        std::clamp(255 * (static_cast<double>(p[i]) * normalize.std[c] + normalize.mean[c]), 0.0, 255.0) + 0.5);
-  }
-  return image;
-}
-
 std::string words_in(std::span<const std::int64_t> labels, const std::vector<std::string>& words) {
   std::vector<std::size_t> count(words.size());
   for (const std::int64_t label : labels)
@@ -76,6 +67,17 @@ ScenePhrases scenes_of(const Settings& s, const std::string& split) {
 }
 AnyDataset as_labelled(const Settings& s, const ScenePhrases& scenes) {
   return s.label == "phrase" ? AnyDataset(scenes) : AnyDataset(scenes.scenes());
+}
+
+Image image_of_view(const Tensor& row, const Normalize& normalize) {
+  Image image(static_cast<int>(row.size(1)), static_cast<int>(row.size(2)), static_cast<int>(row.size(3)));
+  const float* p = row.data<float>();
+  for (std::size_t i = 0; i < image.pixels.size(); ++i) {
+    const std::size_t c = i % static_cast<std::size_t>(image.channels);
+    image.pixels[i] = static_cast<std::uint8_t>(
+        std::clamp(255 * (static_cast<double>(p[i]) * normalize.std[c] + normalize.mean[c]), 0.0, 255.0) + 0.5);
+  }
+  return image;
 }
 
 void for_each_masked_batch(
@@ -213,7 +215,7 @@ Gallery segmentation_gallery(const Segmenter& segmenter, const AnyDataset& set, 
       segmenter, some, alive, [&](const Tensor& images, const Tensor& truth, const std::vector<std::int64_t>& samples) {
         const Tensor found = segmenter.labels(images, all_labels(segmenter));
         for (std::int64_t n = 0; n < static_cast<std::int64_t>(samples.size()); ++n) {
-          const Image image = image_of(images.slice(n, n + 1), segmenter.view.step<Normalize>());
+          const Image image = image_of_view(images.slice(n, n + 1), segmenter.view.step<Normalize>());
           const auto right = truth.slice(n, n + 1).span<std::int64_t>(),
                      got = found.slice(n, n + 1).span<std::int64_t>();
           const int factor = std::max(1, 256 / std::max(image.height, image.width));

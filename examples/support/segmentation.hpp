@@ -35,6 +35,9 @@ struct Segmenter {
   }
 };
 
+/// An image as a view shows it, (1, H, W, C), before it was normalised.
+Image image_of_view(const Tensor& row, const Normalize& normalize);
+
 /// A set's samples as the segmenter sees them: `f(images, truth, samples)`, truth i64 (N, H, W) in classes of the set and
 /// its ground. `alive` is called between batches.
 void for_each_masked_batch(

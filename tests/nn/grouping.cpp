@@ -121,14 +121,13 @@ TEST_CASE("the gradients of soft assignment and of masked cross attention are th
   AssignAttention assign(6, Rng(1));
   assign.hard = false;
   move_to(assign, Device::cpu, DType::f64);
-  const GradcheckResult soft =
-      gradcheck([&](const std::vector<Tensor>& in) { return assign(in[0], in[1]).groups; },
-                {random({2, 3, 6}, 1), random({2, 5, 6}, 2)});
+  const GradcheckResult soft = gradcheck([&](const std::vector<Tensor>& in) { return assign(in[0], in[1]).groups; },
+                                         {random({2, 3, 6}, 1), random({2, 5, 6}, 2)});
   INFO(soft.message);
   CHECK(soft.ok);
-  const GradcheckResult masked = gradcheck(
-      [&](const std::vector<Tensor>& in) { return cross_attention(in[0], in[1], in[2], 2, in[3]); },
-      {random({2, 3, 6}, 3), random({2, 5, 6}, 4), random({2, 5, 6}, 5), random({2, 3, 5}, 6)});
+  const GradcheckResult masked =
+      gradcheck([&](const std::vector<Tensor>& in) { return cross_attention(in[0], in[1], in[2], 2, in[3]); },
+                {random({2, 3, 6}, 3), random({2, 5, 6}, 4), random({2, 5, 6}, 5), random({2, 3, 5}, 6)});
   INFO(masked.message);
   CHECK(masked.ok);
 }
@@ -149,8 +148,8 @@ TEST_CASE("Gumbel noise has its distribution, is the same for any number of thre
   double total = 0, squares = 0;
   for (const double value : one.span<double>()) total += value, squares += value * value;
   const double mean = total / 20000, variance = squares / 20000 - mean * mean;
-  CHECK(std::abs(mean - 0.5772156649) < 0.04);                      // Euler's constant; deviation 0.009
-  CHECK(std::abs(variance - 1.6449340668) < 0.12);                  // pi^2 / 6
+  CHECK(std::abs(mean - 0.5772156649) < 0.04);      // Euler's constant; deviation 0.009
+  CHECK(std::abs(variance - 1.6449340668) < 0.12);  // pi^2 / 6
   CHECK(gumbel_noise(Tensor::zeros({1, 2, 2}), Rng(1)).dtype() == DType::f32);
 }
 

@@ -60,5 +60,6 @@ TEST_CASE("the multi-label loss has the gradients of differences; with one promp
   CHECK(std::abs(multi_label_loss(images, one, scale, RowLength::normalize).item() - clip) < 1e-12);
   CHECK_THROWS_WITH(multi_label_loss(images, random({3, 3, 5}, 2), scale),
                     Contains("[multi_label_loss] expected images (N, D) and prompts (N, P, D)"));
-  CHECK_THROWS_WITH(multi_label_loss(images, prompts, scale), Contains("[multi_label_loss]"));  // rows not of unit length
+  CHECK_THROWS_WITH(multi_label_loss(images, prompts, scale),
+                    Contains("[multi_label_loss]"));  // rows not of unit length
 }

@@ -23,7 +23,7 @@ struct GroupVitConfig {
   int heads = 6;
   std::vector<int> depths = {6, 3, 3};
   std::vector<std::int64_t> tokens = {64, 8}, groups = {64, 8};
-  bool hard = true;     // false: soft assignment without noise, a control
+  bool hard = true;      // false: soft assignment without noise, a control
   double drop_path = 0;  // of the last block; the official recipe 0.1
   int channels = 3;
 
@@ -51,7 +51,7 @@ struct GroupingLayer {
 
 /// What GroupViT makes of images: the last groups after the norm, and the assignment of each stage.
 struct GroupVitOutput {
-  Tensor groups;                    // (N, G, D)
+  Tensor groups;                     // (N, G, D)
   std::vector<Tensor> soft, chosen;  // each (N, S, G) of its stage's segments and groups
 };
 
@@ -89,8 +89,8 @@ class GroupVit {
       if (s + 1 < stages) {
         const std::int64_t T = config.tokens[s];
         // Those of later stages begin at 0: what is mixed from the stage before tells them apart.
-        layer.group_token = Parameter(s == 0 ? init::truncated_normal({1, T, D}, 0.02, own / "group_token")
-                                             : Tensor::zeros({1, T, D}));
+        layer.group_token =
+            Parameter(s == 0 ? init::truncated_normal({1, T, D}, 0.02, own / "group_token") : Tensor::zeros({1, T, D}));
         layer.downsample = GroupingBlock(D, config.heads, T, config.groups[s], own / "downsample", eps);
         layer.downsample.assign.hard = config.hard;
         if (s > 0) {
@@ -151,8 +151,8 @@ class GroupVit {
       }
       if (!layer.groups()) continue;
       tokens = narrow(x, 1, S, x.size(1));
-      Grouped here = layer.downsample(narrow(x, 1, 0, S), tokens,
-                                      [&](const Tensor& scores) { return Tensor(noise(s, scores)); });
+      Grouped here =
+          layer.downsample(narrow(x, 1, 0, S), tokens, [&](const Tensor& scores) { return Tensor(noise(s, scores)); });
       x = here.groups;
       found.soft.push_back(here.soft), found.chosen.push_back(here.chosen);
     }

@@ -53,7 +53,8 @@ inline Tensor group_word_scores(const Tensor& groups, const Tensor& image, const
   std::ranges::stable_sort(order, std::ranges::greater{}, [&](std::int64_t v) { return of_image.data<double>()[v]; });
   order.resize(static_cast<std::size_t>(count));
   const Tensor some = gather(permute(logits, {1, 0}), Tensor::from<std::int64_t>(order, {count}));  // (count, G)
-  const Tensor among = softmax(permute(some, {1, 0})), all = softmax(logits), scores = Tensor::zeros({G, V}, DType::f64);
+  const Tensor among = softmax(permute(some, {1, 0})), all = softmax(logits),
+               scores = Tensor::zeros({G, V}, DType::f64);
   for (std::int64_t g = 0; g < G; ++g)
     for (std::int64_t k = 0; k < count; ++k) {
       const std::int64_t at = g * V + order[static_cast<std::size_t>(k)];

@@ -92,9 +92,7 @@ struct CaptionAndPrompts {
   }
 
  private:
-  Tensor moved(const Tensor& x) const {
-    return shuffle_captions ? concat({x.slice(1, x.size(0)), x.slice(0, 1)}) : x;
-  }
+  Tensor moved(const Tensor& x) const { return shuffle_captions ? concat({x.slice(1, x.size(0)), x.slice(0, 1)}) : x; }
 };
 
 struct GroupVitSettings {
@@ -122,7 +120,8 @@ struct GroupVitSettings {
     list.number("context-length", context_length, 3, 4096, "tokens of a text, start and end included");
     list.number("prompts", prompts, 0, 64, "nouns of a caption that are asked for; 0: the caption alone");
     list.number("prompt-weight", prompt_weight, 0, 1e4, "weight of the loss on prompts");
-    list.text("nouns", nouns, "file with the nouns that captions are searched for, one a line; empty: the set's classes");
+    list.text("nouns", nouns,
+              "file with the nouns that captions are searched for, one a line; empty: the set's classes");
     list.text("templates", templates, "templates of prompts: imagenet80, imagenet7, simple, or a file");
     list.text("ground", ground, "word of pixels that no other word fits; empty: every pixel has one of the others");
     list.number("background-below", background, 0, 1, "score below which a group is the ground");
@@ -143,10 +142,11 @@ auto group_vit(GroupVit image, Text text, Augmentation views, const GroupVitSett
   const std::int64_t of_image = image.features(), of_text = text.features(), D = config.dimension;
   return Method(
       Towers(Tower{std::move(image), UnitMlp(of_image, config.projector_hidden, D, rng / "image")},
-             EachText<Tower<Text, UnitMlp>>{{std::move(text), UnitMlp(of_text, config.projector_hidden, D, rng / "text")}}),
+             EachText<Tower<Text, UnitMlp>>{
+                 {std::move(text), UnitMlp(of_text, config.projector_hidden, D, rng / "text")}}),
       Identity{},
-      CaptionAndPrompts{{}, {}, config.prompt_weight, config.one_scale, config.equal_are_negatives,
-                        config.shuffle_captions},
+      CaptionAndPrompts{
+          {}, {}, config.prompt_weight, config.one_scale, config.equal_are_negatives, config.shuffle_captions},
       std::move(views));
 }
 

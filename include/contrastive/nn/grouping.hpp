@@ -79,8 +79,7 @@ struct CrossAttentionBlock {
         post_norm(post) {}
 
   Tensor operator()(const Tensor& queries, const Tensor& keys, const Tensor& mask = {}) const {
-    const Tensor seen =
-        queries + (post_norm ? attn(queries, keys, mask) : attn(norm_q(queries), norm_k(keys), mask));
+    const Tensor seen = queries + (post_norm ? attn(queries, keys, mask) : attn(norm_q(queries), norm_k(keys), mask));
     const Tensor x = seen + mlp(norm2(seen));
     return post_norm ? norm_post(x) : x;
   }
