@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Gives each pixel of an image a word of any list, by a run that learned to (lseg).
+// Gives each pixel of an image a word of any list, by a run that learned to (lseg, group_vit).
 //
 //   segment runs/lseg --picture photo.jpg --labels "dog,cat,background" --out found.png
 
@@ -35,7 +35,7 @@ std::vector<std::string> words_of(const std::string& list) {
 
 int run(const app::Trained& trained, const app::CompanionOptions& options) {
   require(trained.composition.segment != nullptr,
-          "[settings] this needs a run that gives pixels words (lseg), got one of ", trained.settings.method);
+          "[settings] this needs a run that gives pixels words (lseg, group_vit), got one of ", trained.settings.method);
   const std::vector<std::string> words = words_of(options.classes);
   const AnyAugment& view = trained.view();
   Sample sample;

@@ -31,7 +31,8 @@ std::pair<std::int64_t, std::vector<std::string>> without_ground(const std::vect
 /// What was found of each kind of grouping.
 struct GroupScores {
   SegmentationCounts named, by_truth;
-  double rand = 0, rand_of_objects = 0, images = 0;
+  double rand = 0, images = 0;
+  double rand_of_objects = 0, several = 0;  // of images that show objects of two classes or more
 
   explicit GroupScores(std::int64_t words) : named(words), by_truth(words) {}
 
@@ -43,8 +44,12 @@ struct GroupScores {
     const Tensor objects = truth.clone();
     for (std::int64_t& one : objects.span<std::int64_t>())
       if (one == ground) one = -1;
-    rand_of_objects += adjusted_rand_index(groups, objects);
     ++images;
+    const auto all = objects.span<std::int64_t>();
+    const std::int64_t largest = *std::ranges::max_element(all);
+    if (std::ranges::all_of(all, [&](std::int64_t one) { return one < 0 || one == largest; })) return;
+    rand_of_objects += adjusted_rand_index(groups, objects);
+    ++several;
   }
 
  private:
@@ -184,7 +189,8 @@ void evaluate_groups(const GroupModel& trained, const GroupModel& untrained, con
                                           {"as they began", "_untrained", &began},
                                           {"one word for the image", "_whole_image", &whole}}) {
     const double miou = scores->named.mean_iou(classes), best = scores->by_truth.mean_iou(classes),
-                 rand = scores->rand / scores->images, inside = scores->rand_of_objects / scores->images;
+                 rand = scores->rand / scores->images,
+                 inside = scores->rand_of_objects / std::max(1.0, scores->several);
     std::printf("  %-24s %6.1f %% %12.1f %% %8.3f %12.3f\n", what, 100 * miou, 100 * best, rand, inside);
     own.summary[join("groups_mean_iou", key)] = miou;
     own.summary[join("groups_mean_iou_by_truth", key)] = best;

@@ -36,6 +36,9 @@ std::string few_steps(const std::string& method, const std::string& out, const s
     flags += " --text-width 32 --text-heads 1 --text-layers 1 --context-length 16";
   if (method == "lseg") flags += " --data shape_scenes --label-rows random";
   if (method == "vild") flags += " --data shape_scenes_whole --word-rows random --crops none";
+  if (method == "group_vit")
+    flags += " --text-width 16 --text-heads 1 --text-layers 1 --context-length 16 --dimension 16" +
+             std::string(" --embed-width 16 --heads 1 --depth1 1 --depth2 1 --projector-hidden 16");
   if (method == "cpc") flags += " --image-size 20 --predictions 1 --batch 128";
   return program("train") + " " + method + flags + " --out " + out + " " + more;
 }
@@ -52,6 +55,7 @@ TEST_CASE("every method trains, and killed in the middle ends with the same bits
   runs.push_back({"moco_v2", "--symmetric --precision bf16"});
   runs.push_back({"clip", "--encoder small --precision bf16"});
   runs.push_back({"clip", "--patch-dropout 0.5 --accumulate 4"});
+  runs.push_back({"group_vit", "--accumulate 4 --drop-path 0.1"});
   runs.push_back({"dino", "--encoder vit_micro --patch 8 --local-size 8 --drop-path 0.1"});
   std::size_t cut_short = 0;
   for (const auto& [method, more] : runs) {

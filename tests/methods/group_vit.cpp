@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: MIT
+
+// GroupViT: what it is made of, groups and words that form from captions alone, and the control that must fail.
+
+#include "contrastive/methods/group_vit.hpp"
+
+#include <map>
+#include <set>
+
+#include "contrastive/augment/prompt_view.hpp"
+#include "contrastive/augment/recipes.hpp"
+#include "contrastive/data/caption_nouns.hpp"
+#include "contrastive/data/loader.hpp"
+#include "contrastive/data/scenes.hpp"
+#include "contrastive/eval/adjusted_rand.hpp"
+#include "contrastive/eval/group_segmentation.hpp"
+#include "contrastive/eval/segmentation.hpp"
+#include "contrastive/optim/adamw.hpp"
+#include "contrastive/optim/parameter_groups.hpp"
+#include "contrastive/train/gradient_cache.hpp"
+#include "support/differences.hpp"
+#include "support/learning.hpp"
+
+using namespace contrastive;
+
+namespace {
+
+/// A number for each word: 1 to 1023 by a hash; 0 pads.
+struct HashTokenizer {
+  void write(std::string_view text, std::span<std::int32_t> row) const {
+    std::ranges::fill(row, 0);
+    std::size_t place = 0;
+    for (std::size_t begin = 0; begin < text.size() && place < row.size();) {
+      const std::size_t end = std::min(text.find_first_of(" ,", begin), text.size());
+      if (end > begin)
+        row[place++] = static_cast<std::int32_t>(1 + (Rng(0) / text.substr(begin, end - begin)).key() % 1023);
+      begin = end + 1;
+    }
+  }
+};
+/// The mean of the vectors of a text's words.
+struct BagOfWords {
+  Embedding table;
+  explicit BagOfWords(Rng rng) : table(1024, 32, rng, 0.1) {}
+  std::int64_t features() const { return 32; }
+  Tensor operator()(const Tensor& ids) const { return mean(table(ids), 1); }
+  template <class F>
+  void members(F&& f) {
+    f("table", table);
+  }
+};
+
+Scenes scenes(const std::string& split, std::size_t count) {
+  return Scenes({.count = count, .image_size = 32, .split = split, .sprites = "shapes", .most = 3});
+}
+GroupVitConfig tiny_encoder() {
+  GroupVitConfig config;
+  config.image_size = 32, config.patch = 4, config.width = 32, config.heads = 2;
+  config.depths = {1, 1, 1}, config.tokens = config.groups = {8, 4};
+  return config;
+}
+GroupVitSettings tiny() {
+  GroupVitSettings settings;
+  settings.dimension = 32, settings.projector_hidden = 64;
+  return settings;
+}
+auto views(const Scenes& set, std::int64_t prompts = 2) {
+  const OfPrompts texts(
+      HashTokenizer(), 24,
+      [find = CaptionNouns(set.class_names())](const std::string& caption) {
+        std::vector<std::vector<std::string>> all;
+        for (const std::string& noun : find(caption)) all.push_back({"a " + noun, "one " + noun});
+        return all;
+      },
+      prompts);
+  return SampleViews(clip_train(32), texts);
+}
+auto tiny_method(const Scenes& set, std::uint64_t seed, const GroupVitSettings& settings = tiny()) {
+  const Rng rng(seed);
+  return group_vit(GroupVit(tiny_encoder(), rng / "image"), BagOfWords(rng / "text"), views(set, settings.prompts),
+                   settings, rng);
+}
+
+struct Found {
+  double iou = 0, rand = 0;
+};
+/// Of scenes that training did not show: words of pixels, and groups beside the truth with its ground.
+template <class M>
+Found segmented(const M& method, const Scenes& test) {
+  const NoGrad no_grad;
+  const Eval eval;
+  const HashTokenizer tokenizer;
+  const auto V = static_cast<std::int64_t>(test.class_names().size());
+  const Tensor ids = Tensor::zeros({V, 24}, DType::i32);
+  for (std::int64_t v = 0; v < V; ++v)
+    tokenizer.write("a " + test.class_names()[static_cast<std::size_t>(v)], ids.slice(v, v + 1).span<std::int32_t>());
+  const Tensor words = method.online.template tower<1>()(ids);
+  const OneView<CenterView> view = clip_view(32);
+  SegmentationCounts counts(V);
+  Found found;
+  for (std::size_t i = 0; i < test.size(); ++i) {
+    const Tensor image({1, 32, 32, 3});
+    view(test.image(i), Rng(0), std::vector<float*>{image.data<float>()}, {});
+    const GroupRows rows = group_rows(method.online.template tower<0>(), image);
+    const Tensor groups = pixel_groups(patch_groups(rows.soft), 8, 32, 32).reshape({32 * 32}), named = groups.clone();
+    const auto word = words_of_groups(
+        group_word_scores(rows.groups.reshape({4, 32}), rows.image, words, method.objective.scale.value()));
+    for (std::int64_t& one : named.span<std::int64_t>()) one = word[static_cast<std::size_t>(one)];
+    const Tensor truth({32 * 32}, DType::i64), parts({32 * 32}, DType::i64);
+    const LabelMap mask = test.mask(i);
+    for (std::size_t p = 0; p < mask.labels.size(); ++p) {
+      truth.span<std::int64_t>()[p] = mask.labels[p] == LabelMap::nothing ? -1 : mask.labels[p];
+      parts.span<std::int64_t>()[p] = mask.labels[p] == LabelMap::nothing ? V : mask.labels[p];
+    }
+    counts.add(named, truth);
+    found.rand += adjusted_rand_index(groups, parts) / static_cast<double>(test.size());
+  }
+  std::vector<std::int64_t> shown;
+  for (std::int64_t v = 0; v < V; ++v)
+    if (counts.shown(v)) shown.push_back(v);
+  found.iou = counts.mean_iou(shown);
+  return found;
+}
+
+template <class M>
+void train(M& method, const Scenes& set, std::uint64_t seed, std::int64_t steps) {
+  AdamW optimizer(parameter_groups(method));
+  Loader loader(set, method.augment, {.batch = 32, .seed = seed, .threads = 1});
+  std::int64_t step = 0;
+  for (int epoch = 0; step < steps; ++epoch)
+    for (loader.start(epoch); auto batch = loader.next(); ++step) {
+      if (step == steps) break;
+      method.loss(batch->views, {step, steps}).backward();
+      optimizer.step(3e-3);
+      optimizer.clear_grad();
+      method.after_step({step, steps});
+    }
+}
+
+}  // namespace
+
+TEST_CASE("GroupViT's pixels take the words of captions alone; with another image's captions they do not", "[learns]") {
+  const Scenes learned = scenes("train", 2000), test = scenes("test", 60);
+  const std::uint64_t seed = seeded(1);
+  auto method = tiny_method(learned, seed);
+  const Found before = segmented(method, test);
+  train(method, learned, seed, 300);
+  const Found after = segmented(method, test);
+  GroupVitSettings control = tiny();
+  control.shuffle_captions = true;
+  auto shuffled = tiny_method(learned, seed, control);
+  train(shuffled, learned, seed, 300);
+  const Found wrong = segmented(shuffled, test);
+  std::printf("GroupViT, mIoU (ARI): %.3f (%.3f); before %.3f (%.3f), other captions %.3f (%.3f)\n", after.iou,
+              after.rand, before.iou, before.rand, wrong.iou, wrong.rand);
+  check_above("GroupViT's mIoU over that with another image's captions", after.iou / wrong.iou, 1.5);
+}
+
+TEST_CASE("GroupViT looks at images and texts alone, and every part of it learns") {
+  const Scenes set = scenes("train", 32);
+  auto method = tiny_method(set, 3);
+  CHECK(method.augment.parts() == (Part::image | Part::texts));  // no masks, no boxes, no labels
+  Loader loader(set, method.augment, {.batch = 8, .threads = 0});
+  const Views batch = loader.next()->views;
+  CHECK(batch.view[1].shape() == Shape{8, 4, 24});
+  // The group tokens of the second stage begin at 0 and move as all else does.
+  const Tensor loss = method.loss(batch);
+  CHECK(std::isfinite(loss.item()));
+  loss.backward();
+  each_parameter(method, [&](const std::string& name, Parameter& p) {
+    INFO(name);
+    CHECK((p.grad().defined() && largest(p.grad()) > 0));
+  });
+  const Embeddings z = method.embed(batch);
+  CHECK(z.online[0].shape() == Shape{8, 32});
+  CHECK(z.online[1].shape() == Shape{8, 4 * 32});
+}
+
+TEST_CASE("the objective is CLIP's loss and the multi-label loss; its options do what they say") {
+  const std::int64_t N = 5, P = 3, D = 6;
+  Embeddings z;
+  z.online = {normalize(init::normal({N, D}, 1, Rng(1))),
+              normalize(init::normal({N * (1 + P), D}, 1, Rng(2))).reshape({N, (1 + P) * D})};
+  const Tensor ids({N, 1 + P, 2}, DType::i32);
+  for (std::int64_t i = 0; i < ids.count(); ++i) ids.data<std::int32_t>()[i] = static_cast<std::int32_t>(i);
+  z.view = {Tensor::zeros({N, 4, 4, 3}), ids};
+  const Tensor texts = z.online[1].reshape({N, 1 + P, D}), captions = narrow(texts, 1, 0, 1).reshape({N, D}),
+               prompts = narrow(texts, 1, 1, 1 + P);
+  CaptionAndPrompts both;
+  both.prompt_scale.log_scale.copy_from(Tensor::full({}, 1.0));
+  const double clip = clip_loss(z.online[0], captions, both.scale.log_scale).item();
+  const auto near = [](double got, double want) { CHECK(std::abs(got - want) < 1e-5); };
+  near(both(z).item(), clip + multi_label_loss(z.online[0], prompts, both.prompt_scale.log_scale).item());
+  both.prompt_weight = 0.5, both.one_scale = true;
+  near(both(z).item(), clip + 0.5 * multi_label_loss(z.online[0], prompts, both.scale.log_scale).item());
+  both.shuffle_captions = true;
+  const auto next = [](const Tensor& x) { return concat({x.slice(1, x.size(0)), x.slice(0, 1)}); };
+  near(both(z).item(), clip_loss(z.online[0], next(captions), both.scale.log_scale).item() +
+                           0.5 * multi_label_loss(z.online[0], next(prompts), both.scale.log_scale).item());
+  both.shuffle_captions = false;
+  // Two images with one caption: no negatives of each other, unless asked for.
+  for (int k = 0; k < 2; ++k) ids.data<std::int32_t>()[(1 + P) * 2 + k] = ids.data<std::int32_t>()[k];
+  both.prompt_weight = 0;
+  CHECK(both(z).item() < clip - 1e-3);
+  both.equal_are_negatives = true;
+  near(both(z).item(), clip);
+}
+
+TEST_CASE("a batch in chunks sees the same noise twice, so that its gradient is of the loss that it gave") {
+  // One image a chunk and no batch norm between: the image side alone.
+  GroupVit net(tiny_encoder(), Rng(4));
+  const Tensor images = init::normal({6, 32, 32, 3}, 1, Rng(5));
+  std::vector<Tensor> first;
+  {
+    const NoGrad no_grad;
+    for (int c = 0; c < 3; ++c) first.push_back(net(images.slice(2 * c, 2 * c + 2)));
+  }
+  const KeepStatistics again;
+  for (int c = 0; c < 3; ++c) {
+    CHECK(largest_difference(net(images.slice(2 * c, 2 * c + 2)), first[static_cast<std::size_t>(c)]) == 0);
+    clear_tape();
+  }
+}
+
+TEST_CASE("several texts of a sample go through one tower, side by side") {
+  const EachText<BagOfWords> each{BagOfWords(Rng(6))};
+  const Tensor ids({2, 3, 4}, DType::i32);
+  for (std::int64_t i = 0; i < ids.count(); ++i) ids.data<std::int32_t>()[i] = static_cast<std::int32_t>(7 * i % 31);
+  const Tensor rows = each(ids), single = each(ids.reshape({6, 4}));
+  CHECK(rows.shape() == Shape{2, 96});
+  CHECK(largest_difference(rows.reshape({6, 32}), single) == 0);
+  CHECK_THROWS_WITH(each(Tensor::zeros({2, 3, 4, 5}, DType::i32)), Contains("[each_text] expected token ids (N, T, L)"));
+}
