@@ -3,6 +3,7 @@
 
 // Every operation.
 #include "contrastive/ops/attention.hpp"
+#include "contrastive/ops/box_codes.hpp"
 #include "contrastive/ops/boxes.hpp"
 #include "contrastive/ops/conv1d.hpp"
 #include "contrastive/ops/conv2d.hpp"
