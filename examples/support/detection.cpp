@@ -111,6 +111,16 @@ std::vector<std::int64_t> FoundBoxes::occurring(const std::vector<std::int64_t>&
   return some;
 }
 
+Gallery detection_gallery(const FoundBoxes& boxes, const std::string& what, const std::vector<std::string>& words) {
+  Gallery gallery{join("Found boxes: ", what),
+                  "Each row: the true boxes of an image, and as many of those that were found, the best first.",
+                  {"true", "found"},
+                  {}};
+  for (std::size_t n = 0; n < boxes.images.size(); ++n)
+    gallery.rows.push_back(picture_row(boxes.images[n], boxes.truth[n], boxes.found[n], words));
+  return gallery;
+}
+
 FoundBoxes find_boxes(const Detector& detector, const AnyDataset& set, const std::vector<std::int64_t>& among,
                       const std::function<void()>& alive, const TruthOf& truth, std::size_t most,
                       std::size_t keep_images) {
@@ -175,14 +185,7 @@ void evaluate_detection(const Detector& detector, const std::vector<Shown>& show
     std::fflush(stdout);
   };
   const auto show = [&](const std::string& what, const FoundBoxes& boxes) {
-    if (!variant.gallery) return;
-    Gallery gallery{join("Found boxes: ", what),
-                    "Each row: the true boxes of an image, and as many of those that were found, the best first.",
-                    {"true", "found"},
-                    {}};
-    for (std::size_t n = 0; n < boxes.images.size(); ++n)
-      gallery.rows.push_back(picture_row(boxes.images[n], boxes.truth[n], boxes.found[n], detector.words));
-    own.report.galleries.push_back(std::move(gallery));
+    if (variant.gallery) own.report.galleries.push_back(detection_gallery(boxes, what, detector.words));
   };
   std::printf("\n  %-32s %10s %10s %8s\n",
               (variant.title.empty() ? std::string("boxes of") : variant.title + ": boxes of").c_str(), "AP", "AP50",

@@ -49,6 +49,9 @@ struct FoundBoxes {
   std::vector<std::int64_t> occurring(const std::vector<std::int64_t>& classes) const;
 };
 
+/// The true boxes of the images that were kept, and as many of those that were found, with their words.
+Gallery detection_gallery(const FoundBoxes& boxes, const std::string& what, const std::vector<std::string>& words);
+
 /// The true boxes of sample i, which has been read.
 using TruthOf = std::function<std::vector<TrueBox>(std::size_t i, const Sample& sample)>;
 

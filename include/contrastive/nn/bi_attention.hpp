@@ -94,7 +94,7 @@ struct BiAttentionBlock {
   ImageAndText operator()(const Tensor& image, const Tensor& text, const Tensor& mask = {}) const {
     const Tensor v = layer_norm_v(image), l = layer_norm_l(text);
     const ImageAndText taken = attn(v, l, mask);
-    return {v + gamma_v * taken.image, l + gamma_l * taken.text};
+    return {v + cast(gamma_v, v.dtype()) * taken.image, l + cast(gamma_l, l.dtype()) * taken.text};
   }
 
   template <class F>

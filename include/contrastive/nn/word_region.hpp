@@ -33,8 +33,9 @@ struct WordRegion {
     const std::int64_t N = tokens.size(0), L = tokens.size(1), D = tokens.size(2);
     const Tensor unit = normalize(tokens.reshape({N * L, D}));
     const Tensor words = projection(unit * 0.5).reshape({N, L, projection.weight.size(0)});
-    const Tensor bias = matmul(unit, bias_lang.reshape({D, 1})).reshape({N, 1, L}) + bias0;
-    return clamp(matmul(regions, words, false, true) * exp(-log_scale) + bias, 50000);
+    const auto as_data = [&](const Tensor& x) { return cast(x, regions.dtype()); };
+    const Tensor bias = matmul(unit, as_data(bias_lang).reshape({D, 1})).reshape({N, 1, L}) + as_data(bias0);
+    return clamp(matmul(regions, words, false, true) * as_data(exp(-log_scale)) + bias, 50000);
   }
 
   template <class F>

@@ -18,6 +18,13 @@ struct GroundingOutput {
   Tensor centerness;  // (N, A)
 };
 
+/// The three parts of (N, A, L + 5), which stand beside each other.
+inline GroundingOutput grounding_output(const Tensor& z) {
+  require(z.rank() == 3 && z.size(2) > 5, "[grounding_output] expected (N, A, L + 5), got ", z.shape());
+  const std::int64_t T = z.size(2) - 5;
+  return {narrow(z, 2, 0, T), narrow(z, 2, T, T + 4), narrow(z, 2, T + 4, T + 5).reshape({z.size(0), z.size(1)})};
+}
+
 /// What it should have said.
 struct GroundingTargets {
   Tensor tokens;                       // (N, A, L), 1 where the place's box is of a phrase with that token

@@ -7,14 +7,10 @@
 #include <numeric>
 #include <vector>
 
+#include "contrastive/nn/phrases.hpp"
 #include "contrastive/ops/box_codes.hpp"
 
 namespace contrastive {
-
-/// Where the tokens of a phrase stand in a prompt.
-struct TokenSpan {
-  std::int64_t first = 0, count = 0;
-};
 
 /// The mean probability of each phrase's tokens, logits (A, L) -> (A, P) f64 (microsoft/GLIP, modeling/rpn/inference.py,
 /// convert_grounding_to_od_logits with MEAN): the sigmoid first, then the mean.
