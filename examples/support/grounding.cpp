@@ -28,12 +28,17 @@ ClassOf classes_by_tokens(const Tensor& tokens) {
 }  // namespace
 
 FoundBoxes ground_set(const Grounder& grounder, const AnyDataset& set, const std::function<void()>& alive,
-                      std::size_t most, std::size_t keep_images) {
+                      std::size_t most, std::size_t keep_images, const std::vector<std::int64_t>& among) {
   const ClassOf class_of = classes_by_tokens(grounder.tokens);
   const AnyAugment views =
       PhraseView(BoxView(grounder.view, LabelNumbers::same(grounder.words.size())), grounder.tokens, PhraseOptions{});
   FoundBoxes result;
-  const std::size_t count = std::min(most, set.size()), batch = 16;
+  Tensor these;  // (1, P, L)
+  if (!among.empty())
+    these = gather(grounder.tokens.to(DType::f64), Tensor::from<std::int64_t>(among, {std::ssize(among)}))
+                .to(DType::i32)
+                .reshape({1, std::ssize(among), grounder.tokens.size(1)});
+  const std::size_t count = std::min(most, set.size()), batch = among.size() > 32 ? 2 : 16;
   for (std::size_t first = 0; first < count; first += batch) {
     if (alive) alive();
     Views read = contrastive::detail::room_for(views, std::min(batch, count - first));
@@ -45,7 +50,8 @@ FoundBoxes ground_set(const Grounder& grounder, const AnyDataset& set, const std
     if (rows == 0) continue;
     const Tensor images = read.view[0].slice(0, rows), boxes = read.view[1].slice(0, rows),
                  places = read.view[2].slice(0, rows), prompts = read.view[3].slice(0, rows);
-    std::vector<std::vector<Detection>> found = grounder.ground(images, prompts);
+    std::vector<std::vector<Detection>> found = grounder.ground(
+        images, these.defined() ? concat(std::vector<Tensor>(static_cast<std::size_t>(rows), these)) : prompts);
     const std::int64_t P = prompts.size(1), L = prompts.size(2), B = places.size(1);
     for (std::int64_t n = 0; n < rows; ++n) {
       const auto class_at = [&](std::int64_t place) {
@@ -59,7 +65,9 @@ FoundBoxes ground_set(const Grounder& grounder, const AnyDataset& set, const std
         const float* const at = boxes.data<float>() + (n * B + b) * 4;
         result.truth.back().push_back({{at[0], at[1], at[2], at[3], class_at(place)}});
       }
-      for (Detection& one : found[static_cast<std::size_t>(n)]) one.box.label = class_at(one.box.label);
+      for (Detection& one : found[static_cast<std::size_t>(n)])
+        one.box.label =
+            among.empty() ? class_at(one.box.label) : static_cast<int>(among[static_cast<std::size_t>(one.box.label)]);
       result.found.push_back(std::move(found[static_cast<std::size_t>(n)]));
       if (result.images.size() < keep_images)
         result.images.push_back(image_of_view(images.slice(n, n + 1), grounder.view.step<Normalize>()));
@@ -95,36 +103,62 @@ double grounding_accuracy(const Grounder& grounder, const AnyDataset& set, const
 
 void evaluate_grounding(const Grounder& grounder, const OwnEvaluation& own) {
   const Settings& s = own.settings;
-  std::printf("\n  %-24s %10s %10s %10s %10s %8s\n", "phrases of", "grounding", "pointing", "AP", "AP50", "phrases");
-  const auto measure = [&](const std::string& what, const std::string& key, const AnyDataset& set,
-                           const std::vector<std::int64_t>& classes) {
-    const FoundBoxes boxes = ground_set(grounder, set, own.alive, 500, 8);
+  std::printf("\n  %-32s %10s %10s %10s %10s %8s\n", "phrases of", "grounding", "pointing", "AP", "AP50", "phrases");
+  const auto print = [&](const std::string& what, const std::string& key, const FoundBoxes& boxes,
+                         const std::vector<std::int64_t>& classes) {
     const GroundingScores scores = scores_of(boxes, classes);
     const std::vector<std::int64_t> some = boxes.occurring(classes);
-    const DetectionScores ap = some.empty() ? DetectionScores{} : boxes.scores(some);
+    const DetectionScores found = some.empty() ? DetectionScores{} : boxes.scores(some);
+    const double ap = std::max(0.0, found.ap), ap50 = std::max(0.0, found.ap50);
     own.summary[join("grounding_", key)] = scores.accuracy();
     own.summary[join("pointing_", key)] = scores.pointing();
-    own.summary[join("ap_", key)] = std::max(0.0, ap.ap);
-    own.summary[join("ap50_", key)] = std::max(0.0, ap.ap50);
+    own.summary[join("ap_", key)] = ap;
+    own.summary[join("ap50_", key)] = ap50;
     own.summary[join("phrases_", key)] = scores.phrases;
-    std::printf("  %-24s %8.1f %% %8.1f %% %8.1f %% %8.1f %% %8lld\n", what.c_str(), 100 * scores.accuracy(),
-                100 * scores.pointing(), 100 * std::max(0.0, ap.ap), 100 * std::max(0.0, ap.ap50),
-                static_cast<long long>(scores.phrases));
+    std::printf("  %-32s %8.1f %% %8.1f %% %8.1f %% %8.1f %% %8lld\n", what.c_str(), 100 * scores.accuracy(),
+                100 * scores.pointing(), 100 * ap, 100 * ap50, static_cast<long long>(scores.phrases));
     std::fflush(stdout);
+  };
+  const auto show = [&](const std::string& what, const FoundBoxes& boxes) {
     own.report.galleries.push_back(detection_gallery(boxes, what, grounder.words));
   };
   if (!contrastive::detail::is_scenes(s.data)) {
-    if (own.sets.test.defined())
-      measure("the test part", "test", own.sets.test,
-              classes_of(std::vector<Shown>(grounder.words.size(), Shown::all), Shown::all));
+    if (!own.sets.test.defined()) return;
+    require(own.sets.test.class_names() == grounder.words, "[", own.sets.test.name(),
+            "] the test part has other classes than the training part");
+    const FoundBoxes boxes = ground_set(grounder, own.sets.test, own.alive, 500, 8);
+    print("the test part", "test", boxes,
+          classes_of(std::vector<Shown>(grounder.words.size(), Shown::all), Shown::all));
+    show("the test part", boxes);
     return;
   }
   const std::vector<Shown> held = held_out_classes(s);
   const bool phrases = s.label == "phrase";
-  measure("what was seen", "test", as_labelled(s, scenes_of(s, "test")), classes_of(held, Shown::all));
-  measure("new colours", "combinations", as_labelled(s, scenes_of(s, "combinations")),
-          classes_of(held, phrases ? Shown::noun : Shown::all));
-  measure("new names", "names", as_labelled(s, scenes_of(s, "names")), classes_of(held, Shown::nothing));
+  struct Split {
+    const char *name, *what;
+    std::vector<std::int64_t> classes;
+    bool alone;  // whether these classes are also asked for by themselves
+  };
+  const Split splits[] = {
+      {"test", "what was seen", classes_of(held, Shown::all), false},
+      {"combinations", "new colours", classes_of(held, phrases ? Shown::noun : Shown::all), phrases},
+      {"names", "new names", classes_of(held, Shown::nothing), true},
+  };
+  for (const auto& [split, what, classes, alone] : splits) {
+    const AnyDataset set = as_labelled(s, scenes_of(s, split));
+    FoundBoxes boxes = ground_set(grounder, set, own.alive, 500, 8);
+    print(what, split, boxes, classes);
+    show(what, boxes);
+    // What the other splits hold out is in the main group, whose sprites are the largest.
+    if (std::string_view(split) == "test") {
+      for (std::size_t n = 0; n < boxes.truth.size(); ++n)
+        for (TrueBox& one : boxes.truth[n]) one.crowd = one.box.label != set.label(n);
+      print(join(what, ", main groups"), join(split, "_main"), boxes, classes);
+    }
+    if (alone)
+      print(join(what, ", among these"), join(split, "_alone"), ground_set(grounder, set, own.alive, 500, 0, classes),
+            classes);
+  }
 }
 
 }  // namespace app

@@ -24,9 +24,10 @@ struct Grounder {
   std::function<std::vector<std::vector<Detection>>(const Tensor& images, const Tensor& prompts)> ground;
 };
 
-/// Phrases and boxes of the first `most` samples of a set, each asked for in a prompt of eight; labels are classes.
+/// The boxes of the first `most` samples of a set; labels are classes. Each image is asked for the phrases that it shows among
+/// others, eight in all; or for those of the classes `among`.
 FoundBoxes ground_set(const Grounder& grounder, const AnyDataset& set, const std::function<void()>& alive,
-                      std::size_t most = 500, std::size_t keep_images = 0);
+                      std::size_t most = 500, std::size_t keep_images = 0, const std::vector<std::int64_t>& among = {});
 
 /// Grounding accuracy over the phrases of a set.
 double grounding_accuracy(const Grounder& grounder, const AnyDataset& set, const std::function<void()>& alive);

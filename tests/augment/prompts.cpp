@@ -4,7 +4,7 @@
 
 #include <set>
 
-#include "contrastive/augment/phrase_view.hpp"
+#include "contrastive/augment/prompt_view.hpp"
 #include "contrastive/data/caption_nouns.hpp"
 #include "support/catch.hpp"
 

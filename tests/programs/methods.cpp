@@ -39,6 +39,9 @@ std::string few_steps(const std::string& method, const std::string& out, const s
   if (method == "group_vit")
     flags += " --text-width 16 --text-heads 1 --text-layers 1 --context-length 16 --dimension 16" +
              std::string(" --embed-width 16 --heads 1 --depth1 1 --depth2 1 --projector-hidden 16");
+  if (method == "glip")
+    flags += std::string(" --data shape_scenes --fusion-depth 1 --region-width 16 --text-width 16") +
+             " --text-layers 1 --fusion-heads 2";
   if (method == "cpc") flags += " --image-size 20 --predictions 1 --batch 128";
   return program("train") + " " + method + flags + " --out " + out + " " + more;
 }
@@ -224,5 +227,9 @@ TEST_CASE("settings that a method cannot take are one sentence") {
   refused("mae --data shapes --image-size 16 --mask-ratio 0.99", 2, "--mask-ratio must leave one of 16 patches");
   refused("swav --data shapes --queue-start nan", 2, "--queue-start");
   refused("byol --data shapes --queue 512", 2, "--queue");  // a setting of other methods
+  refused("glip --data shapes", 2, "and no boxes: --data scenes has");
+  refused("glip --data shape_scenes --context-length 1", 2, "expected at most 1 (--context-length)");
+  refused("glip --data shape_scenes --fusion-heads 3", 2,
+          "--fusion-heads 3 must divide --text-width and --region-width");
   refused("simclr --data shapes --schedule step --milestones 3,x", 2, "--milestones");
 }
