@@ -7,7 +7,7 @@
 //   glip --data scenes --fusion none                        the control: image and words meet at the end alone
 //   glip --data scenes --phrase-names numbers               the control: names that share nothing
 //   glip --data scenes --negative-phrases 0                 the control: only what the image shows is asked for
-//   glip --data coco --root COCO/ --label "" --image-size 224 --context-length 8
+//   glip --data coco --root COCO/ --image-size 224
 
 #include "contrastive/methods/glip.hpp"
 

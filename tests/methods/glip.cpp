@@ -17,6 +17,7 @@
 #include "contrastive/optim/parameter_groups.hpp"
 #include "contrastive/tensor/gradcheck.hpp"
 #include "support/differences.hpp"
+#include "support/far_device.hpp"
 #include "support/learning.hpp"
 
 using namespace contrastive;
@@ -287,6 +288,41 @@ TEST_CASE("all parts of GLIP are trained, with every encoder that has stages; wi
       });
       CHECK(fusions == (std::string(fusion) == "both" ? 36 : 0));
     }
+}
+
+TEST_CASE("a step of GLIP on another device has the bits of one here", "[device]") {
+  const ScenePhrases set = phrases("train", 4);
+  const WordTokens tokenizer;
+  const Tensor tokens = phrase_tokens(tokenizer, set.class_names(), context);
+  const auto make = [&] {
+    return glip(tiny_net(1), vocabulary,
+                PromptView(BoxView(glip_train(32), LabelNumbers::same(set.class_names().size())), tokens, {}), tiny(),
+                Rng(3));
+  };
+  auto here = make(), there = make();
+  Loader loader(set, here.augment, {.batch = 4, .threads = 0});
+  Views views = loader.next()->views;
+  const Tensor loss = here.loss(views);
+  loss.backward();
+  const auto boxes = grounded(here, views.view[0], views.view[3]);
+  const far_device::Installed installed;
+  move_to(there, Device::cuda);
+  for (Tensor& view : views.view) view = view.to(Device::cuda);
+  const Tensor far = there.loss(views);
+  CHECK(far.to(Device::cpu).item() == loss.item());
+  far.backward();
+  std::vector<Tensor> gradients;
+  each_parameter(here, [&](const std::string&, Parameter& p) { gradients.push_back(p.grad()); });
+  std::size_t next = 0;
+  each_parameter(there, [&](const std::string& name, Parameter& p) {
+    INFO(name);
+    CHECK(largest_difference(p.grad().to(Device::cpu), gradients[next++]) == 0);
+  });
+  const auto same = grounded(there, views.view[0], views.view[3]);
+  for (std::size_t n = 0; n < boxes.size(); ++n) {
+    REQUIRE(same[n].size() == boxes[n].size());
+    for (std::size_t k = 0; k < boxes[n].size(); ++k) CHECK(same[n][k].score == boxes[n][k].score);
+  }
 }
 
 TEST_CASE("the head's gradients are those of differences") {

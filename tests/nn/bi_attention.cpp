@@ -44,7 +44,7 @@ TEST_CASE("fusion in both directions is GLIP's, with every gradient", "[golden]"
         .backward();
     check_close(visual.grad(), g.tensor("grad/visual"), tolerance, floor);
     check_close(text.grad(), g.tensor("grad/text"), tolerance, floor);
-    each_parameter(block, [&](const std::string& name, Parameter& p) {
+    each_parameter(block, [&, floor = floor](const std::string& name, Parameter& p) {
       INFO(name);
       check_close(p.grad(), g.tensor("grad/weights/" + name).reshape(p.shape()), tolerance, floor);
     });

@@ -227,7 +227,7 @@ TEST_CASE("settings that a method cannot take are one sentence") {
   refused("mae --data shapes --image-size 16 --mask-ratio 0.99", 2, "--mask-ratio must leave one of 16 patches");
   refused("swav --data shapes --queue-start nan", 2, "--queue-start");
   refused("byol --data shapes --queue 512", 2, "--queue");  // a setting of other methods
-  refused("glip --data shapes", 2, "and no boxes: --data scenes has");
+  refused("glip --data shapes --label shape", 2, "and no boxes: --data scenes has");
   refused("glip --data shape_scenes --context-length 1", 2, "expected at most 1 (--context-length)");
   refused("glip --data shape_scenes --fusion-heads 3", 2,
           "--fusion-heads 3 must divide --text-width and --region-width");
