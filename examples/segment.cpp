@@ -35,7 +35,8 @@ std::vector<std::string> words_of(const std::string& list) {
 
 int run(const app::Trained& trained, const app::CompanionOptions& options) {
   require(trained.composition.segment != nullptr,
-          "[settings] this needs a run that gives pixels words (lseg, group_vit), got one of ", trained.settings.method);
+          "[settings] this needs a run that gives pixels words (lseg, group_vit), got one of ",
+          trained.settings.method);
   const std::vector<std::string> words = words_of(options.classes);
   const AnyAugment& view = trained.view();
   Sample sample;

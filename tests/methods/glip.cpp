@@ -296,7 +296,7 @@ TEST_CASE("a step of GLIP on another device has the bits of one here", "[device]
   const Tensor tokens = phrase_tokens(tokenizer, set.class_names(), context);
   const auto make = [&] {
     return glip(tiny_net(1), vocabulary,
-                PromptView(BoxView(glip_train(32), LabelNumbers::same(set.class_names().size())), tokens, {}), tiny(),
+                PhraseView(BoxView(glip_train(32), LabelNumbers::same(set.class_names().size())), tokens, {}), tiny(),
                 Rng(3));
   };
   auto here = make(), there = make();

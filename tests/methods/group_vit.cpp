@@ -229,5 +229,6 @@ TEST_CASE("several texts of a sample go through one tower, side by side") {
   const Tensor rows = each(ids), single = each(ids.reshape({6, 4}));
   CHECK(rows.shape() == Shape{2, 96});
   CHECK(largest_difference(rows.reshape({6, 32}), single) == 0);
-  CHECK_THROWS_WITH(each(Tensor::zeros({2, 3, 4, 5}, DType::i32)), Contains("[each_text] expected token ids (N, T, L)"));
+  CHECK_THROWS_WITH(each(Tensor::zeros({2, 3, 4, 5}, DType::i32)),
+                    Contains("[each_text] expected token ids (N, T, L)"));
 }
