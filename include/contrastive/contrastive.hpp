@@ -23,6 +23,7 @@
 #include "contrastive/methods/dcl.hpp"
 #include "contrastive/methods/dino.hpp"
 #include "contrastive/methods/dual_encoder.hpp"
+#include "contrastive/methods/glip.hpp"
 #include "contrastive/methods/group_vit.hpp"
 #include "contrastive/methods/instdisc.hpp"
 #include "contrastive/methods/invaspread.hpp"

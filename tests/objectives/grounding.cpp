@@ -151,7 +151,8 @@ TEST_CASE("scores of phrases and their boxes are GLIP's", "[golden]") {
     check_close(scores, g.tensor("class_mean"), tolerance, floor);
     const Tensor codes = permute(g.tensor("regression").reshape({4, 12}), {1, 0}).to(dtype),
                  central = g.tensor("centerness").reshape({12}).to(dtype);
-    const PhraseBoxes found = phrase_boxes(scores, codes, central, g.tensor("anchors"), 24, 32, {least, 1, 1000});
+    const PhraseBoxes found =
+        phrase_boxes(scores, codes, central, g.tensor("anchors"), 24, 32, {.least = least, .overlap = 1, .most = 1000});
     check_close(found.boxes, g.tensor("sorted_boxes"), tolerance, floor);
     check_close(Tensor::from<double>(found.scores, {std::ssize(found.scores)}), g.tensor("sorted_scores"), tolerance,
                 floor);
@@ -182,6 +183,9 @@ TEST_CASE("boxes of one phrase that overlap a better one are left out; those of 
   CHECK(found.scores[1] == Approx(std::sqrt(0.35)));
   CHECK(found.boxes.data<double>()[4] == 8);
   CHECK(phrase_boxes(scores, codes, central, anchors, 16, 16, {.most = 1}).scores.size() == 1);
+  const PhraseBoxes one_each = phrase_boxes(scores, codes, central, anchors, 16, 16, {.each = 1});
+  CHECK(one_each.phrases == std::vector<std::int64_t>{0, 1});
+  CHECK(phrase_boxes(scores, codes, central, anchors, 16, 16, {.overlap = 1}).scores.size() == 5);
   CHECK_THROWS_WITH(phrase_scores(Tensor::zeros({2, 3}), {{2, 2}}),
                     Contains("[phrase_scores] phrase 0 has tokens 2 to 4 of 3"));
 }

@@ -14,6 +14,7 @@ namespace contrastive {
 struct GroundingHeadConfig {
   std::int64_t vocabulary = 49408;  // ids of the tokenizer
   std::int64_t width = 64;          // of the pyramid
+  int finest = 4;                   // pixels to a place of its largest map, or the next more that the encoder has
   int depth = 3;                    // layers of image and of text
   bool fused = true;                // with a fusion before each
   int heads = 4;
@@ -37,7 +38,7 @@ struct GroundingHead {
 
   GroundingHead() = default;
   GroundingHead(const std::vector<Stage>& stages, const GroundingHeadConfig& config, Rng rng)
-      : pyramid(stages, config.width, 3, 4, rng / "pyramid"),
+      : pyramid(stages, config.width, 3, config.finest, rng / "pyramid"),
         text({.vocabulary = config.vocabulary + 1,
               .positions = config.context_length,
               .types = 1,

@@ -16,12 +16,12 @@ namespace contrastive {
 
 /// Maps of one width at several strides (feature pyramid, Lin et al. 2017, arXiv:1612.03144): each stage of an encoder from
 /// `finest` pixels on through a product of its own, plus what comes down from the coarser one; behind the last stage,
-/// convolutions with stride 2 until there are `count` maps.
+/// convolutions with stride 2 until there are `count` maps or more.
 class FeaturePyramid {
  public:
   FeaturePyramid() = default;
   FeaturePyramid(const std::vector<Stage>& stages, std::int64_t width, std::size_t count, int finest, Rng rng) {
-    for (std::size_t i = 0; i < stages.size() && levels.size() < count; ++i) {
+    for (std::size_t i = 0; i < stages.size(); ++i) {
       if (stages[i].stride < finest && i + 1 < stages.size()) continue;
       if (!levels.empty() && levels.back().stride == stages[i].stride) levels.pop_back();  // the deeper one stays
       const Rng own = rng / "levels" / i;

@@ -22,7 +22,7 @@ namespace contrastive {
 struct GlipConfig {
   std::string fusion = "both";  // or none, the control
   std::string names = "words";  // or numbers, the control
-  std::int64_t depth = 3, width = 64, heads = 4;
+  std::int64_t depth = 3, width = 64, finest = 4, heads = 4;
   std::int64_t text_width = 64, text_layers = 2, context_length = 8;
   std::int64_t phrases = 8, negatives = 8;
   double near = 0.5, anchor_scale = 4;
@@ -30,6 +30,7 @@ struct GlipConfig {
   GroundingHeadConfig head(std::int64_t vocabulary) const {
     return {vocabulary,
             width,
+            static_cast<int>(finest),
             static_cast<int>(depth),
             fusion == "both",
             static_cast<int>(heads),
@@ -44,7 +45,8 @@ struct GlipConfig {
     list.choice("phrase-names", names, {"words", "numbers"},
                 "words; or numbers in their place, the control: they share nothing");
     list.number("fusion-depth", depth, 1, 64, "layers of image and of text, with a fusion before each");
-    list.number("region-width", width, 8, 4096, "channels of the pyramid");
+    list.number("region-width", width, 8, 4096, "channels of the pyramid of maps, in whole eights");
+    list.number("finest-stride", finest, 1, 64, "pixels to a place of its largest map");
     list.number("fusion-heads", heads, 1, 256, "attention heads of fusion and of text");
     list.number("text-width", text_width, 8, 1 << 14, "width of the text tower");
     list.number("text-layers", text_layers, 1, 256, "layers of the text tower before the first fusion");

@@ -41,16 +41,6 @@ inline Tensor make_anchors(const std::vector<AnchorLevel>& levels) {
   return anchors;
 }
 
-namespace detail {
-/// IoU where the last pixel belongs to a box.
-inline double inclusive_iou(const double* a, const double* b) {
-  const auto area = [](const double* x) { return (x[2] - x[0] + 1) * (x[3] - x[1] + 1); };
-  const double both = std::max(0.0, std::min(a[2], b[2]) - std::max(a[0], b[0]) + 1) *
-                      std::max(0.0, std::min(a[3], b[3]) - std::max(a[1], b[1]) + 1);
-  return both / (area(a) + area(b) - both);
-}
-}  // namespace detail
-
 /// Which box each anchor is to find, -1 for none (ATSS, Zhang et al. 2020, arXiv:1912.02424; microsoft/GLIP,
 /// modeling/rpn/loss.py, ATSSLossComputation.prepare_targets). The `nearest` anchors of each map are a box's candidates;
 /// those stay whose IoU reaches the mean plus the deviation of all its candidates and whose centre lies inside it. An anchor

@@ -2,9 +2,9 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdint>
-#include <numeric>
 #include <vector>
 
 #include "contrastive/nn/phrases.hpp"
@@ -34,9 +34,10 @@ inline Tensor phrase_scores(const Tensor& token_logits, const std::vector<TokenS
 }
 
 struct PhraseBoxOptions {
-  double least = 0.05;   // of a phrase's score
-  double overlap = 0.6;  // boxes of a phrase that overlap a better one by more are left out; 1: none
-  std::int64_t most = 100;
+  double least = 0.05;      // of a phrase's score
+  double overlap = 0.6;     // boxes of a phrase that overlap a better one by more are left out; 1: none
+  std::int64_t each = 200;  // boxes of a phrase that are looked at, the best ones
+  std::int64_t most = 100;  // of all phrases
 };
 
 /// Boxes of an image by falling score.
@@ -59,37 +60,42 @@ inline PhraseBoxes phrase_boxes(const Tensor& scores, const Tensor& codes, const
   const Tensor all = decode_boxes(host(codes), host(anchors)), central = host(centerness);
   struct Found {
     double score;
-    std::int64_t place, phrase;
+    std::int64_t phrase;
+    std::array<double, 4> box;
   };
+  const auto by_score = [](const Found& a, const Found& b) { return a.score > b.score; };
   std::vector<Found> found;
-  for (std::int64_t a = 0; a < A; ++a)
-    for (std::int64_t p = 0; p < P; ++p) {
+  for (std::int64_t p = 0; p < P; ++p) {
+    std::vector<Found> own;
+    for (std::int64_t a = 0; a < A; ++a) {
       const double score = scores.data<double>()[a * P + p];
-      if (score > options.least) found.push_back({std::sqrt(score / (1 + std::exp(-central.data<double>()[a]))), a, p});
+      if (!(score > options.least)) continue;
+      own.push_back({std::sqrt(score / (1 + std::exp(-central.data<double>()[a]))), p, {}});
+      for (std::size_t edge = 0; edge < 4; ++edge)
+        own.back().box[edge] = std::clamp(all.data<double>()[4 * a + static_cast<std::int64_t>(edge)], 0.0,
+                                          static_cast<double>(edge % 2 == 0 ? width : height) - 1);
     }
-  std::ranges::stable_sort(found, [](const Found& a, const Found& b) { return a.score > b.score; });
-  const auto K = static_cast<std::int64_t>(found.size());
-  const Tensor boxes({K, 4}, DType::f64), values({K}, DType::f64), classes({K}, DType::i64);
-  for (std::int64_t k = 0; k < K; ++k) {
-    const Found& one = found[static_cast<std::size_t>(k)];
-    for (int edge = 0; edge < 4; ++edge)
-      boxes.data<double>()[4 * k + edge] = std::clamp(all.data<double>()[4 * one.place + edge], 0.0,
-                                                      static_cast<double>(edge % 2 == 0 ? width : height) - 1);
-    values.data<double>()[k] = one.score;
-    classes.data<std::int64_t>()[k] = one.phrase;
+    std::ranges::stable_sort(own, by_score);
+    if (std::ssize(own) > options.each) own.resize(static_cast<std::size_t>(options.each));
+    const std::size_t first = found.size();
+    for (const Found& one : own) {
+      // As in the official code an overlap counts the last pixel.
+      const bool gone =
+          options.overlap < 1 &&
+          std::any_of(found.begin() + static_cast<std::ptrdiff_t>(first), found.end(), [&](const Found& other) {
+            return detail::inclusive_iou(one.box.data(), other.box.data()) > options.overlap;
+          });
+      if (!gone) found.push_back(one);
+    }
   }
-  std::vector<std::int64_t> stay(found.size());
-  std::iota(stay.begin(), stay.end(), 0);
-  // Overlaps count the last pixel.
-  if (options.overlap < 1 && K > 0)
-    stay = nms(boxes + Tensor::from<double>({0, 0, 1, 1}, {4}), values, options.overlap, classes);
-  if (std::ssize(stay) > options.most) stay.resize(static_cast<std::size_t>(options.most));
-  PhraseBoxes result;
-  for (const std::int64_t k : stay) {
-    result.scores.push_back(found[static_cast<std::size_t>(k)].score);
-    result.phrases.push_back(found[static_cast<std::size_t>(k)].phrase);
+  std::ranges::stable_sort(found, by_score);
+  if (std::ssize(found) > options.most) found.resize(static_cast<std::size_t>(options.most));
+  PhraseBoxes result{Tensor({std::ssize(found), 4}, DType::f64), {}, {}};
+  for (const Found& one : found) {
+    std::ranges::copy(one.box, result.boxes.data<double>() + 4 * result.scores.size());
+    result.scores.push_back(one.score);
+    result.phrases.push_back(one.phrase);
   }
-  result.boxes = gather(boxes, Tensor::from<std::int64_t>(stay, {std::ssize(stay)}));
   return result;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 
@@ -12,6 +13,13 @@ namespace contrastive {
 
 namespace detail {
 inline Tensor column(const Tensor& x, int which) { return narrow(x, 1, which, which + 1); }
+/// IoU where the last pixel belongs to a box.
+inline double inclusive_iou(const double* a, const double* b) {
+  const auto area = [](const double* x) { return (x[2] - x[0] + 1) * (x[3] - x[1] + 1); };
+  const double both = std::max(0.0, std::min(a[2], b[2]) - std::max(a[0], b[0]) + 1) *
+                      std::max(0.0, std::min(a[3], b[3]) - std::max(a[1], b[1]) + 1);
+  return both / (area(a) + area(b) - both);
+}
 inline void check_pairs(const char* op, const Tensor& a, const Tensor& b) {
   check_boxes(op, a);
   require(a.shape() == b.shape() && a.dtype() == b.dtype(), "[", op, "] expected as many anchors as boxes, got ",
