@@ -12,7 +12,8 @@ using namespace contrastive;
 
 TEST_CASE("pixels get their groups and groups their words as in GroupViT", "[golden]") {
   const Golden g = load_golden("descendants/groupvit_segment.safetensors");
-  for (const auto& [dtype, tolerance, floor] : cases) {
+  for (const auto& [of_case, tolerance, floor] : cases) {
+    const DType dtype = of_case;  // no structured binding, for what is caught below
     INFO(to_string(dtype));
     const auto stage = [&](const char* name) {  // (G, S) to (1, S, G)
       const Tensor map = permute(g.tensor(name), {1, 0}).to(dtype);
