@@ -120,8 +120,10 @@ struct GroupVitSettings {
     list.number("context-length", context_length, 3, 4096, "tokens of a text, start and end included");
     list.number("prompts", prompts, 0, 64, "nouns of a caption that are asked for; 0: the caption alone");
     list.number("prompt-weight", prompt_weight, 0, 1e4, "weight of the loss on prompts");
-    list.text("nouns", nouns,
-              "file with the nouns that captions are searched for, one a line; empty: the set's classes");
+    list.text(
+        "nouns", nouns,
+        "nouns that captions are searched for: imagenet, cifar100 and their kind, or a file with one a line; empty: "
+        "the set's classes");
     list.text("templates", templates, "templates of prompts: imagenet80, imagenet7, simple, or a file");
     list.text("ground", ground, "word of pixels that no other word fits; empty: every pixel has one of the others");
     list.number("background-below", background, 0, 1, "score below which a group is the ground");
