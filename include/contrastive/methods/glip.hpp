@@ -60,7 +60,7 @@ struct GlipConfig {
 };
 
 /// A projector that looks into the encoder's stages and reads the prompt, view 3.
-struct RegionsAndWords {
+struct PromptedRegions {
   GroundingHead head;
 
   template <class Encoder>
@@ -144,7 +144,7 @@ inline GlipView glip_train(int size) {
 ///     auto found = grounded(method, images, phrase_tokens(tokenizer, {"red apple", "car"}, 8));
 template <class Image, class Augmentation>
 auto glip(Image image, std::int64_t vocabulary, Augmentation views, const GlipConfig& config, Rng rng) {
-  RegionsAndWords regions{GroundingHead(image.stage_list(), config.head(vocabulary), rng / "head")};
+  PromptedRegions regions{GroundingHead(image.stage_list(), config.head(vocabulary), rng / "head")};
   PhraseGrounding objective{regions.head.pyramid.strides(), config.anchor_scale};
   return Method(std::move(image), std::move(regions), Identity{}, std::move(objective), std::move(views));
 }

@@ -95,7 +95,7 @@ inline std::vector<std::int64_t> assign_anchors(const std::vector<AnchorLevel>& 
 /// How central the centre of each anchor is in its box, 0 to 1: (K, 4) and (K, 4) -> (K) (loss.py,
 /// compute_centerness_targets).
 inline Tensor centerness(const Tensor& boxes, const Tensor& anchors) {
-  detail::check_pairs("centerness", boxes, anchors);
+  detail::check_box_pairs("centerness", boxes, anchors);
   Tensor product;
   for (const int axis : {0, 1}) {
     const Tensor centre = (detail::column(anchors, axis) + detail::column(anchors, axis + 2)) / 2;

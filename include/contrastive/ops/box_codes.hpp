@@ -20,7 +20,7 @@ inline double inclusive_iou(const double* a, const double* b) {
                       std::max(0.0, std::min(a[3], b[3]) - std::max(a[1], b[1]) + 1);
   return both / (area(a) + area(b) - both);
 }
-inline void check_pairs(const char* op, const Tensor& a, const Tensor& b) {
+inline void check_box_pairs(const char* op, const Tensor& a, const Tensor& b) {
   check_boxes(op, a);
   require(a.shape() == b.shape() && a.dtype() == b.dtype(), "[", op, "] expected as many anchors as boxes, got ",
           a.shape(), " and ", b.shape());
@@ -30,7 +30,7 @@ inline void check_pairs(const char* op, const Tensor& a, const Tensor& b) {
 /// (K, 4) boxes to codes by their anchors (vldyhead.py, BoxCoder): centres in anchor sizes times 10, logarithms of sizes
 /// times 5.
 inline Tensor encode_boxes(const Tensor& boxes, const Tensor& anchors) {
-  detail::check_pairs("encode_boxes", boxes, anchors);
+  detail::check_box_pairs("encode_boxes", boxes, anchors);
   std::vector<Tensor> codes;
   for (const int axis : {0, 1}) {
     const auto low = [&](const Tensor& x) { return detail::column(x, axis); };
@@ -44,7 +44,7 @@ inline Tensor encode_boxes(const Tensor& boxes, const Tensor& anchors) {
 
 /// Codes to boxes; a box is at most 1000 / 16 times as large as its anchor.
 inline Tensor decode_boxes(const Tensor& codes, const Tensor& anchors) {
-  detail::check_pairs("decode_boxes", codes, anchors);
+  detail::check_box_pairs("decode_boxes", codes, anchors);
   static const double most = std::log(1000.0 / 16);
   std::vector<Tensor> edges;
   for (const int axis : {0, 1}) {
