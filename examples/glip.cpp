@@ -11,6 +11,8 @@
 
 #include "contrastive/methods/glip.hpp"
 
+#include <algorithm>
+
 #include "contrastive/text/bpe_tokenizer.hpp"
 #include "support/grounding.hpp"
 #include "support/run.hpp"
@@ -100,7 +102,28 @@ app::Composition compose(const app::Settings& s, std::int64_t, Rng rng) {
   composition.held_out = {"grounding", [grounder](const AnyDataset& test, const auto& alive) {
                             return app::grounding_accuracy(grounder, test, alive);
                           }};
-  composition.evaluate_own = [grounder](const app::OwnEvaluation& own) { app::evaluate_grounding(grounder, own); };
+  // All names of the set in one prompt, as COCO's rules have it.
+  const auto detect = [ground, tokens, words = train.class_names()](const Tensor& images,
+                                                                    const std::vector<std::string>& list) {
+    std::vector<Tensor> rows;
+    for (const std::string& word : list) {
+      const auto k = std::ranges::find(words, word) - words.begin();
+      rows.push_back(tokens.slice(k, k + 1));
+    }
+    const Tensor prompt = concat(rows).reshape({1, std::ssize(rows), tokens.size(1)});
+    std::vector<std::vector<Detection>> all;
+    for (std::int64_t n = 0; n < images.size(0); ++n) {
+      std::vector<std::vector<Detection>> found = ground(images.slice(n, n + 1), prompt);
+      all.push_back(std::move(found[0]));
+    }
+    return all;
+  };
+  const app::Detector detector{view, train.class_names(), detect};
+  composition.evaluate_own = [grounder, detector, shown](const app::OwnEvaluation& own) {
+    app::evaluate_grounding(grounder, own);
+    if (!contrastive::detail::is_scenes(own.settings.data))
+      app::evaluate_detection(detector, shown, own, {"all names asked", "all_names_", false});
+  };
   return composition;
 }
 
