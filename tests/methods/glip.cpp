@@ -43,17 +43,17 @@ struct WordTokens {
 };
 constexpr std::int64_t vocabulary = 512;
 
-ScenePhrases phrases(const std::string& split, std::size_t count) {
+ScenePhrases phrase_scenes(const std::string& split, std::size_t count) {
   return ScenePhrases(Scenes({.count = count, .image_size = 32, .split = split, .sprites = "shapes", .most = 3}));
 }
 
-GlipConfig tiny() {
+GlipConfig tiny_glip() {
   GlipConfig config;
   config.depth = 2, config.width = 32, config.text_width = 32, config.heads = 2, config.text_layers = 1;
   config.context_length = context;
   return config;
 }
-ConvNet tiny_net(std::uint64_t seed) { return ConvNet(3, {16, 32, 64}, Rng(seed)); }
+ConvNet grounding_net(std::uint64_t seed) { return ConvNet(3, {16, 32, 64}, Rng(seed)); }
 
 struct Scores {
   double held_out = 0;  // grounding accuracy on phrases that training never showed
@@ -63,8 +63,8 @@ struct Scores {
 };
 
 /// `numbers`: names without words that they share.
-Scores trained_on_phrases(const GlipConfig& config, bool numbers, std::uint64_t seed, std::int64_t steps) {
-  const ScenePhrases train = phrases("train", 1200);
+Scores grounding_of(const GlipConfig& config, bool numbers, std::uint64_t seed, std::int64_t steps) {
+  const ScenePhrases train = phrase_scenes("train", 1200);
   const WordTokens tokenizer;
   std::vector<std::string> names = train.class_names(), shown;
   if (numbers)
@@ -74,7 +74,7 @@ Scores trained_on_phrases(const GlipConfig& config, bool numbers, std::uint64_t 
     of_seen.of_class.push_back(train.seen(p) ? std::ssize(shown) : -1);
     if (train.seen(p)) shown.push_back(names[static_cast<std::size_t>(p)]);
   }
-  auto method = glip(tiny_net(seed), vocabulary,
+  auto method = glip(grounding_net(seed), vocabulary,
                      PhraseView(BoxView(glip_train(32), of_seen, {.most = 4}), phrase_tokens(tokenizer, shown, context),
                                 {config.phrases, config.negatives, config.near}),
                      config, Rng(seed));
@@ -101,7 +101,7 @@ Scores trained_on_phrases(const GlipConfig& config, bool numbers, std::uint64_t 
   for (const std::int64_t p : held) held_names.push_back(names[static_cast<std::size_t>(p)]);
   const Tensor among_held = phrase_tokens(tokenizer, held_names, context);
   const auto scores_on = [&](const std::string& split, bool seen, double& accuracy, double& ap50) {
-    const ScenePhrases set = phrases(split, 80);
+    const ScenePhrases set = phrase_scenes(split, 80);
     const AnyDataset any = set;
     const auto counts = [&](int label) { return seen ? train.seen(label) : std::ranges::count(held, label) > 0; };
     GroundingScores scores;
@@ -156,14 +156,14 @@ Scores trained_on_phrases(const GlipConfig& config, bool numbers, std::uint64_t 
 
 TEST_CASE("GLIP finds what it never saw by the words it is made of, and its controls do not", "[learns]") {
   const auto measure = [](const char* what, const GlipConfig& config, bool numbers) {
-    const Scores scores = trained_on_phrases(config, numbers, seeded(1), 160);
+    const Scores scores = grounding_of(config, numbers, seeded(1), 160);
     std::printf("GLIP, %s: grounding of held-out phrases %.3f, AP50 %.3f; of seen ones %.3f, %.3f\n", what,
                 scores.held_out, scores.held_ap50, scores.seen, scores.ap50);
     return scores;
   };
-  GlipConfig affirmed = tiny();
+  GlipConfig affirmed = tiny_glip();
   affirmed.negatives = 0;
-  const Scores words = measure("words", tiny(), false), numbers = measure("numbers", tiny(), true),
+  const Scores words = measure("words", tiny_glip(), false), numbers = measure("numbers", tiny_glip(), true),
                unopposed = measure("no negatives", affirmed, false);
   CHECK(words.held_out > 0.7);
   CHECK(words.held_ap50 > 1.5 * numbers.held_ap50);  // a number that was never seen says nothing
@@ -178,11 +178,11 @@ TEST_CASE("with fusion off, neither order nor company of phrases changes a score
   const Tensor images = init::normal({3, 32, 32, 3}, 1, Rng(2));
   for (const char* fusion : {"none", "both"}) {
     INFO(fusion);
-    GlipConfig config = tiny();
+    GlipConfig config = tiny_glip();
     config.fusion = fusion;
     const Tensor all = phrase_tokens(tokenizer, list, context);
-    auto method = glip(tiny_net(1), vocabulary, PhraseView(BoxView(glip_train(32), LabelNumbers::same(5)), all, {}),
-                       config, Rng(3));
+    auto method = glip(grounding_net(1), vocabulary,
+                       PhraseView(BoxView(glip_train(32), LabelNumbers::same(5)), all, {}), config, Rng(3));
     const auto scores = [&](const std::vector<std::string>& words) {
       const NoGrad no_grad;
       const Eval eval;
@@ -241,8 +241,8 @@ TEST_CASE("phrases neither merge nor lose pieces: each has its own place, whatev
 TEST_CASE("the index of a phrase comes back, and places without a phrase find nothing") {
   const WordTokens tokenizer;
   const Tensor two = phrase_tokens(tokenizer, {"car", "car taxi"}, context);
-  auto method = glip(tiny_net(1), vocabulary, PhraseView(BoxView(glip_train(32), LabelNumbers::same(2)), two, {}),
-                     tiny(), Rng(3));
+  auto method = glip(grounding_net(1), vocabulary, PhraseView(BoxView(glip_train(32), LabelNumbers::same(2)), two, {}),
+                     tiny_glip(), Rng(3));
   const Tensor images = init::normal({2, 32, 32, 3}, 1, Rng(2)), none = Tensor::zeros({1, context}, DType::i32);
   const Tensor gap = concat({two.slice(0, 1), none, two.slice(1, 2)});
   const auto found = grounded(method, images, two, {.least = 0}),
@@ -265,14 +265,14 @@ TEST_CASE("the index of a phrase comes back, and places without a phrase find no
 }
 
 TEST_CASE("all parts of GLIP are trained, with every encoder that has stages; without fusion there is none") {
-  const ScenePhrases set = phrases("train", 8);
+  const ScenePhrases set = phrase_scenes("train", 8);
   const WordTokens tokenizer;
   const Tensor tokens = phrase_tokens(tokenizer, set.class_names(), context);
   const LabelNumbers numbers = LabelNumbers::same(set.class_names().size());
   for (const char* name : {"small", "resnet20", "vit_micro"})
     for (const char* fusion : {"both", "none"}) {
       INFO(name << " " << fusion);
-      GlipConfig config = tiny();
+      GlipConfig config = tiny_glip();
       config.fusion = fusion;
       auto method = glip(make_encoder(name, {.image_size = 32}, Rng(2)), vocabulary,
                          PhraseView(BoxView(glip_train(32), numbers), tokens, {}), config, Rng(3));
@@ -291,13 +291,13 @@ TEST_CASE("all parts of GLIP are trained, with every encoder that has stages; wi
 }
 
 TEST_CASE("a step of GLIP on another device has the bits of one here", "[device]") {
-  const ScenePhrases set = phrases("train", 4);
+  const ScenePhrases set = phrase_scenes("train", 4);
   const WordTokens tokenizer;
   const Tensor tokens = phrase_tokens(tokenizer, set.class_names(), context);
   const auto make = [&] {
-    return glip(tiny_net(1), vocabulary,
-                PhraseView(BoxView(glip_train(32), LabelNumbers::same(set.class_names().size())), tokens, {}), tiny(),
-                Rng(3));
+    return glip(grounding_net(1), vocabulary,
+                PhraseView(BoxView(glip_train(32), LabelNumbers::same(set.class_names().size())), tokens, {}),
+                tiny_glip(), Rng(3));
   };
   auto here = make(), there = make();
   Loader loader(set, here.augment, {.batch = 4, .threads = 0});
@@ -326,7 +326,7 @@ TEST_CASE("a step of GLIP on another device has the bits of one here", "[device]
 }
 
 TEST_CASE("the head's gradients are those of differences") {
-  GlipConfig config = tiny();
+  GlipConfig config = tiny_glip();
   config.width = 8, config.text_width = 4, config.depth = 1;
   GroundingHead head({{3, 4}, {5, 8}}, config.head(20), Rng(1));
   move_to(head, Device::cpu, DType::f64);
