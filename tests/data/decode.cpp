@@ -134,7 +134,7 @@ TEST_CASE("of a GIF file the first frame is read, as Pillow reads it, or the fil
   CHECK(sum == 412691274);  // of Pillow's RGB bytes
   for (std::size_t size = 0; size < 840; ++size) CHECK_THROWS_AS(decode_image({file.data(), size}, name), Error);
   auto liar = file;
-  liar[6] = liar[7] = liar[8] = 0xFF;
+  liar[6] = liar[7] = liar[8] = liar[9] = 0xFF;
   CHECK_THROWS_WITH(decode_image(liar, name), Contains("cannot hold"));
   Stream draw(Rng(1) / name);
   for (int round = 0; round < 200; ++round) {
