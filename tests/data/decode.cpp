@@ -191,7 +191,7 @@ TEST_CASE("all eight orientations stand upright", "[decode]") {
 TEST_CASE("the orientation is read in either byte order and as any whole number", "[decode]") {
   const bool little = GENERATE(true, false);
   const auto [type, bytes] = GENERATE(table<int, int>({{1, 1}, {3, 2}, {4, 4}}));  // BYTE, SHORT, LONG
-  const auto tiff = [&](std::uint32_t orientation, int kind) {
+  const auto tiff = [little, bytes = bytes](std::uint32_t orientation, int kind) {
     std::vector<std::uint8_t> block(26, 0xEE);  // what follows a short value is not looked at
     const auto put = [&](std::size_t at, std::uint32_t value, int count) {
       for (int i = 0; i < count; ++i)
