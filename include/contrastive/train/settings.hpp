@@ -97,7 +97,8 @@ struct Settings {
   void settings(SettingList& list) {
     list.text("method", method, "method of the run");
     list.text("data", data,
-              texts    ? "data set: scenes, shapes, emoji, clipart, stamps, captions, webdataset"
+              texts
+                  ? "data set: scenes, shapes, emoji, clipart, stamps, captions, webdataset, camvid, ade20k, coco, voc"
               : images ? "data set: fashion, emoji, cifar10, cifar100, stl10, idx, folder, shapes, scenes"
                        : "data set: voices, made from a seed, or folder");
     list.text("root", root, "folder of the data set; sets that are drawn need none");
