@@ -17,7 +17,7 @@ namespace app {
 
 namespace {
 
-/// f(place of the ground in the list, -1 where it is not there; all other words).
+/// The place of the ground in the list, -1 if it is not there, and all other words.
 std::pair<std::int64_t, std::vector<std::string>> without_ground(const std::vector<std::string>& list,
                                                                  const std::string& ground) {
   std::vector<std::string> words = list;
@@ -92,7 +92,7 @@ Gallery group_gallery(const GroupModel& model, const Segmenter& segmenter, const
         const GroupRows rows = model.groups(images);
         const Tensor first = model.pixel_groups(rows, images, 1),
                      second = model.pixel_groups(rows, images, rows.soft.size()),
-                     found = model.segment(images, segmenter.words);
+                     found = model.named(second, rows, segmenter.words);
         std::vector<std::string> numbers;
         for (std::int64_t g = 0; g < rows.soft[0].size(2); ++g) numbers.push_back(join(g + 1));
         for (std::int64_t n = 0; n < std::ssize(samples); ++n) {
@@ -136,15 +136,20 @@ std::vector<std::int64_t> GroupModel::words_of(const GroupRows& rows, const std:
   return all;
 }
 
-Tensor GroupModel::segment(const Tensor& images, const std::vector<std::string>& list) const {
-  const GroupRows rows = groups(images);
+Tensor GroupModel::named(const Tensor& groups_of_pixels, const GroupRows& rows,
+                         const std::vector<std::string>& list) const {
   const std::vector<std::int64_t> word = words_of(rows, list);
   const auto G = static_cast<std::size_t>(rows.groups.size(1));
-  const Tensor found = pixel_groups(rows, images, rows.soft.size());
+  const Tensor found(groups_of_pixels.shape(), DType::i64);
   for (std::int64_t n = 0; n < found.size(0); ++n)
     found.slice(n, n + 1).copy_from(
-        of_pixels(found.slice(n, n + 1), std::span(word).subspan(static_cast<std::size_t>(n) * G, G)));
+        of_pixels(groups_of_pixels.slice(n, n + 1), std::span(word).subspan(static_cast<std::size_t>(n) * G, G)));
   return found;
+}
+
+Tensor GroupModel::segment(const Tensor& images, const std::vector<std::string>& list) const {
+  const GroupRows rows = groups(images);
+  return named(pixel_groups(rows, images, rows.soft.size()), rows, list);
 }
 
 void evaluate_groups(const GroupModel& trained, const GroupModel& untrained, const Segmenter& segmenter,
@@ -164,7 +169,7 @@ void evaluate_groups(const GroupModel& trained, const GroupModel& untrained, con
         const auto add = [&](GroupScores& scores, const GroupModel& model) {
           const GroupRows rows = model.groups(images);
           const Tensor groups = model.pixel_groups(rows, images, rows.soft.size()),
-                       found = model.segment(images, segmenter.words);
+                       found = model.named(groups, rows, segmenter.words);
           for (std::int64_t n = 0; n < images.size(0); ++n)
             scores.add(groups.slice(n, n + 1), found.slice(n, n + 1), truth.slice(n, n + 1), segmenter.ground);
           return rows;

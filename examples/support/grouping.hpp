@@ -25,6 +25,8 @@ struct GroupModel {
   Tensor pixel_groups(const GroupRows& rows, const Tensor& images, std::size_t stages) const;
   /// The place in the list of each group's word, -1 where it has none: (N G).
   std::vector<std::int64_t> words_of(const GroupRows& rows, const std::vector<std::string>& list) const;
+  /// Groups of pixels to places in the list of their words, both i64 (N, H, W).
+  Tensor named(const Tensor& groups_of_pixels, const GroupRows& rows, const std::vector<std::string>& list) const;
   /// As a composition has it.
   Tensor segment(const Tensor& images, const std::vector<std::string>& list) const;
 };
