@@ -49,9 +49,6 @@ struct BiAttention {
     const std::int64_t N = image.size(0), A = image.size(1), L = text.size(1), D = v_proj.weight.size(0);
     const double scale = 1 / std::sqrt(static_cast<double>(D / heads));
     const auto by_head = [&](const Tensor& x) { return detail::split_heads(x, heads); };
-    const auto joined = [&](const Tensor& x, std::int64_t rows) {
-      return permute(x.reshape({N, heads, rows, D / heads}), {0, 2, 1, 3}).reshape({N, rows, D});
-    };
     const Tensor scores = clamp(matmul(by_head(v_proj(image)), by_head(l_proj(text)), false, true, scale), bound);
     Tensor seen = scores;  // (N heads, A, L)
     if (mask.defined()) {
@@ -61,7 +58,7 @@ struct BiAttention {
     }
     const Tensor of_image = matmul(softmax(seen), by_head(values_l_proj(text)));
     const Tensor of_text = matmul(softmax(permute(scores, {0, 2, 1})), by_head(values_v_proj(image)));
-    return {out_v_proj(joined(of_image, A)), out_l_proj(joined(of_text, L))};
+    return {out_v_proj(detail::join_heads(of_image, heads)), out_l_proj(detail::join_heads(of_text, heads))};
   }
 
   template <class F>

@@ -15,6 +15,11 @@ inline Tensor split_heads(const Tensor& x, int heads) {
   const std::int64_t N = x.size(0), L = x.size(1), width = x.size(2) / heads;
   return permute(x.reshape({N, L, heads, width}), {0, 2, 1, 3}).reshape({N * heads, L, width});
 }
+/// (N heads, L, D / heads) -> (N, L, D)
+inline Tensor join_heads(const Tensor& x, int heads) {
+  const std::int64_t N = x.size(0) / heads, L = x.size(1), width = x.size(2);
+  return permute(x.reshape({N, heads, L, width}), {0, 2, 1, 3}).reshape({N, L, heads * width});
+}
 }  // namespace detail
 
 /// What each of M queries pays to each of L keys: (N, M, D) and (N, L, D) -> (N, heads, M, L), rows summing to 1. Scores
@@ -41,10 +46,9 @@ inline Tensor cross_attention(const Tensor& queries, const Tensor& keys, const T
                               const Tensor& mask = {}) {
   require(keys.shape() == values.shape(), "[cross_attention] keys ", keys.shape(), " and values ", values.shape(),
           " differ");
-  const std::int64_t N = queries.size(0), M = queries.size(1), D = queries.size(2);
+  const std::int64_t N = queries.size(0), M = queries.size(1);
   const Tensor weights = cross_attention_weights(queries, keys, heads, mask).reshape({N * heads, M, keys.size(1)});
-  const Tensor y = matmul(weights, detail::split_heads(values, heads));  // (N heads, M, D / heads)
-  return permute(y.reshape({N, heads, M, D / heads}), {0, 2, 1, 3}).reshape({N, M, D});
+  return detail::join_heads(matmul(weights, detail::split_heads(values, heads)), heads);
 }
 
 }  // namespace contrastive
