@@ -89,12 +89,7 @@ app::Composition compose(const app::Settings& s, std::int64_t, Rng rng) {
   const app::WholeView view(Squash{size}, Normalize{{0.5, 0.5, 0.5}, {0.5, 0.5, 0.5}});
   const auto ground = [shared](const Tensor& images, const Tensor& prompts) {
     const Device device = shared->online.projector.head.words.bias0.device();
-    std::vector<std::vector<Detection>> all;
-    for (const auto& found : grounded(*shared, images.to(device), prompts, {.least = 0})) {
-      all.emplace_back();
-      for (const GroundedBox& one : found) all.back().push_back({one.box, one.score});
-    }
-    return all;
+    return grounded(*shared, images.to(device), prompts, {.least = 0});
   };
   const app::Grounder grounder{view, train.class_names(), tokens, ground};
 

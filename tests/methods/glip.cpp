@@ -13,9 +13,8 @@
 #include "contrastive/data/scene_phrases.hpp"
 #include "contrastive/encoders/image_encoder.hpp"
 #include "contrastive/eval/grounding.hpp"
-#include "contrastive/optim/adamw.hpp"
-#include "contrastive/optim/parameter_groups.hpp"
 #include "contrastive/tensor/gradcheck.hpp"
+#include "methods/train_on.hpp"
 #include "support/differences.hpp"
 #include "support/far_device.hpp"
 #include "support/learning.hpp"
@@ -78,16 +77,8 @@ Scores grounding_of(const GlipConfig& config, bool numbers, std::uint64_t seed, 
                      PhraseView(BoxView(glip_train(32), of_seen, {.most = 4}), phrase_tokens(tokenizer, shown, context),
                                 {config.phrases, config.negatives, config.near}),
                      config, Rng(seed));
-  AdamW optimizer(parameter_groups(method));
-  Loader loader(train, method.augment, {.batch = 16, .seed = seed, .threads = 1});
-  std::int64_t step = 0;
-  for (int epoch = 0; step < steps; ++epoch)
-    for (loader.start(epoch); auto batch = loader.next(); ++step) {
-      if (step == steps) break;
-      method.loss(batch->views, {step, steps}).backward();
-      optimizer.step(2e-3 * std::min(1.0, static_cast<double>(step + 1) / 20));
-      optimizer.clear_grad();
-    }
+  train_on(method, train, 16, seed, steps,
+           [](std::int64_t step) { return 2e-3 * std::min(1.0, static_cast<double>(step + 1) / 20); });
 
   const Tensor tokens = phrase_tokens(tokenizer, names, context);
   const PhraseView views(BoxView(Compose(Squash{32}, Normalize{{0.5, 0.5, 0.5}, {0.5, 0.5, 0.5}}),
@@ -121,22 +112,14 @@ Scores grounding_of(const GlipConfig& config, bool numbers, std::uint64_t seed, 
           ++k;
         return static_cast<int>(k);
       };
-      std::vector<Detection> found;
+      std::vector<Detection> found = grounded(method, read.view[0], read.view[3], {.least = 0})[0];
       std::vector<TrueBox> truth;
-      const auto boxes = grounded(method, read.view[0], read.view[3], {.least = 0});
-      for (const GroundedBox& one : boxes[0]) {
-        found.push_back({one.box, one.score});
-        found.back().box.label = class_of(one.box.label);
-      }
+      for (Detection& one : found) one.box.label = class_of(one.box.label);
       for (const Box& box : sample.boxes) truth.push_back({box});
       add_grounding(scores, found, truth, counts);
       if (!seen) {  // all held-out phrases are asked for together: none is found because the others are known
-        found.clear();
-        const auto alone = grounded(method, read.view[0], among_held, {.least = 0});
-        for (const GroundedBox& one : alone[0]) {
-          found.push_back({one.box, one.score});
-          found.back().box.label = static_cast<int>(held[static_cast<std::size_t>(one.box.label)]);
-        }
+        found = grounded(method, read.view[0], among_held, {.least = 0})[0];
+        for (Detection& one : found) one.box.label = static_cast<int>(held[static_cast<std::size_t>(one.box.label)]);
       }
       std::erase_if(found, [&](const Detection& one) { return !counts(one.box.label); });
       std::erase_if(truth, [&](const TrueBox& one) { return !counts(one.box.label); });
@@ -252,7 +235,7 @@ TEST_CASE("the index of a phrase comes back, and places without a phrase find no
   for (std::size_t n = 0; n < 2; ++n) {
     REQUIRE(found[n].size() == with_gap[n].size());
     for (std::size_t k = 0; k < found[n].size(); ++k) {
-      const GroundedBox& one = found[n][k];
+      const Detection& one = found[n][k];
       first = first || one.box.label == 0, second = second || one.box.label == 1;
       CHECK(with_gap[n][k].box.label == (one.box.label == 0 ? 0 : 2));
       CHECK(with_gap[n][k].score == Approx(one.score).epsilon(1e-5));

@@ -13,9 +13,8 @@
 #include "contrastive/eval/adjusted_rand.hpp"
 #include "contrastive/eval/group_segmentation.hpp"
 #include "contrastive/eval/segmentation.hpp"
-#include "contrastive/optim/adamw.hpp"
-#include "contrastive/optim/parameter_groups.hpp"
 #include "contrastive/train/gradient_cache.hpp"
+#include "methods/train_on.hpp"
 #include "support/differences.hpp"
 #include "support/learning.hpp"
 
@@ -161,17 +160,7 @@ Found segmented(const M& method, const Halves& test) {
 
 template <class M>
 void train(M& method, const Halves& set, std::uint64_t seed, std::int64_t steps) {
-  AdamW optimizer(parameter_groups(method));
-  Loader loader(set, method.augment, {.batch = 32, .seed = seed, .threads = 1});
-  std::int64_t step = 0;
-  for (int epoch = 0; step < steps; ++epoch)
-    for (loader.start(epoch); auto batch = loader.next(); ++step) {
-      if (step == steps) break;
-      method.loss(batch->views, {step, steps}).backward();
-      optimizer.step(3e-3);
-      optimizer.clear_grad();
-      method.after_step({step, steps});
-    }
+  train_on(method, set, 32, seed, steps, [](std::int64_t) { return 3e-3; });
 }
 
 }  // namespace

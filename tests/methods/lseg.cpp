@@ -10,9 +10,8 @@
 #include "contrastive/data/scene_phrases.hpp"
 #include "contrastive/encoders/image_encoder.hpp"
 #include "contrastive/eval/segmentation.hpp"
-#include "contrastive/optim/adamw.hpp"
-#include "contrastive/optim/parameter_groups.hpp"
 #include "contrastive/tensor/gradcheck.hpp"
+#include "methods/train_on.hpp"
 #include "support/differences.hpp"
 #include "support/learning.hpp"
 
@@ -65,16 +64,7 @@ double trained_on_phrases(RowsOf&& rows_of, std::uint64_t seed, std::int64_t ste
   }
   REQUIRE(held.size() >= 4);
   auto method = lseg(tiny_net(seed), rows_of(train, seen), lseg_train(32, numbers), tiny(), Rng(seed));
-  AdamW optimizer(parameter_groups(method));
-  Loader loader(train, method.augment, {.batch = 16, .seed = seed, .threads = 1});
-  std::int64_t step = 0;
-  for (int epoch = 0; step < steps; ++epoch)
-    for (loader.start(epoch); auto batch = loader.next(); ++step) {
-      if (step == steps) break;
-      method.loss(batch->views, {step, steps}).backward();
-      optimizer.step(3e-3);
-      optimizer.clear_grad();
-    }
+  train_on(method, train, 16, seed, steps, [](std::int64_t) { return 3e-3; });
 
   const Tensor held_rows = rows_of(train, held);
   LabelNumbers held_numbers;

@@ -12,7 +12,7 @@
 #include "contrastive/augment/square.hpp"
 #include "contrastive/core/setting.hpp"
 #include "contrastive/encoders/grounding_head.hpp"
-#include "contrastive/media/boxes.hpp"
+#include "contrastive/media/detection.hpp"
 #include "contrastive/methods/method.hpp"
 #include "contrastive/objectives/grounding_loss.hpp"
 #include "contrastive/objectives/phrase_scores.hpp"
@@ -149,16 +149,11 @@ auto glip(Image image, std::int64_t vocabulary, Augmentation views, const GlipCo
   return Method(std::move(image), std::move(regions), Identity{}, std::move(objective), std::move(views));
 }
 
-/// A box that a phrase names.
-struct GroundedBox {
-  Box box;  // the label is the phrase's place in the prompt
-  double score = 0;
-};
-
-/// The boxes that images (N, H, W, C) have of the phrases of a prompt (P, L), or of a prompt each (N, P, L), best first.
+/// The boxes that images (N, H, W, C) have of the phrases of a prompt (P, L), or of a prompt each (N, P, L), best first; a label
+/// is the phrase's place in the prompt.
 template <class M>
-std::vector<std::vector<GroundedBox>> grounded(const M& method, const Tensor& images, const Tensor& prompt,
-                                               const PhraseBoxOptions& options = {}) {
+std::vector<std::vector<Detection>> grounded(const M& method, const Tensor& images, const Tensor& prompt,
+                                             const PhraseBoxOptions& options = {}) {
   const NoGrad no_grad;
   const Eval eval;
   Tensor prompts = prompt.to(Device::cpu);
@@ -171,7 +166,7 @@ std::vector<std::vector<GroundedBox>> grounded(const M& method, const Tensor& im
   const GroundingOutput out =
       grounding_output(method.online.projector.head.of_images(method.online.encoder, images, prompts));
   const Tensor anchors = make_anchors(method.objective.levels(images.size(1), images.size(2)));
-  std::vector<std::vector<GroundedBox>> all;
+  std::vector<std::vector<Detection>> all;
   for (std::int64_t n = 0; n < N; ++n) {
     const auto row = [&](const Tensor& x) { return x.slice(n, n + 1).to(Device::cpu).to(DType::f64); };
     // A place without a phrase has no tokens, and no boxes.
@@ -185,7 +180,7 @@ std::vector<std::vector<GroundedBox>> grounded(const M& method, const Tensor& im
     const PhraseBoxes found = phrase_boxes(phrase_scores(row(out.tokens).reshape({A, out.tokens.size(2)}), spans),
                                            row(out.codes).reshape({A, 4}), row(out.centerness).reshape({A}), anchors,
                                            images.size(1), images.size(2), options);
-    std::vector<GroundedBox> boxes;
+    std::vector<Detection> boxes;
     for (std::size_t k = 0; k < found.scores.size(); ++k) {
       const double* const at = found.boxes.template data<double>() + 4 * k;
       boxes.push_back({{static_cast<float>(at[0]), static_cast<float>(at[1]), static_cast<float>(at[2] + 1),
