@@ -22,13 +22,6 @@ std::vector<std::int64_t> all_classes(std::size_t count) {
   return all;
 }
 
-std::vector<std::int64_t> classes_of(const std::vector<Shown>& shown, Shown which) {
-  std::vector<std::int64_t> classes;
-  for (std::size_t c = 0; c < shown.size(); ++c)
-    if (shown[c] == which) classes.push_back(static_cast<std::int64_t>(c));
-  return classes;
-}
-
 /// With crowds and areas, which a sample does not have.
 TruthOf truth_of_files(const Settings& s) {
   if (s.data != "coco" && s.data != "voc") return {};
@@ -202,23 +195,12 @@ void evaluate_detection(const Detector& detector, const std::vector<Shown>& show
     show("the test part", boxes);
     return;
   }
-  const bool phrases = s.label == "phrase";
-  const std::vector<Shown> held = held_out_classes(s);
-  struct Split {
-    const char *name, *what;
-    std::vector<std::int64_t> classes;
-    bool alone;  // whether these classes are also asked for by themselves
-  };
-  const Split splits[] = {
-      {"test", "what was seen", classes_of(held, Shown::all), false},
-      {"combinations", "new colours", classes_of(held, phrases ? Shown::noun : Shown::all), phrases},
-      {"names", "new names", classes_of(held, Shown::nothing), true},
-  };
-  for (const auto& [split, what, classes, alone] : splits) {
+  for (const SceneSplit& part : scene_splits(s)) {
+    const auto& [split, what, classes, alone] = part;
     const ScenePhrases scenes = scenes_of(s, split);
     const AnyDataset set = as_labelled(s, scenes);
     // What a split holds out is in its main group alone; to find anything else there is neither right nor wrong.
-    const bool test = std::string_view(split) == "test";
+    const bool test = split == "test";
     const TruthOf main_group = [&scenes = scenes, test](std::size_t i, const Sample& sample) {
       const Scene scene = scenes.scenes().scene(i);
       std::vector<TrueBox> truth;

@@ -86,13 +86,6 @@ GroundingScores scores_of(const FoundBoxes& boxes, const std::vector<std::int64_
   return scores;
 }
 
-std::vector<std::int64_t> classes_of(const std::vector<Shown>& shown, Shown which) {
-  std::vector<std::int64_t> classes;
-  for (std::size_t c = 0; c < shown.size(); ++c)
-    if (shown[c] == which) classes.push_back(static_cast<std::int64_t>(c));
-  return classes;
-}
-
 }  // namespace
 
 double grounding_accuracy(const Grounder& grounder, const AnyDataset& set, const std::function<void()>& alive) {
@@ -132,25 +125,14 @@ void evaluate_grounding(const Grounder& grounder, const OwnEvaluation& own) {
     show("the test part", boxes);
     return;
   }
-  const std::vector<Shown> held = held_out_classes(s);
-  const bool phrases = s.label == "phrase";
-  struct Split {
-    const char *name, *what;
-    std::vector<std::int64_t> classes;
-    bool alone;  // whether these classes are also asked for by themselves
-  };
-  const Split splits[] = {
-      {"test", "what was seen", classes_of(held, Shown::all), false},
-      {"combinations", "new colours", classes_of(held, phrases ? Shown::noun : Shown::all), phrases},
-      {"names", "new names", classes_of(held, Shown::nothing), true},
-  };
-  for (const auto& [split, what, classes, alone] : splits) {
+  for (const SceneSplit& part : scene_splits(s)) {
+    const auto& [split, what, classes, alone] = part;
     const AnyDataset set = as_labelled(s, scenes_of(s, split));
     FoundBoxes boxes = ground_set(grounder, set, own.alive, 500, 8);
     print(what, split, boxes, classes);
     show(what, boxes);
     // What the other splits hold out is in the main group, whose sprites are the largest.
-    if (std::string_view(split) == "test") {
+    if (split == "test") {
       for (std::size_t n = 0; n < boxes.truth.size(); ++n)
         for (TrueBox& one : boxes.truth[n]) one.crowd = one.box.label != set.label(n);
       print(join(what, ", main groups"), join(split, "_main"), boxes, classes);

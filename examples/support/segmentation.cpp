@@ -114,15 +114,6 @@ double mean_iou_of_set(const Segmenter& segmenter, const AnyDataset& set, const 
   return classes.empty() ? 0 : counts.mean_iou(classes);
 }
 
-namespace {
-std::vector<std::int64_t> classes_of(const std::vector<Shown>& shown, Shown which) {
-  std::vector<std::int64_t> classes;
-  for (std::size_t c = 0; c < shown.size(); ++c)
-    if (shown[c] == which) classes.push_back(static_cast<std::int64_t>(c));
-  return classes;
-}
-}  // namespace
-
 std::vector<Shown> shown_classes(const Settings& s, const AnyDataset& set) {
   std::vector<Shown> shown(set.class_names().size(), Shown::all);
   if (s.data != "scenes" && s.data != "shape_scenes") return shown;
@@ -139,6 +130,21 @@ std::vector<Shown> held_out_classes(const Settings& s) {
   Settings plain = s;
   if (plain.data.ends_with("_whole")) plain.data.resize(plain.data.size() - 6);
   return shown_classes(plain, as_labelled(s, scenes_of(s, "test")));
+}
+
+std::vector<std::int64_t> classes_of(const std::vector<Shown>& shown, Shown which) {
+  std::vector<std::int64_t> classes;
+  for (std::size_t c = 0; c < shown.size(); ++c)
+    if (shown[c] == which) classes.push_back(static_cast<std::int64_t>(c));
+  return classes;
+}
+
+std::vector<SceneSplit> scene_splits(const Settings& s) {
+  const bool phrases = s.label == "phrase";
+  const std::vector<Shown> held = held_out_classes(s);
+  return {{"test", "what was seen", classes_of(held, Shown::all), false},
+          {"combinations", "new colours", classes_of(held, phrases ? Shown::noun : Shown::all), phrases},
+          {"names", "new names", classes_of(held, Shown::nothing), true}};
 }
 
 void evaluate_segmentation(const Segmenter& segmenter, const std::vector<Shown>& shown, const OwnEvaluation& own) {
@@ -161,19 +167,8 @@ void evaluate_segmentation(const Segmenter& segmenter, const std::vector<Shown>&
     own.report.galleries.push_back(segmentation_gallery(segmenter, own.sets.test, "Found labels", 8, own.alive));
     return;
   }
-  const bool phrases = s.label == "phrase";
-  const std::vector<Shown> held = held_out_classes(s);
-  struct Part {
-    const char *split, *what;
-    std::vector<std::int64_t> classes;
-    bool alone;  // whether these classes are also asked for by themselves
-  };
-  const Part parts[] = {
-      {"test", "what was seen", classes_of(held, Shown::all), false},
-      {"combinations", "new colours", classes_of(held, phrases ? Shown::noun : Shown::all), phrases},
-      {"names", "new names", classes_of(held, Shown::nothing), true},
-  };
-  for (const auto& [split, what, classes, alone] : parts) {
+  for (const SceneSplit& part : scene_splits(s)) {
+    const auto& [split, what, classes, alone] = part;
     const ScenePhrases scenes = scenes_of(s, split);
     const AnyDataset set = as_labelled(s, scenes);
     // What a split holds out is in its main group alone: all else has no label then, and no ground where `objects`.
@@ -187,7 +182,7 @@ void evaluate_segmentation(const Segmenter& segmenter, const std::vector<Shown>&
         }
       };
     };
-    const bool test = std::string_view(split) == "test";
+    const bool test = split == "test";
     print(what, split,
           test ? count_set(segmenter, set, all_labels(segmenter), own.alive)
                : count_set(segmenter, set, all_labels(segmenter), own.alive, main_group(false)),

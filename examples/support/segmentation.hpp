@@ -56,6 +56,16 @@ std::vector<Shown> shown_classes(const Settings& s, const AnyDataset& set);
 /// others' do.
 std::vector<Shown> held_out_classes(const Settings& s);
 
+std::vector<std::int64_t> classes_of(const std::vector<Shown>& shown, Shown which);
+
+/// A split of scenes, and the classes of the run that it is scored on.
+struct SceneSplit {
+  std::string name, what;  // "combinations", "new colours"
+  std::vector<std::int64_t> classes;
+  bool alone = false;  // these classes are also asked for by themselves
+};
+std::vector<SceneSplit> scene_splits(const Settings& s);
+
 /// The scenes of a split as the run's, of which there are 1000; and with the classes that the run has.
 ScenePhrases scenes_of(const Settings& s, const std::string& split);
 AnyDataset as_labelled(const Settings& s, const ScenePhrases& scenes);
