@@ -504,6 +504,61 @@ TEST_CASE("scenes by phrase, and scenes that hold nothing out", "[data]") {
   CHECK_THROWS_WITH(open_dataset("scenes_whole", "", "names", options), Contains("where nothing is held out"));
 }
 
+TEST_CASE("objects cut out of scenes", "[data]") {
+  DatasetOptions options;
+  options.image_size = 48, options.train_size = 2000, options.seed = 3;
+  const AnyDataset set = open_dataset("shape_scene_objects", "", "train", options);
+  REQUIRE(set.size() == 2000);
+  std::vector<int> count(12, 0);
+  int coloured = 0;
+  std::set<int> sides;
+  for (std::size_t i = 0; i < set.size(); ++i) {
+    const int noun = set.label(i);
+    ++count[static_cast<std::size_t>(noun)];
+    const Sample sample = set.sample(i, Part::image | Part::texts, {});
+    REQUIRE(sample.texts.size() >= 2);
+    // The shortest text is the noun, and the fullest begins with an article and ends with the noun.
+    const std::string name = set.class_names()[static_cast<std::size_t>(noun)];
+    CHECK(sample.texts.back() == name);
+    CHECK(sample.texts[0].starts_with("a"));
+    CHECK(sample.texts[0].ends_with(" " + name));
+    coloured += sample.texts.size() == 3;
+    REQUIRE(sample.image.height == sample.image.width);
+    REQUIRE(sample.image.height <= 48);
+    sides.insert(sample.image.height);
+    if (i < 20) CHECK(set.sample(i, Part::image, {}).image.pixels == sample.image.pixels);
+  }
+  CHECK(std::ranges::count(count, 0) == 0);
+  CHECK(coloured > 1000);
+  CHECK(sides.size() > 15);
+  CHECK_THROWS_WITH(open_dataset("scene_objects", "", "names", options), Contains("where nothing is held out"));
+}
+
+TEST_CASE("an object's region holds its sprite", "[data]") {
+  // A region is a part of its scene, and the middle of a box with the sample's label lies in it.
+  SceneOptions options = shapes("train", 200);
+  options.hold_out = false;
+  const Scenes scenes(options);
+  const SceneObjects objects(options);
+  for (std::size_t i = 0; i < 200; ++i) {
+    const Image image = scenes.image(i), region = objects.sample(i, Part::image, {}).image;
+    bool found = false;
+    for (const Box& box : scenes.boxes(i)) {
+      if (box.label != objects.label(i)) continue;
+      for (int top = 0; !found && top + region.height <= image.height; ++top)
+        for (int left = 0; !found && left + region.width <= image.width; ++left) {
+          bool same = true;
+          for (int y = 0; same && y < region.height; ++y)
+            same = std::equal(region.row(y), region.row(y) + region.width * 3, image.row(top + y) + left * 3);
+          found = same && left <= centre_x(box) && centre_x(box) <= left + region.width && top <= centre_y(box) &&
+                  centre_y(box) <= top + region.height;
+        }
+    }
+    INFO(objects.describe(i));
+    CHECK(found);
+  }
+}
+
 TEST_CASE("scenes of emoji", "[data]") {
   if (!have_emoji()) return;
   SceneOptions options;

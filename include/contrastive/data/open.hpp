@@ -16,6 +16,7 @@
 #include "contrastive/data/idx.hpp"
 #include "contrastive/data/image_folder.hpp"
 #include "contrastive/data/label_folders.hpp"
+#include "contrastive/data/scene_objects.hpp"
 #include "contrastive/data/scene_phrases.hpp"
 #include "contrastive/data/scenes.hpp"
 #include "contrastive/data/shapes.hpp"
@@ -41,11 +42,17 @@ struct DatasetOptions {
 
 /// The names that `open_dataset` knows.
 inline const std::vector<std::string>& dataset_names() {
-  static const std::vector<std::string> names = {"fashion", "emoji",        "cifar10",      "cifar100",
-                                                 "stl10",   "idx",          "folder",       "shapes",
-                                                 "scenes",  "scenes_whole", "shape_scenes", "shape_scenes_whole",
-                                                 "clipart", "stamps",       "captions",     "webdataset",
-                                                 "camvid",  "ade20k",       "coco",         "voc"};
+  static const std::vector<std::string> names = {"fashion",       "emoji",
+                                                 "cifar10",       "cifar100",
+                                                 "stl10",         "idx",
+                                                 "folder",        "shapes",
+                                                 "scenes",        "scenes_whole",
+                                                 "shape_scenes",  "shape_scenes_whole",
+                                                 "scene_objects", "shape_scene_objects",
+                                                 "clipart",       "stamps",
+                                                 "captions",      "webdataset",
+                                                 "camvid",        "ade20k",
+                                                 "coco",          "voc"};
   return names;
 }
 
@@ -54,6 +61,11 @@ namespace detail {
 /// Scenes of emoji or of shapes; in the "whole" ones training holds nothing out, for ceilings.
 inline bool is_scenes(const std::string& name) {
   return name == "scenes" || name == "scenes_whole" || name == "shape_scenes" || name == "shape_scenes_whole";
+}
+
+/// Objects cut out of scenes.
+inline bool is_scene_objects(const std::string& name) {
+  return name == "scene_objects" || name == "shape_scene_objects";
 }
 
 inline std::size_t or_else(std::size_t size, std::size_t usual) { return size > 0 ? size : usual; }
@@ -68,6 +80,16 @@ inline EmojiOptions emoji_options(const std::string& root, const DatasetOptions&
   if (!options.label.empty()) emoji.label = options.label;
   emoji.language = options.language;
   return emoji;
+}
+
+inline SceneOptions scene_options(const std::string& name, const std::string& root, const std::string& split,
+                                  const DatasetOptions& options) {
+  SceneOptions scenes{.count = split == "train" ? or_else(options.train_size, 100000) : options.test_size};
+  scenes.image_size = options.image_size, scenes.seed = options.seed, scenes.split = split;
+  scenes.sprites = name.starts_with("shape_") ? "shapes" : options.sprites;
+  scenes.hold_out = !name.ends_with("_whole");
+  scenes.emoji = emoji_options(root, options);
+  return scenes;
 }
 
 }  // namespace detail
@@ -90,13 +112,13 @@ inline AnyDataset open_dataset(const std::string& name, const std::string& root,
     require(options.label.empty() || options.label == "noun" || options.label == "phrase",
             "[scenes] the class of a scene is its main sprite's noun or phrase (\"red apple\"): there is no --label ",
             options.label);
-    SceneOptions scenes{.count = split == "train" ? detail::or_else(options.train_size, 100000) : options.test_size};
-    scenes.image_size = options.image_size, scenes.seed = options.seed, scenes.split = split;
-    scenes.sprites = name.starts_with("shape_") ? "shapes" : options.sprites;
-    scenes.hold_out = !name.ends_with("_whole");
-    scenes.emoji = detail::emoji_options(root, options);
-    if (options.label == "phrase") return ScenePhrases(Scenes(std::move(scenes)));
-    return Scenes(std::move(scenes));
+    Scenes scenes(detail::scene_options(name, root, split, options));
+    return options.label == "phrase" ? AnyDataset(ScenePhrases(std::move(scenes))) : AnyDataset(std::move(scenes));
+  }
+  if (detail::is_scene_objects(name)) {
+    require(options.label.empty(), "[scene_objects] the class of an object is its noun: there is no --label ",
+            options.label);
+    return SceneObjects(detail::scene_options(name, root, split, options));
   }
   if (name == "camvid") return read_camvid(root, split);
   if (name == "ade20k") return read_ade20k(root, split);
