@@ -7,8 +7,10 @@
 #include <memory>
 #include <numeric>
 
+#include "contrastive/data/coco.hpp"
 #include "contrastive/data/open.hpp"
 #include "contrastive/data/scene_phrases.hpp"
+#include "contrastive/data/voc.hpp"
 #include "contrastive/media/draw.hpp"
 #include "support/sets.hpp"
 

@@ -2,6 +2,7 @@
 #include "support/sets.hpp"
 
 #include "contrastive/data/match_classes.hpp"
+#include "contrastive/data/image_folder.hpp"
 #include "contrastive/data/sound_folder.hpp"
 #include "contrastive/data/split_folders.hpp"
 #include "contrastive/data/subset.hpp"

@@ -2,6 +2,8 @@
 
 // CLDR's names of emoji.
 
+#include "contrastive/data/annotations.hpp"
+#include "contrastive/data/emoji.hpp"
 #include "contrastive/data/open.hpp"
 #include "data/support.hpp"
 #include "support/captured_errors.hpp"

@@ -2,7 +2,9 @@
 
 // COCO's and VOC's files of boxes.
 
+#include "contrastive/data/coco.hpp"
 #include "contrastive/data/open.hpp"
+#include "contrastive/data/voc.hpp"
 #include "data/support.hpp"
 #include "support/captured_errors.hpp"
 #include "support/catch.hpp"

@@ -4,6 +4,9 @@
 
 #include <set>
 
+#include "contrastive/data/captions.hpp"
+#include "contrastive/data/decode.hpp"
+#include "contrastive/data/drawings.hpp"
 #include "contrastive/data/open.hpp"
 #include "contrastive/io/png.hpp"
 #include "data/support.hpp"

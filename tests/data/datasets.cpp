@@ -2,7 +2,13 @@
 #include <algorithm>
 #include <numeric>
 
+#include "contrastive/data/cifar.hpp"
+#include "contrastive/data/emoji.hpp"
+#include "contrastive/data/gzip.hpp"
+#include "contrastive/data/idx.hpp"
 #include "contrastive/data/open.hpp"
+#include "contrastive/data/shapes.hpp"
+#include "contrastive/data/stl10.hpp"
 #include "data/support.hpp"
 #include "support/catch.hpp"
 #include "support/golden.hpp"

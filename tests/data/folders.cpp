@@ -2,6 +2,7 @@
 
 // Folders as classes and as parts of a set.
 
+#include "contrastive/data/decode.hpp"
 #include "contrastive/data/match_classes.hpp"
 #include "contrastive/data/open.hpp"
 #include "data/support.hpp"

@@ -8,6 +8,7 @@
 #include "contrastive/augment/recipes.hpp"
 #include "contrastive/augment/wave_window.hpp"
 #include "contrastive/data/batches.hpp"
+#include "contrastive/data/image_folder.hpp"
 #include "contrastive/data/open.hpp"
 #include "contrastive/data/subset.hpp"
 #include "data/support.hpp"

@@ -8,7 +8,10 @@
 #include <set>
 #include <thread>
 
+#include "contrastive/data/emoji.hpp"
 #include "contrastive/data/open.hpp"
+#include "contrastive/data/scene_objects.hpp"
+#include "contrastive/data/scene_phrases.hpp"
 #include "data/support.hpp"
 #include "support/captured_errors.hpp"
 #include "support/catch.hpp"

@@ -8,7 +8,10 @@
 
 #include "contrastive/data/loader.hpp"
 #include "contrastive/data/open.hpp"
+#include "contrastive/data/shapes.hpp"
 #include "contrastive/data/subset.hpp"
+#include "contrastive/data/tar.hpp"
+#include "contrastive/data/webdataset.hpp"
 #include "data/support.hpp"
 #include "support/captured_errors.hpp"
 #include "support/catch.hpp"

@@ -26,7 +26,7 @@ std::string few_steps(const std::string& method, const std::string& out, const s
            " cpc_audio --window 1600 --predictions 3 --channels 16 --context 8 --batch 128 --epochs 1" +
            " --seed 3 --threads 2 --save-every 2 --out " + out + " " + more;
   std::string flags =
-      " --data shapes --samples 2304 --epochs 1 --knn-every 0 --image-size 16 --batch 256 --seed 3 --threads 2"
+      " --data shapes --samples 1152 --epochs 1 --knn-every 0 --image-size 16 --batch 128 --seed 3 --threads 2"
       " --save-every 2";
   if (method == "moco_v1" || method == "moco_v2" || method == "nnclr") flags += " --queue 1024";
   if (method == "swav") flags += " --queue 1024 --queue-start 0.3";
