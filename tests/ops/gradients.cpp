@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: MIT
+#include <cmath>
+
 #include "contrastive/ops/ops.hpp"
 #include "contrastive/tensor/gradcheck.hpp"
 #include "support/catch.hpp"
@@ -52,6 +54,7 @@ TEST_CASE("gradients of elementwise ops") {
   check("sigmoid", [](Inputs x) { return sigmoid(x[0]); }, {random({67}, 1)});
   check("log_sigmoid", [](Inputs x) { return log_sigmoid(x[0] * 20); }, {random({67}, 1)});
   check("clamp_min", [](Inputs x) { return clamp_min(x[0], 0.1); }, {random({67}, 1)});
+  check("clamp_max", [](Inputs x) { return clamp_max(x[0], 0.1); }, {random({67}, 1)});
   check("numbers", [](Inputs x) { return 2 - (x[0] * 3 + 1) / 7; }, {random({67}, 1)});
 }
 
@@ -146,4 +149,20 @@ TEST_CASE("empty tensors pass, wrong shapes are named") {
   CHECK_THROWS_WITH(random({2, 3}, 1) + random({4}, 1), Contains("[add] shapes do not broadcast: (2, 3) and (4)"));
   CHECK_THROWS_WITH(random({2, 3}, 1).reshape({4}), Contains("[reshape]"));
   CHECK_THROWS_WITH(mean(none), Contains("[mean]"));
+}
+
+TEST_CASE("clamps cut values and pass the gradient up to their bound", "[ops]") {
+  const float nan = std::nanf("");
+  Tensor x = Tensor::from<float>({-2, -1, 0, 1, 2, nan}, {6});
+  x.set_requires_grad(true);
+  const auto numbers = [](const Tensor& y) { return std::vector<float>(y.data<float>(), y.data<float>() + 5); };
+  const Tensor low = clamp_min(x, -1), high = clamp_max(x, 1);
+  CHECK(numbers(low) == std::vector<float>{-1, -1, 0, 1, 2});
+  CHECK(numbers(high) == std::vector<float>{-2, -1, 0, 1, 1});
+  CHECK((std::isnan(low.data<float>()[5]) && std::isnan(high.data<float>()[5])));
+  sum(high).backward();
+  CHECK(numbers(x.grad()) == std::vector<float>{1, 1, 1, 1, 0});
+  x.clear_grad();
+  sum(clamp_min(x, -1)).backward();
+  CHECK(numbers(x.grad()) == std::vector<float>{0, 1, 1, 1, 1});
 }

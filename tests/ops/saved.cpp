@@ -66,6 +66,7 @@ std::vector<Case> every_op() {
       {"sigmoid", {a}, [](Inputs x) { return sigmoid(x[0]); }, "y"},
       {"log_sigmoid", {a}, [](Inputs x) { return log_sigmoid(x[0]); }, "y"},
       {"clamp_min", {a}, [](Inputs x) { return clamp_min(x[0], 0.2); }, "0"},
+      {"clamp_max", {a}, [](Inputs x) { return clamp_max(x[0], 0.2); }, "0"},
       {"scale", {a}, [](Inputs x) { return x[0] * 3; }, ""},
       {"shift", {a}, [](Inputs x) { return x[0] + 3; }, ""},
       {"cast", {a}, [](Inputs x) { return cast(x[0], DType::f32); }, ""},

@@ -234,6 +234,11 @@ struct ClampMin {
   template <class T> CONTRASTIVE_HD_INLINE static T f(const T& x, const T& a) { return larger(x, a); }
   template <class T> CONTRASTIVE_HD_INLINE static T df(const T& x, const T& a) { return x >= a ? splat<T>(1) : T{}; }
 };
+struct ClampMax {
+  static constexpr const char* name = "clamp_max";
+  template <class T> CONTRASTIVE_HD_INLINE static T f(const T& x, const T& a) { return smaller(x, a); }
+  template <class T> CONTRASTIVE_HD_INLINE static T df(const T& x, const T& a) { return x <= a ? splat<T>(1) : T{}; }
+};
 
 // Binary functors; their gradients are put together from other ops in ops/elementwise.hpp.
 
@@ -278,7 +283,7 @@ struct List {
 };
 
 using Unary = List<Scale, Shift, Relu, Exp, Log, Sqrt, Square, Abs, Pow, Tanh, Sigmoid, LogSigmoid, Gelu, QuickGelu,
-                   GeluTanh, ClampMin>;
+                   GeluTanh, ClampMin, ClampMax>;
 using Binary = List<Add, Sub, Mul, Div, Max, Min, Equal, Greater>;
 
 }  // namespace contrastive::functors

@@ -17,7 +17,7 @@ struct ImageAndText {
 };
 
 /// min(max(x, -bound), bound); no gradient passes outside.
-inline Tensor clamp(const Tensor& x, double bound) { return -clamp_min(-clamp_min(x, -bound), -bound); }
+inline Tensor clamp(const Tensor& x, double bound) { return clamp_max(clamp_min(x, -bound), bound); }
 
 /// Attention in both directions by one matrix of scores (Li et al. 2022, arXiv:2112.03857, section 3.2; microsoft/GLIP,
 /// utils/fuse_helper.py, BiMultiHeadAttention): the image's rows take a softmax over the tokens, the tokens one over the

@@ -90,6 +90,8 @@ inline Tensor sigmoid(const Tensor& x) { return unary<functors::Sigmoid>(x); }
 inline Tensor log_sigmoid(const Tensor& x) { return unary<functors::LogSigmoid>(x); }
 /// max(x, floor); the gradient passes where x >= floor.
 inline Tensor clamp_min(const Tensor& x, double floor) { return unary<functors::ClampMin>(x, floor); }
+/// min(x, ceiling); the gradient passes where x <= ceiling.
+inline Tensor clamp_max(const Tensor& x, double ceiling) { return unary<functors::ClampMax>(x, ceiling); }
 
 inline Tensor operator*(const Tensor& x, double a) { return unary<functors::Scale>(x, a); }
 inline Tensor operator*(double a, const Tensor& x) { return x * a; }
