@@ -29,7 +29,7 @@ data              core kernels tensor io media augment
 weights           core kernels tensor ops nn encoders media augment io
 optim             core kernels tensor ops nn
 dist              core kernels tensor
-objectives        core kernels tensor ops nn dist
+objectives        core kernels tensor ops nn media dist
 methods           core kernels tensor ops nn encoders augment media optim objectives dist
 eval              core kernels tensor ops nn encoders augment data media text optim objectives dist io
 train             core kernels tensor ops nn encoders augment data media text optim objectives methods dist eval io io/report weights

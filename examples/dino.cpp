@@ -45,17 +45,17 @@ app::Composition compose(const app::Settings& s, std::int64_t, Rng rng) {
       s, config.crops, dino_cifar, [](int size, int local, std::size_t locals) { return dino(size, local, locals); });
   return {dino(app::encoder_for(s, rng / "encoder"), views, config, rng),
           app::evaluation_view(s, app::normalization_of(s)),
-          [vit = app::is_vit(s)](const auto& trained, const Views& shown) {
+          [vit = app::is_vit(s), spec = views.views()[0]](const auto& trained, const Views& shown) {
             if (!vit) return PictureRows{};
             PictureRows rows{"Attention maps",
                              "What each head's class token looks at in the teacher's last block.",
                              {"view"},
-                             {shown.view[0]}};
+                             {pictures_of(spec, shown.view[0])}};
             const Tensor maps = trained.encoder().vit().class_attention(shown.view[0]);  // (N, heads, H, W)
             for (std::int64_t head = 0; head < maps.size(1); ++head) {
               rows.columns.push_back(join("head ", head + 1));
               const Tensor one = narrow(maps, 1, head, head + 1).reshape({maps.size(0), maps.size(2), maps.size(3), 1});
-              rows.pictures.push_back(one / max(one.reshape({-1}), 0).values.item());
+              rows.pictures.push_back(pictures_of({}, one / max(one.reshape({-1}), 0).values.item()));
             }
             return rows;
           }};

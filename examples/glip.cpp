@@ -23,22 +23,10 @@ namespace {
 using namespace contrastive;
 
 app::Settings recipe() {
-  app::Settings recipe;
-  recipe.method = "glip";
-  recipe.texts = true;
-  recipe.data = "scenes";
+  app::Settings recipe = app::scenes_recipe("glip");
   recipe.label = "phrase";
-  recipe.samples = 20000;
-  recipe.encoder = "small";
-  recipe.image_size = 64;
   recipe.batch = 16;
   recipe.epochs = 5;
-  recipe.optimizer = "adamw";
-  recipe.lr = 1e-3;
-  recipe.lr_scaling = "none";
-  recipe.weight_decay = 0.01;
-  recipe.exclude_norm_and_bias = true;
-  recipe.warmup_epochs = 0.2;
   recipe.clip = 5;
   recipe.own = GlipConfig{};
   return recipe;
@@ -50,7 +38,7 @@ app::Settings without_files() {
   return settings;
 }
 
-/// What each class is called: by its words, or by a number that says nothing of it.
+/// The name of each class: its words, or a number that says nothing of it.
 std::vector<std::string> phrases_of(const std::vector<std::string>& words, const GlipConfig& config) {
   if (config.names == "words") return words;
   std::vector<std::string> numbers;
@@ -99,25 +87,28 @@ app::Composition compose(const app::Settings& s, std::int64_t, Rng rng) {
                           }};
   // All names of the set in one prompt, as COCO's rules have it.
   const auto detect = [ground, tokens, words = train.class_names()](const Tensor& images,
-                                                                    const std::vector<std::string>& list) {
+                                                                    const std::vector<std::string>& list, const auto&) {
     std::vector<Tensor> rows;
     for (const std::string& word : list) {
       const auto k = std::ranges::find(words, word) - words.begin();
       rows.push_back(tokens.slice(k, k + 1));
     }
     const Tensor prompt = concat(rows).reshape({1, std::ssize(rows), tokens.size(1)});
-    std::vector<std::vector<Detection>> all;
+    app::BoxesOfImages all;
     for (std::int64_t n = 0; n < images.size(0); ++n) {
-      std::vector<std::vector<Detection>> found = ground(images.slice(n, n + 1), prompt);
+      app::BoxesOfImages found = ground(images.slice(n, n + 1), prompt);
       all.push_back(std::move(found[0]));
     }
-    return all;
+    return std::vector<app::BoxesOfImages>{std::move(all)};
   };
-  const app::Detector detector{view, train.class_names(), detect};
+  const app::Detector detector{view, train.class_names(), detect, {{"all names asked", "all_names_", false}}};
+  composition.boxes = {OneView(view), [ground, tokenizer, L = config.context_length](
+                                          const Tensor& images, const std::vector<std::string>& phrases) {
+                         return ground(images, phrase_tokens(tokenizer, phrases, L));
+                       }};
   composition.evaluate_own = [grounder, detector, shown](const app::OwnEvaluation& own) {
     app::evaluate_grounding(grounder, own);
-    if (!contrastive::detail::is_scenes(own.settings.data))
-      app::evaluate_detection(detector, shown, own, {"all names asked", "all_names_", false});
+    if (!contrastive::detail::is_scenes(own.settings.data)) app::evaluate_detection(detector, shown, own);
   };
   return composition;
 }

@@ -27,21 +27,12 @@ namespace {
 using namespace contrastive;
 
 app::Settings recipe() {
-  app::Settings recipe;
-  recipe.method = "group_vit";
-  recipe.texts = true;
-  recipe.data = "scenes";
-  recipe.samples = 20000;
+  app::Settings recipe = app::scenes_recipe("group_vit");
   recipe.encoder = "group_vit";
-  recipe.image_size = 64;
   recipe.heads = 4;
   recipe.batch = 128;
   recipe.epochs = 10;
-  recipe.optimizer = "adamw";
-  recipe.lr = 1e-3;
-  recipe.lr_scaling = "none";
   recipe.weight_decay = 0.05;
-  recipe.exclude_norm_and_bias = true;
   recipe.warmup_epochs = 0.5;
   recipe.clip = 5;
   GroupVitSettings own;

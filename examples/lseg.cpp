@@ -26,21 +26,10 @@ namespace {
 using namespace contrastive;
 
 app::Settings recipe() {
-  app::Settings recipe;
-  recipe.method = "lseg";
-  recipe.texts = true;
-  recipe.data = "scenes";
-  recipe.samples = 20000;
-  recipe.encoder = "small";
-  recipe.image_size = 64;
+  app::Settings recipe = app::scenes_recipe("lseg");
   recipe.batch = 32;
   recipe.epochs = 5;
-  recipe.optimizer = "adamw";
   recipe.lr = 2e-3;
-  recipe.lr_scaling = "none";
-  recipe.weight_decay = 0.01;
-  recipe.exclude_norm_and_bias = true;
-  recipe.warmup_epochs = 0.2;
   recipe.own = LsegConfig{};
   return recipe;
 }
@@ -54,7 +43,7 @@ app::Settings without_files() {
   return settings;
 }
 
-/// What makes the rows of words. Rows that are random or trained are as wide as those of the words would be.
+/// Makes the rows of words. Rows that are random or trained are as wide as those of the words would be.
 app::RowsOf rows_of(const LsegConfig& config, Rng rng) {
   require(config.rows != "words" || !config.text.empty(),
           "[settings] --text names what makes the rows of labels: a run of images and texts (clip), or weights of a "

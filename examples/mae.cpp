@@ -39,15 +39,17 @@ app::Composition compose(const app::Settings& s, std::int64_t, Rng rng) {
   require(kept_patches(patches, config.mask_ratio) > 0, "[settings] --mask-ratio must leave one of ", patches,
           " patches to see, got ", config.mask_ratio);
   const Normalize normalize = app::normalization_of(s);
-  auto method = mae(std::move(encoder), mae_views(size, patch, options.channels, normalize), config, rng);
-  return {std::move(method), app::evaluation_view(s, normalize), [](const auto& trained, const Views& views) {
-            const MaePictures pictures = mae_pictures(trained, views.view[0], mask_noise(views.view[1]));
+  const auto views = mae_views(size, patch, options.channels, normalize);
+  return {mae(std::move(encoder), views, config, rng), app::evaluation_view(s, normalize),
+          [spec = views.views()[0]](const auto& trained, const Views& shown) {
+            const MaePictures pictures = mae_pictures(trained, shown.view[0], mask_noise(shown.view[1]));
             return PictureRows{
                 "Reconstructions",
                 "What the encoder was shown, what the decoder made of the hidden patches (scaled by each "
                 "patch's own mean and spread), and the picture.",
                 {"shown", "reconstruction", "picture"},
-                {pictures.masked, pictures.reconstruction, pictures.original}};
+                {pictures_of(spec, pictures.masked), pictures_of(spec, pictures.reconstruction),
+                 pictures_of(spec, pictures.original)}};
           }};
 }
 

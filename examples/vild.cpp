@@ -27,21 +27,10 @@ namespace {
 using namespace contrastive;
 
 app::Settings recipe() {
-  app::Settings recipe;
-  recipe.method = "vild";
-  recipe.texts = true;
+  app::Settings recipe = app::scenes_recipe("vild");
   recipe.data = "scenes_whole";
-  recipe.samples = 20000;
-  recipe.encoder = "small";
-  recipe.image_size = 64;
   recipe.batch = 32;
   recipe.epochs = 4;
-  recipe.optimizer = "adamw";
-  recipe.lr = 1e-3;
-  recipe.lr_scaling = "none";
-  recipe.weight_decay = 0.01;
-  recipe.exclude_norm_and_bias = true;
-  recipe.warmup_epochs = 0.2;
   recipe.own = VildConfig{};
   return recipe;
 }
@@ -102,6 +91,20 @@ Words words_of(const app::Settings& s, const VildConfig& config) {
   return words;
 }
 
+/// Regions near the true boxes of each image, or 32 anywhere.
+std::vector<std::vector<Proposal>> given_regions(const std::vector<std::vector<Box>>& truth, bool near, int size) {
+  const auto side = static_cast<float>(size);
+  std::vector<std::vector<Proposal>> given(truth.size());
+  for (std::size_t n = 0; n < truth.size(); ++n) {
+    Stream draw(Rng(0) / "given boxes" / n);
+    if (near)
+      for (const Box& box : truth[n]) given[n].push_back({jittered(box, side, side, draw)});
+    else
+      for (int k = 0; k < 32; ++k) given[n].push_back({random_box(side, side, draw)});
+  }
+  return given;
+}
+
 app::Composition compose(const app::Settings& s, std::int64_t, Rng rng) {
   const auto& config = s.own.as<VildConfig>();
   const int size = static_cast<int>(s.image_size);
@@ -132,55 +135,51 @@ app::Composition compose(const app::Settings& s, std::int64_t, Rng rng) {
                      vild_train(size, words.numbers), teacher, config, rng);
   const auto shared = std::make_shared<decltype(method)>(std::move(method));
 
-  const auto boxes = [shared, rows, trained = words.trained](const Tensor& images, const std::vector<std::string>& list,
-                                                             VildHead head,
-                                                             const std::vector<std::vector<Proposal>>* given) {
+  const bool both = static_cast<bool>(teacher);
+  const VildHead own = both ? VildHead::ensemble : VildHead::text;
+  // One pass of the network for all ways.
+  const auto detect = [shared, rows, trained = words.trained, own, size](
+                          const Tensor& images, const std::vector<std::string>& list,
+                          const std::vector<std::vector<Box>>& truth, bool all_ways) {
     std::vector<bool> is_base;
     for (const std::string& word : list) is_base.push_back(std::ranges::find(trained, word) != trained.end());
-    return vild_boxes(shared->online, shared->objective, images.to(shared->objective.words.device()), rows(list),
-                      is_base, head, given);
+    const RegionsAndWords& parts = shared->objective;
+    const Tensor map = vild_map(shared->online, images.to(parts.words.device())), word_rows = rows(list);
+    const NamedRegions named = vild_regions(parts, map, word_rows, vild_proposals(parts, map));
+    std::vector<app::BoxesOfImages> ways{named.boxes(is_base, own)};
+    if (!all_ways) return ways;
+    for (const VildHead head : {VildHead::text, VildHead::image}) ways.push_back(named.boxes(is_base, head));
+    for (const bool near : {true, false})
+      ways.push_back(vild_regions(parts, map, word_rows, given_regions(truth, near, size)).boxes(is_base, own));
+    return ways;
   };
-  const auto detector = [&](VildHead head) {
+  const auto detector = [&](bool all_ways, std::vector<app::DetectionWay> ways) {
     return app::Detector{app::WholeView(Squash{size}, vild_normalize), words.all,
-                         [boxes, head](const Tensor& images, const std::vector<std::string>& list) {
-                           return boxes(images, list, head, nullptr);
-                         }};
+                         [detect, all_ways](const Tensor& images, const std::vector<std::string>& list,
+                                            const std::vector<std::vector<Box>>& truth) {
+                           return detect(images, list, truth, all_ways);
+                         },
+                         std::move(ways)};
   };
-  // Told where to look: near the true boxes, or anywhere.
-  const auto told = [&](bool near) {
-    app::Detector one = detector(VildHead::ensemble);
-    one.detect_near = [boxes, near, side = static_cast<float>(size)](const Tensor& images,
-                                                                     const std::vector<std::string>& list,
-                                                                     const std::vector<std::vector<Box>>& truth) {
-      std::vector<std::vector<Proposal>> given(truth.size());
-      for (std::size_t n = 0; n < truth.size(); ++n) {
-        Stream draw(Rng(0) / "given boxes" / n);
-        if (near)
-          for (const Box& box : truth[n])
-            given[n].push_back({jittered({box.left, box.top, box.right, box.bottom}, side, side, draw)});
-        else
-          for (int k = 0; k < 32; ++k) given[n].push_back({random_box(side, side, draw)});
-      }
-      return boxes(images, list, VildHead::ensemble, &given);
-    };
-    return one;
-  };
+  const app::DetectionWay best{both ? "ensemble" : "text head", ""};
 
   app::Composition composition(shared, OneView(CenterView(CenterCrop{size, size}, vild_normalize)));
-  const bool both = static_cast<bool>(teacher);
-  const app::Detector own = detector(both ? VildHead::ensemble : VildHead::text);
-  composition.held_out = {"AP50", [own, among = words.place_of_trained](const AnyDataset& test, const auto& alive) {
-                            return app::ap50_of_set(own, test, among, alive);
-                          }};
-  composition.evaluate_own = [own, both, shown = words.shown, text = detector(VildHead::text),
-                              image = detector(VildHead::image), near = told(true),
-                              anywhere = told(false)](const app::OwnEvaluation& evaluation) {
-    if (!both) return app::evaluate_detection(own, shown, evaluation, {"text head", ""});
-    app::evaluate_detection(own, shown, evaluation, {"ensemble", ""});
-    app::evaluate_detection(text, shown, evaluation, {"text head", "text_head_", false});
-    app::evaluate_detection(image, shown, evaluation, {"image head", "image_head_", false});
-    app::evaluate_detection(near, shown, evaluation, {"near true boxes", "near_true_", false});
-    app::evaluate_detection(anywhere, shown, evaluation, {"random boxes", "random_boxes_", false});
+  composition.boxes = {OneView(app::WholeView(Squash{size}, vild_normalize)),
+                       [detect](const Tensor& images, const std::vector<std::string>& words) {
+                         return detect(images, words, {}, false)[0];
+                       }};
+  composition.held_out = {
+      "AP50", [one = detector(false, {best}), among = words.place_of_trained](
+                  const AnyDataset& test, const auto& alive) { return app::ap50_of_set(one, test, among, alive); }};
+  std::vector<app::DetectionWay> ways{best};
+  if (both)
+    for (const auto& [title, prefix] : {std::pair("text head", "text_head_"),
+                                        {"image head", "image_head_"},
+                                        {"near true boxes", "near_true_"},
+                                        {"random boxes", "random_boxes_"}})
+      ways.push_back({title, prefix, false});
+  composition.evaluate_own = [all = detector(both, ways), shown = words.shown](const app::OwnEvaluation& evaluation) {
+    app::evaluate_detection(all, shown, evaluation);
   };
   return composition;
 }

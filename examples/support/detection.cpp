@@ -32,52 +32,65 @@ TruthOf truth_of_files(const Settings& s) {
   return [files](std::size_t i, const Sample&) { return files->truth(i); };
 }
 
-/// A box of an image of one size in an image of another.
-Box scaled(const Box& box, ImageSize from, ImageSize to) {
-  const float across = static_cast<float>(to.width) / static_cast<float>(from.width),
-              down = static_cast<float>(to.height) / static_cast<float>(from.height);
-  return {box.left * across, box.top * down, box.right * across, box.bottom * down, box.label};
-}
-
 std::string list_of(const std::vector<std::string>& words) {
   std::string list;
   for (const std::string& word : words) list += (list.empty() ? "" : ", ") + word;
   return list.empty() ? "nothing" : list;
 }
 
-/// True boxes and the best of those found, as many as there are true ones.
+/// True boxes and the best of those found, as many places as there are true ones.
 Gallery::Row picture_row(const Image& image, const std::vector<TrueBox>& truth, std::vector<Detection> found,
                          const std::vector<std::string>& words) {
-  const int factor = std::max(1, 256 / std::max(image.height, image.width));
-  Image right = enlarged(image, factor), got = right;
-  const auto draw = [&](Image& on, Box box, const std::string& word) {
-    for (float* const at : {&box.left, &box.top, &box.right, &box.bottom}) *at *= static_cast<float>(factor);
-    draw_box(on, box, word, colour_of_label(box.label));
-  };
-  std::vector<std::string> there, seen;
-  for (const TrueBox& one : truth) {
-    there.push_back(words[static_cast<std::size_t>(one.box.label)]);
-    draw(right, one.box, there.back());
-  }
   std::ranges::stable_sort(found, [](const Detection& a, const Detection& b) { return a.score > b.score; });
-  if (found.size() > truth.size()) found.resize(truth.size());
+  // Of several words for one place the best alone, or they would stand on each other.
+  std::vector<Detection> apart;
   for (const Detection& one : found) {
-    seen.push_back(words[static_cast<std::size_t>(one.box.label)]);
-    draw(got, one.box, seen.back());
+    const bool again =
+        std::ranges::any_of(apart, [&](const Detection& other) { return iou(one.box, other.box) > 0.7; });
+    if (!again && apart.size() < truth.size()) apart.push_back(one);
   }
+  const auto boxes_of = [](const auto& list) {
+    std::vector<Box> boxes;
+    for (const auto& one : list) boxes.push_back(one.box);
+    return boxes;
+  };
+  const std::vector<Box> there = boxes_of(truth), seen = boxes_of(apart);
+  const auto names = [&](const std::vector<Box>& boxes) {
+    std::vector<std::string> of_boxes;
+    for (const Box& box : boxes) of_boxes.push_back(words[static_cast<std::size_t>(box.label)]);
+    return list_of(of_boxes);
+  };
+  const Image right = with_boxes(image, there, words, 256), got = with_boxes(image, seen, words, 256);
   const int side = std::max({256, right.height, right.width});
-  return {join("true: ", list_of(there), "; found: ", list_of(seen)), {Picture(right, side), Picture(got, side)}};
+  return {join("true: ", names(there), "; found: ", names(seen)), {Picture(right, side), Picture(got, side)}};
 }
 
 }  // namespace
 
-std::vector<std::vector<Detection>> Detector::boxes(const Tensor& images, const std::vector<std::int64_t>& among,
-                                                    const std::vector<std::vector<Box>>& truth) const {
+Box scaled(const Box& box, ImageSize from, ImageSize to) {
+  const float across = static_cast<float>(to.width) / static_cast<float>(from.width),
+              down = static_cast<float>(to.height) / static_cast<float>(from.height);
+  return {box.left * across, box.top * down, box.right * across, box.bottom * down, box.label};
+}
+
+Image with_boxes(const Image& image, const std::vector<Box>& boxes, const std::vector<std::string>& words, int side) {
+  const int factor = std::max(1, side / std::max(image.height, image.width));
+  Image drawn = enlarged(image, factor);
+  for (const Box& box : boxes)
+    draw_box(drawn, scaled(box, {1, 1}, {factor, factor}), words[static_cast<std::size_t>(box.label)],
+             colour_of_label(box.label));
+  return drawn;
+}
+
+std::vector<BoxesOfImages> Detector::boxes(const Tensor& images, const std::vector<std::int64_t>& among,
+                                           const std::vector<std::vector<Box>>& truth) const {
   std::vector<std::string> list;
   for (const std::int64_t label : among) list.push_back(words[static_cast<std::size_t>(label)]);
-  std::vector<std::vector<Detection>> found = detect_near ? detect_near(images, list, truth) : detect(images, list);
-  for (std::vector<Detection>& of_image : found)
-    for (Detection& one : of_image) one.box.label = static_cast<int>(among[static_cast<std::size_t>(one.box.label)]);
+  std::vector<BoxesOfImages> found = detect(images, list, truth);
+  require(found.size() == ways.size(), "[detection] boxes of ", found.size(), " ways, expected ", ways.size());
+  for (BoxesOfImages& of_way : found)
+    for (std::vector<Detection>& of_image : of_way)
+      for (Detection& one : of_image) one.box.label = static_cast<int>(among[static_cast<std::size_t>(one.box.label)]);
   return found;
 }
 
@@ -107,19 +120,22 @@ std::vector<std::int64_t> FoundBoxes::occurring(const std::vector<std::int64_t>&
 }
 
 Gallery detection_gallery(const FoundBoxes& boxes, const std::string& what, const std::vector<std::string>& words) {
-  Gallery gallery{join("Found boxes: ", what),
-                  "Each row: the true boxes of an image, and as many of those that were found, the best first.",
-                  {"true", "found"},
-                  {}};
+  Gallery gallery{
+      join("Found boxes: ", what),
+      "Each row: the true boxes of an image, and the best of those that were found, as many, each place with its "
+      "best word.",
+      {"true", "found"},
+      {}};
   for (std::size_t n = 0; n < boxes.images.size(); ++n)
     gallery.rows.push_back(picture_row(boxes.images[n], boxes.truth[n], boxes.found[n], words));
   return gallery;
 }
 
-FoundBoxes find_boxes(const Detector& detector, const AnyDataset& set, const std::vector<std::int64_t>& among,
-                      const std::function<void()>& alive, const TruthOf& truth, std::size_t most,
-                      std::size_t keep_images) {
-  FoundBoxes result;
+std::vector<FoundBoxes> find_boxes(const Detector& detector, const AnyDataset& set,
+                                   const std::vector<std::int64_t>& among, const std::function<void()>& alive,
+                                   const TruthOf& truth, std::size_t most, std::size_t keep_images) {
+  FoundBoxes seen;  // nothing found yet
+  std::vector<BoxesOfImages> all(detector.ways.size());
   const std::size_t count = std::min(most, set.size()), batch = 32;
   const std::int64_t side = detector.view.view().size();
   const int size = static_cast<int>(side);
@@ -136,72 +152,78 @@ FoundBoxes find_boxes(const Detector& detector, const AnyDataset& set, const std
       const auto row = static_cast<std::int64_t>(sizes.size());
       detector.view(sample->image, sample->full, Rng(0) / "evaluate" / i, images.slice(row, row + 1).data<float>());
       sizes.push_back(sample->full);
-      result.truth.emplace_back();
+      seen.truth.emplace_back();
       if (truth)
-        result.truth.back() = truth(i, *sample);
+        seen.truth.back() = truth(i, *sample);
       else
-        for (const Box& box : sample->boxes) result.truth.back().push_back({box});
+        for (const Box& box : sample->boxes) seen.truth.back().push_back({box});
       there.emplace_back();
-      for (const TrueBox& one : result.truth.back())
-        there.back().push_back(scaled(one.box, sample->full, {size, size}));
-      if (result.images.size() < keep_images) result.images.push_back(sample->image);
+      for (const TrueBox& one : seen.truth.back()) there.back().push_back(scaled(one.box, sample->full, {size, size}));
+      if (seen.images.size() < keep_images) seen.images.push_back(sample->image);
     }
     if (sizes.empty()) continue;
-    std::vector<std::vector<Detection>> found = detector.boxes(images.slice(0, std::ssize(sizes)), among, there);
-    require(found.size() == sizes.size(), "[detection] boxes of ", found.size(), " images, expected ", sizes.size());
-    for (std::size_t n = 0; n < sizes.size(); ++n) {
-      for (Detection& one : found[n]) one.box = cut(scaled(one.box, {size, size}, sizes[n]), sizes[n]);
-      result.found.push_back(std::move(found[n]));
+    std::vector<BoxesOfImages> found = detector.boxes(images.slice(0, std::ssize(sizes)), among, there);
+    for (std::size_t way = 0; way < all.size(); ++way) {
+      require(found[way].size() == sizes.size(), "[detection] boxes of ", found[way].size(), " images, expected ",
+              sizes.size());
+      for (std::size_t n = 0; n < sizes.size(); ++n) {
+        for (Detection& one : found[way][n]) one.box = cut(scaled(one.box, {size, size}, sizes[n]), sizes[n]);
+        all[way].push_back(std::move(found[way][n]));
+      }
     }
   }
-  return result;
+  std::vector<FoundBoxes> of_ways;
+  for (BoxesOfImages& found : all) {
+    of_ways.push_back(seen);
+    of_ways.back().found = std::move(found);
+  }
+  return of_ways;
 }
 
 double ap50_of_set(const Detector& detector, const AnyDataset& set, const std::vector<std::int64_t>& among,
                    const std::function<void()>& alive) {
-  const FoundBoxes boxes = find_boxes(detector, set, among, alive);
+  const FoundBoxes boxes = find_boxes(detector, set, among, alive).at(0);
   const std::vector<std::int64_t> classes = boxes.occurring(among);
   return classes.empty() ? 0 : boxes.scores(classes).ap50;
 }
 
-void evaluate_detection(const Detector& detector, const std::vector<Shown>& shown, const OwnEvaluation& own,
-                        const DetectionVariant& variant) {
+namespace {
+
+/// A question to the detector, answered, and the rows of the tables that are scored by it.
+struct Question {
+  std::string picture_title;  // empty: no pictures
+  std::vector<FoundBoxes> of_ways;
+  struct Row {
+    std::string what, key;
+    std::vector<std::int64_t> classes;
+  };
+  std::vector<Row> rows;
+};
+
+std::vector<Question> asked_of_set(const Detector& detector, const std::vector<Shown>& shown,
+                                   const OwnEvaluation& own) {
+  const AnyDataset& set = own.sets.test;
+  if (!set.defined()) return {};
+  require(set.class_names() == detector.words, "[", set.name(),
+          "] the test part has other classes than the training part");
+  const std::vector<std::int64_t> all = all_classes(detector.words.size()), seen = classes_of(shown, Shown::all);
+  Question question{"the test part",
+                    find_boxes(detector, set, all, own.alive, truth_of_files(own.settings), 5000, 8),
+                    {{"what was seen", "test", seen}}};
+  std::vector<std::int64_t> rest;
+  std::ranges::set_difference(all, seen, std::back_inserter(rest));
+  if (!rest.empty()) question.rows.push_back({"new names", "names", rest});
+  return {std::move(question)};
+}
+
+std::vector<Question> asked_of_scenes(const Detector& detector, const OwnEvaluation& own) {
   const Settings& s = own.settings;
-  const std::vector<std::int64_t> all = all_classes(detector.words.size());
-  const auto print = [&](const std::string& what, const std::string& key, const FoundBoxes& boxes,
-                         const std::vector<std::int64_t>& classes) {
-    const std::vector<std::int64_t> some = boxes.occurring(classes);
-    const DetectionScores scores = some.empty() ? DetectionScores{} : boxes.scores(some);
-    const double ap = std::max(0.0, scores.ap), ap50 = std::max(0.0, scores.ap50);
-    own.summary[join(variant.prefix, "ap_", key)] = ap;
-    own.summary[join(variant.prefix, "ap50_", key)] = ap50;
-    own.summary[join(variant.prefix, "classes_", key)] = some.size();
-    std::printf("  %-32s %8.1f %% %8.1f %% %8zu\n", what.c_str(), 100 * ap, 100 * ap50, some.size());
-    std::fflush(stdout);
-  };
-  const auto show = [&](const std::string& what, const FoundBoxes& boxes) {
-    if (variant.gallery) own.report.galleries.push_back(detection_gallery(boxes, what, detector.words));
-  };
-  std::printf("\n  %-32s %10s %10s %8s\n",
-              (variant.title.empty() ? std::string("boxes of") : variant.title + ": boxes of").c_str(), "AP", "AP50",
-              "classes");
-  if (!contrastive::detail::is_scenes(s.data)) {
-    if (!own.sets.test.defined()) return;
-    require(own.sets.test.class_names() == detector.words, "[", own.sets.test.name(),
-            "] the test part has other classes than the training part");
-    const FoundBoxes boxes = find_boxes(detector, own.sets.test, all, own.alive, truth_of_files(s), 5000, 8);
-    std::vector<std::int64_t> seen = classes_of(shown, Shown::all), rest;
-    std::ranges::set_difference(all, seen, std::back_inserter(rest));
-    print("what was seen", "test", boxes, seen);
-    if (!rest.empty()) print("new names", "names", boxes, rest);
-    show("the test part", boxes);
-    return;
-  }
+  std::vector<Question> questions;
   for (const SceneSplit& part : scene_splits(s)) {
     const auto& [split, what, classes, alone] = part;
     const ScenePhrases scenes = scenes_of(s, split);
     const AnyDataset set = as_labelled(s, scenes);
-    // What a split holds out is in its main group alone; to find anything else there is neither right nor wrong.
+    // A split holds something out in its main group alone: to find anything else there is neither right nor wrong.
     const bool test = split == "test";
     const TruthOf main_group = [&scenes = scenes, test](std::size_t i, const Sample& sample) {
       const Scene scene = scenes.scenes().scene(i);
@@ -210,12 +232,41 @@ void evaluate_detection(const Detector& detector, const std::vector<Shown>& show
         truth.push_back({sample.boxes[b], -1, !test && scene.sprites[b].group != 0});
       return truth;
     };
-    const FoundBoxes boxes = find_boxes(detector, set, all, own.alive, main_group, 500, variant.gallery ? 8 : 0);
-    print(what, split, boxes, classes);
+    questions.push_back({what,
+                         find_boxes(detector, set, all_classes(detector.words.size()), own.alive, main_group, 500, 8),
+                         {{what, split, classes}}});
     if (alone)
-      print(join(what, ", among these"), join(split, "_alone"),
-            find_boxes(detector, set, classes, own.alive, main_group), classes);
-    show(what, boxes);
+      questions.push_back({"",
+                           find_boxes(detector, set, classes, own.alive, main_group),
+                           {{join(what, ", among these"), join(split, "_alone"), classes}}});
+  }
+  return questions;
+}
+
+}  // namespace
+
+void evaluate_detection(const Detector& detector, const std::vector<Shown>& shown, const OwnEvaluation& own) {
+  const bool scenes = contrastive::detail::is_scenes(own.settings.data);
+  const std::vector<Question> questions = scenes ? asked_of_scenes(detector, own) : asked_of_set(detector, shown, own);
+  for (std::size_t w = 0; w < detector.ways.size(); ++w) {
+    const DetectionWay& way = detector.ways[w];
+    std::printf("\n  %-32s %10s %10s %8s\n", (way.title.empty() ? "boxes of" : way.title + ": boxes of").c_str(), "AP",
+                "AP50", "classes");
+    for (const Question& question : questions) {
+      const FoundBoxes& boxes = question.of_ways[w];
+      for (const auto& [what, key, classes] : question.rows) {
+        const std::vector<std::int64_t> some = boxes.occurring(classes);
+        const DetectionScores scores = some.empty() ? DetectionScores{} : boxes.scores(some);
+        const double ap = std::max(0.0, scores.ap), ap50 = std::max(0.0, scores.ap50);
+        own.summary[join(way.prefix, "ap_", key)] = ap;
+        own.summary[join(way.prefix, "ap50_", key)] = ap50;
+        own.summary[join(way.prefix, "classes_", key)] = some.size();
+        std::printf("  %-32s %8.1f %% %8.1f %% %8zu\n", what.c_str(), 100 * ap, 100 * ap50, some.size());
+        std::fflush(stdout);
+      }
+      if (way.gallery && !question.picture_title.empty())
+        own.report.galleries.push_back(detection_gallery(boxes, question.picture_title, detector.words));
+    }
   }
 }
 

@@ -50,7 +50,7 @@ FoundBoxes ground_set(const Grounder& grounder, const AnyDataset& set, const std
     if (rows == 0) continue;
     const Tensor images = read.view[0].slice(0, rows), boxes = read.view[1].slice(0, rows),
                  places = read.view[2].slice(0, rows), prompts = read.view[3].slice(0, rows);
-    std::vector<std::vector<Detection>> found = grounder.ground(
+    BoxesOfImages found = grounder.ground(
         images, these.defined() ? concat(std::vector<Tensor>(static_cast<std::size_t>(rows), these)) : prompts);
     const std::int64_t P = prompts.size(1), L = prompts.size(2), B = places.size(1);
     for (std::int64_t n = 0; n < rows; ++n) {
@@ -70,7 +70,7 @@ FoundBoxes ground_set(const Grounder& grounder, const AnyDataset& set, const std
             among.empty() ? class_at(one.box.label) : static_cast<int>(among[static_cast<std::size_t>(one.box.label)]);
       result.found.push_back(std::move(found[static_cast<std::size_t>(n)]));
       if (result.images.size() < keep_images)
-        result.images.push_back(image_of_view(images.slice(n, n + 1), grounder.view.step<Normalize>()));
+        result.images.push_back(pictures_of(grounder.view.view(), images.slice(n, n + 1))[0]);
     }
   }
   return result;
@@ -131,7 +131,7 @@ void evaluate_grounding(const Grounder& grounder, const OwnEvaluation& own) {
     FoundBoxes boxes = ground_set(grounder, set, own.alive, 500, 8);
     print(what, split, boxes, classes);
     show(what, boxes);
-    // What the other splits hold out is in the main group, whose sprites are the largest.
+    // The other splits hold out something in the main group, whose sprites are the largest.
     if (split == "test") {
       for (std::size_t n = 0; n < boxes.truth.size(); ++n)
         for (TrueBox& one : boxes.truth[n]) one.crowd = one.box.label != set.label(n);

@@ -12,7 +12,7 @@
 #include "support/detection.hpp"
 #include "support/run.hpp"
 
-/// What methods that find the boxes of phrases share after training: each image is asked for the phrases that it shows among
+/// Shared by methods that find the boxes of phrases, after training: each image is asked for the phrases that it shows among
 /// others that it does not.
 namespace app {
 

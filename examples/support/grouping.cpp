@@ -28,7 +28,7 @@ std::pair<std::int64_t, std::vector<std::string>> without_ground(const std::vect
   return {place, words};
 }
 
-/// What was found of each kind of grouping.
+/// Scores of each kind of grouping.
 struct GroupScores {
   SegmentationCounts named, by_truth;
   double rand = 0, images = 0;
@@ -95,8 +95,9 @@ Gallery group_gallery(const GroupModel& model, const Segmenter& segmenter, const
                      found = model.named(second, rows, segmenter.words);
         std::vector<std::string> numbers;
         for (std::int64_t g = 0; g < rows.soft[0].size(2); ++g) numbers.push_back(join(g + 1));
+        const std::vector<Image> shown = pictures_of(segmenter.view.view(), images);
         for (std::int64_t n = 0; n < std::ssize(samples); ++n) {
-          const Image image = image_of_view(images.slice(n, n + 1), segmenter.view.step<Normalize>());
+          const Image& image = shown[static_cast<std::size_t>(n)];
           const int factor = std::max(1, 256 / std::max(image.height, image.width));
           const auto drawn = [&](const Tensor& labels, const std::vector<std::string>& names) {
             return Picture(labelled_image(image, labels.slice(n, n + 1).span<std::int64_t>(), names, factor), 256);

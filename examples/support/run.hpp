@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -11,6 +12,7 @@
 
 #include "contrastive/augment/recipes.hpp"
 #include "contrastive/encoders/image_encoder.hpp"
+#include "contrastive/media/detection.hpp"
 #include "contrastive/objectives/state/memory_bank.hpp"
 #include "contrastive/train/any_method.hpp"
 #include "contrastive/train/held_out.hpp"
@@ -55,6 +57,15 @@ struct OwnEvaluation {
   std::function<void()> alive;  // to be called between batches
 };
 
+/// Finds the boxes that words or phrases name.
+struct BoxFinder {
+  AnyAugment view;  // of the whole image
+  /// Views (N, H, W, C) and a list of phrases to the boxes of each image in pixels of the view; a label is a place in the
+  /// list.
+  std::function<std::vector<std::vector<Detection>>(const Tensor& images, const std::vector<std::string>& phrases)>
+      find;
+};
+
 /// A method with the view that evaluation takes of a sample.
 struct Composition {
   AnyMethod method;
@@ -65,6 +76,7 @@ struct Composition {
   /// Of methods that give each pixel a word: views (N, H, W, C) and a list of words to i64 (N, H, W), the place in the list
   /// of each pixel's word; -1 where it has none.
   std::function<Tensor(const Tensor& images, const std::vector<std::string>& words)> segment;
+  std::optional<BoxFinder> boxes;  // of methods that find boxes
   AnyAugment evaluation;
   std::vector<MoreFeatures> more;
   std::size_t evaluation_batch = 256;

@@ -60,6 +60,23 @@ std::string words_in(std::span<const std::int64_t> labels, const std::vector<std
 
 }  // namespace
 
+Settings scenes_recipe(const std::string& method) {
+  Settings recipe;
+  recipe.method = method;
+  recipe.texts = true;
+  recipe.data = "scenes";
+  recipe.samples = 20000;
+  recipe.encoder = "small";
+  recipe.image_size = 64;
+  recipe.optimizer = "adamw";
+  recipe.lr = 1e-3;
+  recipe.lr_scaling = "none";
+  recipe.weight_decay = 0.01;
+  recipe.exclude_norm_and_bias = true;
+  recipe.warmup_epochs = 0.2;
+  return recipe;
+}
+
 ScenePhrases scenes_of(const Settings& s, const std::string& split) {
   SceneOptions options{.image_size = static_cast<int>(s.image_size), .split = split};
   if (s.data.starts_with("shape_")) options.sprites = "shapes";
@@ -67,17 +84,6 @@ ScenePhrases scenes_of(const Settings& s, const std::string& split) {
 }
 AnyDataset as_labelled(const Settings& s, const ScenePhrases& scenes) {
   return s.label == "phrase" ? AnyDataset(scenes) : AnyDataset(scenes.scenes());
-}
-
-Image image_of_view(const Tensor& row, const Normalize& normalize) {
-  Image image(static_cast<int>(row.size(1)), static_cast<int>(row.size(2)), static_cast<int>(row.size(3)));
-  const float* p = row.data<float>();
-  for (std::size_t i = 0; i < image.pixels.size(); ++i) {
-    const std::size_t c = i % static_cast<std::size_t>(image.channels);
-    image.pixels[i] = static_cast<std::uint8_t>(
-        std::clamp(255 * (static_cast<double>(p[i]) * normalize.std[c] + normalize.mean[c]), 0.0, 255.0) + 0.5);
-  }
-  return image;
 }
 
 void for_each_masked_batch(
@@ -171,7 +177,7 @@ void evaluate_segmentation(const Segmenter& segmenter, const std::vector<Shown>&
     const auto& [split, what, classes, alone] = part;
     const ScenePhrases scenes = scenes_of(s, split);
     const AnyDataset set = as_labelled(s, scenes);
-    // What a split holds out is in its main group alone: all else has no label then, and no ground where `objects`.
+    // A split holds something out in its main group alone: all else has no label then, and no ground where `objects`.
     const auto main_group = [&](bool objects) {
       return [&, objects](std::int64_t i, std::span<std::int64_t> truth) {
         const Scene scene = scenes.scenes().scene(static_cast<std::size_t>(i));
@@ -209,8 +215,9 @@ Gallery segmentation_gallery(const Segmenter& segmenter, const AnyDataset& set, 
   for_each_masked_batch(
       segmenter, some, alive, [&](const Tensor& images, const Tensor& truth, const std::vector<std::int64_t>& samples) {
         const Tensor found = segmenter.labels(images, all_labels(segmenter));
+        const std::vector<Image> shown = pictures_of(segmenter.view.view(), images);
         for (std::int64_t n = 0; n < static_cast<std::int64_t>(samples.size()); ++n) {
-          const Image image = image_of_view(images.slice(n, n + 1), segmenter.view.step<Normalize>());
+          const Image& image = shown[static_cast<std::size_t>(n)];
           const auto right = truth.slice(n, n + 1).span<std::int64_t>(),
                      got = found.slice(n, n + 1).span<std::int64_t>();
           const int factor = std::max(1, 256 / std::max(image.height, image.width));

@@ -13,7 +13,7 @@
 #include "contrastive/io/report/data.hpp"
 #include "support/run.hpp"
 
-/// What methods that give each pixel a label share after training: scores on the splits of scenes, and pictures.
+/// Shared by methods that give each pixel a label, after training: scores on the splits of scenes, and pictures.
 namespace app {
 
 /// A method that names pixels, asked with the words that it knows.
@@ -35,9 +35,6 @@ struct Segmenter {
   }
 };
 
-/// An image as a view shows it, (1, H, W, C), before it was normalised.
-Image image_of_view(const Tensor& row, const Normalize& normalize);
-
 /// A set's samples as the segmenter sees them: `f(images, truth, samples)`, truth i64 (N, H, W) in classes of the set and
 /// its ground. `alive` is called between batches.
 void for_each_masked_batch(
@@ -48,7 +45,10 @@ void for_each_masked_batch(
 double mean_iou_of_set(const Segmenter& segmenter, const AnyDataset& set, const std::vector<std::int64_t>& among,
                        const std::function<void()>& alive);
 
-/// What training shows of a class.
+/// The settings that learning from 20,000 scenes of 64 pixels begins with.
+Settings scenes_recipe(const std::string& method);
+
+/// How much of a class training shows.
 enum class Shown { all, noun, nothing };  // noun: the class is a noun in a colour that it never has
 /// Of each class of the run's set.
 std::vector<Shown> shown_classes(const Settings& s, const AnyDataset& set);

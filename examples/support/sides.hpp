@@ -27,7 +27,7 @@ struct LockedEncoder {
   }
 };
 
-/// What a locked encoder wants to see, beside the encoder.
+/// A locked encoder, and the view of an image that it takes.
 struct Locked {
   LockedEncoder encoder;
   AnyAugment view;

@@ -84,6 +84,16 @@ TEST_CASE("Lab and YCbCr equal their formulas for colours of the whole cube", "[
   CHECK(worst < 1e-4);
   CHECK(worst_scaled < 1e-6);
   CHECK(worst_y < 2e-5);
+  // And back to the pixels.
+  const auto farthest = [&](const auto& step, const std::vector<float>& numbers) {
+    const Image back = step.picture(numbers.data(), 1, static_cast<int>(pixels.size()), 3);
+    int far = 0;
+    for (std::size_t i = 0; i < pixels.size(); ++i)
+      for (std::size_t c = 0; c < 3; ++c) far = std::max(far, std::abs(back.pixels[3 * i + c] - pixels[i][c]));
+    return far;
+  };
+  CHECK(farthest(Lab{}, scaled) <= 1);
+  CHECK(farthest(YCbCr{}, write(YCbCr{}, canvas, false)) <= 1);
   Canvas grey;
   grey.reshape(2, 2, 1);
   std::vector<float> out(12);

@@ -243,6 +243,37 @@ TEST_CASE("composition: own steps, a view without Normalize, wrong use", "[augme
 
 namespace {
 
+TEST_CASE("a view is put back to the picture it was made of", "[augment]") {
+  const Normalize half{{0.5, 0.5, 0.5}, {0.5, 0.5, 0.5}}, uneven{{0.1, 0.4, 0.7}, {0.3, 0.2, 0.9}};
+  const auto check = [](const auto& a, const Image& image) {
+    const std::vector<ViewSpec> specs = a.views();
+    for (std::size_t v = 0; v < specs.size(); ++v) {
+      Tensor view(specs[v].shape(1));
+      std::ranges::copy(run(a, image, Rng(1))[v], view.data<float>());
+      const Image back = pictures_of(specs[v], view)[0];
+      REQUIRE((back.height == image.height && back.width == image.width && back.channels == image.channels));
+      int far = 0;
+      for (std::size_t i = 0; i < image.pixels.size(); ++i)
+        far = std::max(far, std::abs(back.pixels[i] - image.pixels[i]));
+      CHECK(far <= 1);
+    }
+  };
+  const Image image = formula_image("put back", 24, 24), grey = to_grayscale(image);
+  for (const Normalize& normalize : {half, uneven, Normalize{}}) {
+    check(center_view(24, 24, normalize), image);
+    check(center_view(24, 24, normalize, 1), grey);
+    for (const ResizeMode mode : {ResizeMode::shortest, ResizeMode::longest, ResizeMode::squash})
+      check(Square(24, mode, Filter::bicubic, normalize), image);
+  }
+  check(OneView(Compose(CenterCrop{24})), image);
+  check(cmc_center_view(24), image);
+  check(cmc_ycbcr_center_view(24), image);
+  // Numbers that no pixel has are cut.
+  const std::vector<float> wild{-9, 9, NAN};
+  CHECK(half.picture(wild.data(), 1, 1, 3).pixels == std::vector<std::uint8_t>{0, 255, 0});
+  CHECK_THROWS_WITH(pictures_of({}, Tensor({2, 4, 4})), Contains("[pictures_of] expected pictures"));
+}
+
 // The examples of docs/guides/add-an-augmentation.md.
 
 struct RandomChannel {

@@ -130,7 +130,7 @@ TEST_CASE("VOC's annotations: pixels from 1, difficult objects do not count", "[
   REQUIRE(voc.image.boxes.size() == 2);
   const Box& box = voc.image.boxes[0].box;
   CHECK((box.left == 0 && box.top == 1 && box.right == 8 && box.bottom == 6));
-  CHECK(voc.image.boxes[1].box.area() == 1.0F);  // one pixel
+  CHECK(voc.image.boxes[1].box.area() == 1);  // one pixel
   CHECK(voc.image.boxes[1].crowd);
   CHECK(voc.image.width == 8);
 

@@ -29,7 +29,7 @@ LabelNumbers colours_of(const ScenePhrases& set) {
   for (int p = 0; p < static_cast<int>(set.class_names().size()); ++p) numbers.of_class.push_back(set.colour_of(p) + 1);
   return numbers;
 }
-/// Whether training shows the boxes of a colour.
+/// True for colours whose boxes training shows.
 const std::vector<bool> shown{true, true, false, true, true, true, false, true, true};
 
 VildConfig tiny() {
@@ -56,7 +56,7 @@ struct KnowsAll {
       for (std::int64_t b = B * static_cast<std::int64_t>(r[0]); b < B * (1 + static_cast<std::int64_t>(r[0])); ++b) {
         const float* const p = boxes.data<float>() + 4 * b;
         const std::int64_t label = labels.data<std::int64_t>()[b];
-        const double overlap = label < 0 ? 0 : box_overlap({r[1], r[2], r[3], r[4]}, {p[0], p[1], p[2], p[3]});
+        const double overlap = label < 0 ? 0 : iou({r[1], r[2], r[3], r[4]}, {p[0], p[1], p[2], p[3]});
         if (overlap > best) best = overlap, row = words.slice(label, label + 1);
       }
       rows.slice(k, k + 1).copy_from(row);
@@ -109,16 +109,15 @@ Trained trained(std::uint64_t seed, std::int64_t steps, const std::string& crops
     Stream draw(Rng(seed) / "near" / i);
     std::vector<Box> boxes = test.sample(i, Part::boxes, {}).boxes;
     for (Box& box : boxes) box.label = test.colour_of(box.label) + 1;
-    for (const Box& box : boxes)
-      given[0].push_back({jittered({box.left, box.top, box.right, box.bottom}, 32, 32, draw)});
+    for (const Box& box : boxes) given[0].push_back({jittered(box, 32, 32, draw)});
     for (const Box& box : boxes) ++count[shown[static_cast<std::size_t>(box.label)] ? 0 : 1];
+    const NamedRegions named = vild_regions(method.objective, vild_map(method.online, image), words, given);
     for (int head = 0; head < 3; ++head) {
-      const auto found =
-          vild_boxes(method.online, method.objective, image, words, shown, static_cast<VildHead>(head), &given);
+      const auto found = named.boxes(shown, static_cast<VildHead>(head));
       for (std::size_t b = 0; b < boxes.size(); ++b) {
         // The best word of the region, of all words.
         const auto best = std::ranges::find_if(found[0], [&](const Detection& one) {
-          return one.box.left == given[0][b].box[0] && one.box.top == given[0][b].box[1];
+          return one.box.left == given[0][b].box.left && one.box.top == given[0][b].box.top;
         });
         const bool right = best != found[0].end() && best->box.label == boxes[b].label;
         (shown[static_cast<std::size_t>(boxes[b].label)] ? result.base : result.novel)[head] += right;
@@ -193,7 +192,7 @@ TEST_CASE("a step's regions: near true boxes, proposals, and boxes anywhere, eac
   for (std::int64_t k = 0; k < 8; ++k) {
     const float* const r = one.regions.data<float>() + 5 * k;
     CHECK((r[0] == 0 && r[1] >= 0 && r[2] >= 0 && r[3] > r[1] && r[4] > r[2] && r[3] <= 32 && r[4] <= 32));
-    CHECK((label(k) == 7) == (box_overlap({r[1], r[2], r[3], r[4]}, {4, 4, 20, 20}) >= 0.5));
+    CHECK((label(k) == 7) == (iou({r[1], r[2], r[3], r[4]}, {4, 4, 20, 20}) >= 0.5));
   }
   const auto same = [&](const TrainingRegions& other) {
     return std::ranges::equal(one.regions.span<float>(), other.regions.span<float>());

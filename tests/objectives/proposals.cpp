@@ -11,7 +11,7 @@ using namespace contrastive;
 
 namespace {
 
-/// What a map of 8 x 8 places of 2 pixels says when each place in a target says the truth.
+/// A map of 8 x 8 places of 2 pixels, of which each place in a target says the truth.
 PlaceBoxes told(const PlaceTargets& targets, std::int64_t N) {
   PlaceBoxes map{Tensor::full({N * 64}, -9), Tensor::full({N * 64, 4}, 3), N, 8, 8, 2};
   for (std::size_t k = 0; k < targets.places.size(); ++k) {
@@ -55,7 +55,7 @@ TEST_CASE("a map that says the truth has little loss and gives the boxes back") 
   CHECK(proposal_loss(right, targets).item() < 0.3 * proposal_loss(wrong, targets).item());
   const auto found = best_proposals(right, 8);
   REQUIRE(found.size() == 2);
-  const auto has = [](const std::vector<Proposal>& list, std::array<float, 4> box, std::size_t among) {
+  const auto has = [](const std::vector<Proposal>& list, const Box& box, std::size_t among) {
     return std::any_of(list.begin(), list.begin() + static_cast<std::ptrdiff_t>(among),
                        [&](const Proposal& one) { return one.box == box; });
   };

@@ -112,3 +112,12 @@ TEST_CASE("the gallery of views shows readable pictures of all classes", "[train
   CHECK(view_gallery(Sorted{6, {0, 1, 2, 3, 5}}, simclr_cifar(8), 0).rows.size() == 1);
   CHECK(random_pictures(Sorted{3, {0, 1, 2}}, 8, Rng(0)).empty());
 }
+
+TEST_CASE("views are shown in the colours of their pictures, however they were normalised", "[train]") {
+  const Sorted set{20};
+  for (const Normalize& normalize : {Normalize{{0.5, 0.5, 0.5}, {0.5, 0.5, 0.5}}, imagenet_statistics, Normalize{}})
+    for (const Gallery::Row& row : view_gallery(set, center_view(8, 8, normalize), 0).rows) {
+      REQUIRE(row.pictures.size() == 4);
+      for (const Picture& view : row.pictures) CHECK(view.png == row.pictures[0].png);
+    }
+}

@@ -42,7 +42,7 @@ inline Box placed(const Box& box, const Placement& place, bool flipped) {
   return moved;
 }
 
-/// What of a box lies in an image of that size.
+/// The part of a box that lies in an image of that size.
 inline Box cut(Box box, ImageSize image) {
   const auto width = static_cast<float>(image.width), height = static_cast<float>(image.height);
   box.left = std::clamp(box.left, 0.0F, width), box.right = std::clamp(box.right, 0.0F, width);

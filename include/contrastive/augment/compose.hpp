@@ -18,10 +18,11 @@ concept Transform = requires(const T& step, Canvas& canvas, Stream& stream, Draw
   step(canvas, stream, drawn);
 };
 
-/// The last step: writes the canvas as floats (H, W, C).
+/// The last step: writes the canvas as floats (H, W, C), and makes a picture of such floats.
 template <class T>
 concept OutputStep = requires(const T& step, const Canvas& canvas, float* out) {
   step.write(canvas, out);
+  { step.picture(out, int{}, int{}, int{}) } -> std::same_as<Image>;
 };
 
 /// Another step with probability `p`.
@@ -57,7 +58,13 @@ class Compose {
             crop_.channels);
   }
 
-  ViewSpec view() const { return {crop_.size, crop_.channels}; }
+  ViewSpec view() const {
+    ViewSpec spec(crop_.size, crop_.channels);
+    spec.to_picture = [step = last()](const float* numbers, int height, int width, int channels) {
+      return step.picture(numbers, height, width, channels);
+    };
+    return spec;
+  }
 
   /// The steps, to read or to tune: `view.template step<RandomFlip>().p = 0`.
   Crop& crop_step() { return crop_; }

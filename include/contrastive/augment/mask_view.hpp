@@ -12,7 +12,7 @@
 
 namespace contrastive {
 
-/// Which label each class of a set has in a list of labels; -1: none.
+/// The label that each class of a set has in a list of labels; -1: none.
 struct LabelNumbers {
   std::vector<std::int64_t> of_class;
   std::int64_t of_nothing = -1;  // of pixels that have no class

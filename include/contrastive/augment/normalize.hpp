@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstddef>
+#include <cstdint>
 #include <utility>
 
 #include "contrastive/augment/bytes.hpp"
 #include "contrastive/augment/canvas.hpp"
+#include "contrastive/media/image.hpp"
 
 namespace contrastive {
 
@@ -53,6 +57,23 @@ struct WriteFloats {
   }
 };
 
+/// A picture of numbers (H, W, C): `f(pixel)` turns numbers * std + mean of a pixel into its parts of 1, which are cut to
+/// 0 to 1.
+template <class F>
+Image read_back(const float* numbers, int height, int width, int channels, const std::array<double, 3>& mean,
+                const std::array<double, 3>& std, F&& f) {
+  Image image(height, width, channels);
+  const auto C = static_cast<std::size_t>(channels);
+  for (std::size_t i = 0; i < image.pixels.size(); i += C) {
+    std::array<double, 3> pixel{};
+    for (std::size_t c = 0; c < C; ++c) pixel[c] = static_cast<double>(numbers[i + c]) * std[c] + mean[c];
+    f(pixel);
+    for (std::size_t c = 0; c < C; ++c)
+      image.pixels[i + c] = static_cast<std::uint8_t>(std::lround(pixel[c] > 0 ? 255 * std::min(pixel[c], 1.0) : 0));
+  }
+  return image;
+}
+
 }  // namespace detail
 
 /// The last step of a view: pixels become (pixel / 255 - mean) / std, channels innermost. Without one a view holds
@@ -70,6 +91,10 @@ struct Normalize {
     }
     simd::dispatch<detail::WriteFloats>(canvas.plane(0), canvas.stride(), canvas.count(), canvas.channels(),
                                         static_cast<const float*>(scale), static_cast<const float*>(shift), out);
+  }
+  /// The picture that `write` made such numbers (H, W, C) of.
+  Image picture(const float* numbers, int height, int width, int channels) const {
+    return detail::read_back(numbers, height, width, channels, mean, std, [](auto&) {});
   }
 };
 

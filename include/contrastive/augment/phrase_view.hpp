@@ -77,7 +77,7 @@ class PhraseView {
       const bool near = !shown.empty() && draw.chance(options_.near);
       for (int tries = 0; tries < most_tries; ++tries) {
         const auto k = static_cast<std::int64_t>(draw.below(static_cast<std::uint64_t>(K)));
-        // Where no near one comes up, any other will do.
+        // Any other will do if no near one comes up.
         if (taken(k) || (near && tries < most_tries / 2 && !is_near(k, shown))) continue;
         prompt.push_back(k);
         break;

@@ -13,7 +13,7 @@
 
 namespace contrastive {
 
-/// What can be asked of each noun of a caption: for each noun a list of prompts, the same noun in several templates.
+/// The prompts of each noun of a caption: the noun in each of several templates.
 using PromptsOf = std::function<std::vector<std::vector<std::string>>(const std::string& caption)>;
 
 /// A caption and prompts of its nouns as rows of token ids, (1 + count, L): one of a sample's captions, drawn anew in each

@@ -50,7 +50,7 @@ class Square {
         centre_(CenterCrop{size, 0, filter}, normalize),
         squash_(Squash{size, filter}, normalize) {}
 
-  std::vector<ViewSpec> views() const { return {{size_, 3}}; }
+  std::vector<ViewSpec> views() const { return {squash_.view()}; }
   std::size_t globals() const { return 1; }
   CropBox crop(std::size_t, ImageSize full, Rng rng) const {
     return mode_ == ResizeMode::shortest ? centre_.crop(full, rng / std::size_t{0})

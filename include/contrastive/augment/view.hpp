@@ -3,9 +3,12 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 #include "contrastive/augment/drawn.hpp"
+#include "contrastive/augment/normalize.hpp"
+#include "contrastive/media/image.hpp"
 #include "contrastive/tensor/tensor.hpp"
 
 namespace contrastive {
@@ -19,6 +22,8 @@ struct ViewSpec {
   Shape one;
   ViewKind kind = ViewKind::picture;
   DType dtype = DType::f32;
+  /// The picture that a picture's numbers were made of; empty where they are pixel / 255.
+  std::function<Image(const float* numbers, int height, int width, int channels)> to_picture;
 
   ViewSpec() = default;
   /// A square picture (size, size, channels).
@@ -35,6 +40,22 @@ struct ViewSpec {
     return all;
   }
 };
+
+/// The pictures that views (N, H, W, C) were made of, as far as numbers within 0 to 255 can show them.
+inline std::vector<Image> pictures_of(const ViewSpec& spec, const Tensor& views) {
+  require(views.rank() == 4 && (views.size(3) == 1 || views.size(3) == 3),
+          "[pictures_of] expected pictures (N, H, W, 1 or 3), got ", views.shape());
+  const Tensor numbers = views.detach().to(Device::cpu).to(DType::f32);
+  const int height = static_cast<int>(views.size(1)), width = static_cast<int>(views.size(2)),
+            channels = static_cast<int>(views.size(3));
+  std::vector<Image> pictures;
+  for (std::int64_t n = 0; n < views.size(0); ++n) {
+    const float* const from = numbers.data<float>() + n * height * width * channels;
+    pictures.push_back(spec.to_picture ? spec.to_picture(from, height, width, channels)
+                                       : Normalize{}.picture(from, height, width, channels));
+  }
+  return pictures;
+}
 
 /// A batch of views: row n of view[v] is view v of sample n, drawn[n][v] its record (where kept).
 struct Views {

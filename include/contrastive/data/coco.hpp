@@ -17,7 +17,7 @@
 
 namespace contrastive {
 
-/// What a file of COCO's instances says. The label of a box is the place of its class in `names`, and the file of an image its
+/// The contents of a file of COCO's instances. The label of a box is the place of its class in `names`, and the file of an image its
 /// `file_name`.
 struct CocoBoxes {
   std::vector<std::string> names;

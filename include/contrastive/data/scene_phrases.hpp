@@ -31,7 +31,7 @@ class ScenePhrases {
   /// -1: as it is drawn.
   int colour_of(int phrase) const { return phrase / nouns() - 1; }
   int phrase_of(const SceneSprite& sprite) const { return (sprite.colour + 1) * nouns() + sprite.noun; }
-  /// Whether training shows the phrase.
+  /// True where training shows the phrase.
   bool seen(int phrase) const { return scenes_.seen(noun_of(phrase), colour_of(phrase)); }
 
   int label(std::size_t i) const { return phrase_of(scenes_.scene(i).sprites[0]); }

@@ -14,7 +14,7 @@
 
 namespace contrastive::detail {
 
-/// What the scenes of training never show, by hashes of the names alone: the same for every seed, size and list of nouns.
+/// Everything that the scenes of training never show, by hashes of the names alone: the same for every seed, size and list of nouns.
 /// About one noun in eight, one pair of colour and noun in ten, and one order of two nouns (this one left of that one) in
 /// ten are held out; nothing is without `hold_out`.
 class SceneSplits {
@@ -43,7 +43,7 @@ class SceneSplits {
     return hold_out_ && colour >= 0 &&
            hash("colour", tints[static_cast<std::size_t>(colour)].word, name(noun)) % 10 == 0;
   }
-  /// Whether `left` is never shown left of `right`. Of one pair of nouns at most one order is held out.
+  /// True where `left` is never shown left of `right`. Of one pair of nouns at most one order is held out.
   bool holds_order(int left, int right) const {
     if (left == right || !hold_out_) return false;
     const bool sorted = name(left) < name(right);

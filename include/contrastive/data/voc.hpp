@@ -17,7 +17,7 @@
 
 namespace contrastive {
 
-/// What one file of PASCAL VOC says. The label of a box is the place of its class in `names`.
+/// The contents of one file of PASCAL VOC. The label of a box is the place of its class in `names`.
 struct VocBoxes {
   std::vector<std::string> names;
   BoxedImage image;

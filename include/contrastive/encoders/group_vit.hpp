@@ -49,7 +49,7 @@ struct GroupingLayer {
   }
 };
 
-/// What GroupViT makes of images: the last groups after the norm, and the assignment of each stage.
+/// GroupViT's output for images: the last groups after the norm, and the assignment of each stage.
 struct GroupVitOutput {
   Tensor groups;                     // (N, G, D)
   std::vector<Tensor> soft, chosen;  // each (N, S, G) of its stage's segments and groups

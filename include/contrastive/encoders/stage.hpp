@@ -10,7 +10,7 @@
 
 namespace contrastive {
 
-/// What an encoder gives at one of its depths, for decoders of dense features. Encoders that have such stages list them in
+/// An encoder's features at one of its depths, for decoders of dense features. Encoders that have such stages list them in
 /// `stage_list()` and compute them in `stage_maps(images)`, in the same order: maps (N, H / stride, W / stride, channels) of
 /// convolutional networks, the largest first; rows (N, 1 + patches, channels) of vision transformers, the class token
 /// first, from the earliest block to the last.
@@ -31,7 +31,7 @@ inline std::vector<Stage> token_stages(std::int64_t width, int patch, std::size_
   return list;
 }
 
-/// Whether block i is the last of a quarter of `depth` blocks: 2, 5, 8, 11 of 12.
+/// True where block i is the last of a quarter of `depth` blocks: 2, 5, 8, 11 of 12.
 inline bool ends_quarter(std::size_t i, std::size_t depth) {
   for (std::size_t quarter = 1; quarter <= 4; ++quarter)
     if (i + 1 == std::max<std::size_t>(quarter, quarter * depth / 4)) return true;

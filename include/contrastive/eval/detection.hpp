@@ -26,15 +26,6 @@ struct DetectionScores {
 
 namespace detail {
 
-inline double intersection(const Box& a, const Box& b) {
-  const double width = std::min<double>(a.right, b.right) - std::max<double>(a.left, b.left),
-               height = std::min<double>(a.bottom, b.bottom) - std::max<double>(a.top, b.top);
-  return width > 0 && height > 0 ? width * height : 0;
-}
-inline double size_of(const Box& box) {
-  return (static_cast<double>(box.right) - box.left) * (static_cast<double>(box.bottom) - box.top);
-}
-
 inline constexpr int coco_thresholds = 10, coco_recalls = 101;
 inline constexpr std::array<std::array<double, 2>, 4> coco_areas = {
     {{0, 1e10}, {0, 32.0 * 32}, {32.0 * 32, 96.0 * 96}, {96.0 * 96, 1e10}}};
@@ -71,14 +62,14 @@ inline void match_image(const std::vector<Detection>& sorted, const std::vector<
       for (std::size_t g = 0; g < truth.size(); ++g) {
         if (taken[g] && !truth[g].crowd) continue;
         if (match >= 0 && !out(truth[static_cast<std::size_t>(match)]) && out(truth[g])) break;
-        const double both = intersection(sorted[d].box, truth[g].box), own = size_of(sorted[d].box);
-        const double overlap = both / (truth[g].crowd ? own : own + size_of(truth[g].box) - both);
+        const double both = intersection(sorted[d].box, truth[g].box), own = sorted[d].box.area();
+        const double overlap = both / (truth[g].crowd ? own : own + truth[g].box.area() - both);
         if (overlap < best || std::isnan(overlap)) continue;
         best = overlap;
         match = static_cast<std::ptrdiff_t>(g);
       }
       CocoMatch& result = matches[first + d];
-      const double own = size_of(sorted[d].box);
+      const double own = sorted[d].box.area();
       result.hit[static_cast<std::size_t>(t)] = match >= 0;
       result.ignored[static_cast<std::size_t>(t)] =
           match >= 0 ? out(truth[static_cast<std::size_t>(match)]) : own < area[0] || own > area[1];

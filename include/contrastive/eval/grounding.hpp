@@ -8,7 +8,7 @@
 
 namespace contrastive {
 
-/// How well phrases find what they name: of each phrase that an image shows, its best box alone counts.
+/// Counts of phrases that find their boxes: of each phrase that an image shows, its best box alone counts.
 struct GroundingScores {
   std::int64_t phrases = 0;  // of all images together
   std::int64_t right = 0;    // whose best box has an IoU of 0.5 or more with a true one
@@ -38,8 +38,8 @@ void add_grounding(GroundingScores& scores, const std::vector<Detection>& found,
     bool right = false, pointed = false;
     for (const TrueBox& other : truth) {
       if (other.crowd || other.box.label != label) continue;
-      const double both = detail::intersection(box, other.box);
-      right = right || both >= 0.5 * (detail::size_of(box) + detail::size_of(other.box) - both);
+      const double both = intersection(box, other.box);
+      right = right || both >= 0.5 * (box.area() + other.box.area() - both);
       pointed = pointed || (x >= other.box.left && x < other.box.right && y >= other.box.top && y < other.box.bottom);
     }
     scores.right += right, scores.pointed += pointed;

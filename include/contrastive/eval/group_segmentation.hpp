@@ -36,7 +36,7 @@ inline Tensor pixel_groups(const Tensor& patches, std::int64_t h, std::int64_t H
   return argmax(pixel_group_shares(patches, h, H, W), 3);
 }
 
-/// How well each word names each group, (G, V): softmax over the words that the whole image is nearest to, times softmax
+/// Scores of each word for each group, (G, V): softmax over the words that the whole image is nearest to, times softmax
 /// over all words. groups (G, D), image (1, D) and words (V, D) are unit rows; `nearest` words take part, others get 0.
 inline Tensor group_word_scores(const Tensor& groups, const Tensor& image, const Tensor& words, double scale,
                                 std::int64_t nearest = 5) {

@@ -43,7 +43,7 @@ class SegmentationCounts {
   }
   std::int64_t labelled() const { return total(true_); }
   std::int64_t right() const { return total(both_); }
-  /// Whether a true pixel is of the class.
+  /// True where a true pixel is of the class.
   bool shown(std::int64_t c) const { return true_.at(static_cast<std::size_t>(c)) > 0; }
 
   /// Share of the labelled pixels whose class was found; 0 where none is labelled.

@@ -17,7 +17,7 @@ struct TrueBox {
   double area = -1;  // of the object, by which it is small, medium or large; below 0: of the box
   bool crowd = false;
 
-  double size() const { return area >= 0 ? area : static_cast<double>(box.area()); }
+  double size() const { return area >= 0 ? area : box.area(); }
 };
 
 }  // namespace contrastive

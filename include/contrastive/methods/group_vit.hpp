@@ -152,7 +152,7 @@ auto group_vit(GroupVit image, Text text, Augmentation views, const GroupVitSett
       std::move(views));
 }
 
-/// What an image's groups are in the space of words, in evaluation mode.
+/// The groups of an image in the space of words, in evaluation mode.
 struct GroupRows {
   Tensor groups;             // (N, G, D), unit rows
   Tensor image;              // (N, D), unit rows of the groups' mean

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <algorithm>
-#include <array>
 #include <cstdint>
 #include <functional>
 #include <numeric>
@@ -27,38 +26,29 @@ inline Tensor region_rows(const std::vector<std::vector<Proposal>>& proposals) {
   std::vector<float> numbers;
   for (std::size_t n = 0; n < proposals.size(); ++n)
     for (const Proposal& one : proposals[n]) {
-      numbers.push_back(static_cast<float>(n));
-      numbers.insert(numbers.end(), one.box.begin(), one.box.end());
+      const Box& box = one.box;
+      numbers.insert(numbers.end(), {static_cast<float>(n), box.left, box.top, box.right, box.bottom});
     }
   const auto K = std::ssize(numbers) / 5;
   return K == 0 ? Tensor::zeros({0, 5}) : Tensor::from<float>(numbers, {K, 5});
 }
 
 /// A box near another: its middle moved by up to 0.15 of its sides, its sides 0.8 to 1.25 as long; cut to the image.
-inline std::array<float, 4> jittered(const std::array<float, 4>& box, float width, float height, Stream& draw) {
-  const double wide = box[2] - box[0], tall = box[3] - box[1];
-  const double x = (box[0] + box[2]) / 2 + wide * draw.uniform(-0.15, 0.15),
-               y = (box[1] + box[3]) / 2 + tall * draw.uniform(-0.15, 0.15);
+inline Box jittered(const Box& box, float width, float height, Stream& draw) {
+  const double wide = box.right - box.left, tall = box.bottom - box.top;
+  const double x = (box.left + box.right) / 2 + wide * draw.uniform(-0.15, 0.15),
+               y = (box.top + box.bottom) / 2 + tall * draw.uniform(-0.15, 0.15);
   const double a = wide / 2 * std::exp(draw.uniform(-0.22, 0.22)), b = tall / 2 * std::exp(draw.uniform(-0.22, 0.22));
   const auto within = [](double at, float side) { return std::clamp(static_cast<float>(at), 0.0F, side); };
   return {within(x - a, width), within(y - b, height), within(x + a, width), within(y + b, height)};
 }
 /// A box anywhere, its sides 0.1 to 0.5 of the image's.
-inline std::array<float, 4> random_box(float width, float height, Stream& draw) {
+inline Box random_box(float width, float height, Stream& draw) {
   const auto wide = static_cast<float>(width * draw.uniform(0.1, 0.5)),
              tall = static_cast<float>(height * draw.uniform(0.1, 0.5));
   const auto left = static_cast<float>((width - wide) * draw.uniform()),
              top = static_cast<float>((height - tall) * draw.uniform());
   return {left, top, left + wide, top + tall};
-}
-
-inline double box_overlap(const std::array<float, 4>& a, const std::array<float, 4>& b) {
-  const double wide = std::min(a[2], b[2]) - std::max(a[0], b[0]), tall = std::min(a[3], b[3]) - std::max(a[1], b[1]);
-  if (wide <= 0 || tall <= 0) return 0;
-  const auto area = [](const std::array<float, 4>& box) {
-    return static_cast<double>(box[2] - box[0]) * (box[3] - box[1]);
-  };
-  return wide * tall / (area(a) + area(b) - wide * tall);
 }
 
 struct TrainingRegions {
@@ -67,7 +57,7 @@ struct TrainingRegions {
   std::vector<std::int64_t> distilled;  // places of those that learn from their crops
 };
 
-/// What a step looks at: for each true box two boxes near it, the proposals, and four boxes anywhere. A region has the label
+/// The regions of a step: for each true box two boxes near it, the proposals, and four boxes anywhere. A region has the label
 /// of the true box that it overlaps by half or more. Those that learn from crops are drawn from the proposals and the boxes
 /// near true ones, up to `distilled` of an image. Boxes (N, B, 4), labels (N, B).
 inline TrainingRegions training_regions(const Tensor& boxes, const Tensor& labels,
@@ -87,7 +77,7 @@ inline TrainingRegions training_regions(const Tensor& boxes, const Tensor& label
     const auto at = static_cast<std::size_t>(n);
     const std::int64_t sample = at < samples.size() ? samples[at] : n;
     Stream draw(step / static_cast<std::uint64_t>(sample));
-    std::vector<std::array<float, 4>> truth;
+    std::vector<Box> truth;
     std::vector<std::int64_t> words;
     for (std::int64_t b = 0; b < B; ++b) {
       if (numbers.data<std::int64_t>()[n * B + b] < 0) continue;
@@ -96,7 +86,7 @@ inline TrainingRegions training_regions(const Tensor& boxes, const Tensor& label
       words.push_back(numbers.data<std::int64_t>()[n * B + b]);
     }
     std::vector<Proposal> some;
-    for (const auto& box : truth)
+    for (const Box& box : truth)
       for (int k = 0; k < 2; ++k) some.push_back({jittered(box, width, height, draw)});
     some.insert(some.end(), proposals[at].begin(), proposals[at].end());
     std::vector<std::int64_t> places(some.size());
@@ -109,7 +99,7 @@ inline TrainingRegions training_regions(const Tensor& boxes, const Tensor& label
       double best = 0.5;
       of_word.push_back(0);
       for (std::size_t b = 0; b < truth.size(); ++b)
-        if (const double overlap = box_overlap(one.box, truth[b]); overlap >= best)
+        if (const double overlap = iou(one.box, truth[b]); overlap >= best)
           best = overlap, of_word.back() = 1 + words[b];
     }
     first += std::ssize(some);
@@ -137,13 +127,14 @@ inline std::vector<Detection> best_words(const std::vector<Proposal>& regions, c
   std::vector<std::int64_t> taken;
   for (std::size_t k = 0; k < looked_at && found.size() < most; ++k) {
     const std::int64_t i = order[k];
-    const auto& box = regions[static_cast<std::size_t>(i / V)].box;
+    Box box = regions[static_cast<std::size_t>(i / V)].box;
     const bool gone = std::ranges::any_of(taken, [&](std::int64_t j) {
-      return j % V == i % V && box_overlap(box, regions[static_cast<std::size_t>(j / V)].box) > threshold;
+      return j % V == i % V && iou(box, regions[static_cast<std::size_t>(j / V)].box) > threshold;
     });
     if (gone) continue;
     taken.push_back(i);
-    found.push_back({{box[0], box[1], box[2], box[3], static_cast<int>(i % V)}, score(i)});
+    box.label = static_cast<int>(i % V);
+    found.push_back({box, score(i)});
   }
   return found;
 }
@@ -158,12 +149,8 @@ inline Tensor crop_views(const Tensor& images, const Normalize& normalize, const
   std::vector<Image> known(static_cast<std::size_t>(images.size(0)));
   const auto image_of = [&](std::int64_t n) -> const Image& {
     Image& image = known[static_cast<std::size_t>(n)];
-    if (!image.pixels.empty()) return image;
-    image = Image(height, width, 3);
-    const float* const from = pixels.data<float>() + n * pixels.count() / pixels.size(0);
-    for (std::size_t i = 0; i < image.pixels.size(); ++i)
-      image.pixels[i] = static_cast<std::uint8_t>(std::clamp(
-          255 * (static_cast<double>(from[i]) * normalize.std[i % 3] + normalize.mean[i % 3]) + 0.5, 0.0, 255.0));
+    if (image.pixels.empty())
+      image = normalize.picture(pixels.data<float>() + n * pixels.count() / pixels.size(0), height, width, 3);
     return image;
   };
   const ViewSpec spec = view.views().at(0);

@@ -20,6 +20,7 @@
 #include "contrastive/nn/mlp.hpp"
 #include "contrastive/objectives/proposals.hpp"
 #include "contrastive/objectives/region_words.hpp"
+#include "contrastive/ops/roi_align.hpp"
 
 namespace contrastive {
 
@@ -55,7 +56,7 @@ struct VildConfig {
   }
 };
 
-/// What makes a row of each region of normalised images (N, H, W, C): (K, 5) to (K, D).
+/// Makes a row of each region of normalised images (N, H, W, C): (K, 5) to (K, D).
 using RegionTeacher = std::function<Tensor(const Tensor& images, const Tensor& regions)>;
 
 /// ViLD's parts behind the map of features, and its losses: view 0 is the image, views 1 and 2 its boxes and their labels
@@ -133,7 +134,8 @@ inline BoxView<VildView> vild_train(int size, LabelNumbers numbers, std::int64_t
 /// is not trained.
 ///
 ///     auto method = vild(image, rows, {}, vild_train(64, numbers), teacher_of(model), {}, rng);
-///     auto found = vild_boxes(method, images, text_rows(other_words), shown, VildHead::ensemble);
+///     auto found = vild_boxes(method.online, method.objective, images, text_rows(other_words), shown,
+///                             VildHead::ensemble);
 template <class Image, class Augmentation>
 auto vild(Image image, const Tensor& rows, const Tensor& keep, Augmentation views, RegionTeacher teacher,
           const VildConfig& config, Rng rng) {
@@ -159,35 +161,63 @@ auto vild(Image image, const Tensor& rows, const Tensor& keep, Augmentation view
 
 enum class VildHead { ensemble, text, image };
 
-/// The boxes of images that carry the words of a list, rows (V, D), the best 100 of each image; a label is a place in the
-/// list. `is_base` says of each word whether training showed it. The score is that of the head times the proposal's. Boxes
-/// of a word that overlap a better one by more than 0.5 are left out. `given`: boxes to look at in place of the method's own
-/// proposals.
+/// Regions of each image, and the probabilities of the words of a list for them, (K, V), by either head.
+struct NamedRegions {
+  std::vector<std::vector<Proposal>> regions;
+  Tensor text, image;
+
+  /// The boxes of each image that carry the words, the best 100; a label is a place in the list. `is_base` says of each word
+  /// whether training showed it. The score is that of the head times the region's. Boxes of a word that overlap a better one
+  /// by more than 0.5 are left out.
+  std::vector<std::vector<Detection>> boxes(const std::vector<bool>& is_base, VildHead head) const {
+    std::vector<std::vector<Detection>> found(regions.size());
+    if (!text.defined()) return found;
+    const Tensor scores = head == VildHead::ensemble ? ensemble_scores(text, image, is_base)
+                                                     : (head == VildHead::text ? text : image).to(DType::f64);
+    std::int64_t first = 0;
+    for (std::size_t n = 0; n < regions.size(); ++n) {
+      const auto count = std::ssize(regions[n]);
+      found[n] = best_words(regions[n], scores.slice(first, first + count), 100, 0.5);
+      first += count;
+    }
+    return found;
+  }
+};
+
+/// The map of features of images (N, H, W, C), from which regions are cut, in evaluation mode.
+template <class Image>
+Tensor vild_map(const Tower<Image, PixelFeatures>& tower, const Tensor& images) {
+  const NoGrad no_grad;
+  const Eval eval;
+  return tower.projector.of_images(tower.encoder, images);
+}
+/// The method's own proposals, the best 32 of each image.
+inline std::vector<std::vector<Proposal>> vild_proposals(const RegionsAndWords& parts, const Tensor& map) {
+  const NoGrad no_grad;
+  const Eval eval;
+  return best_proposals(parts.proposals(map, RegionsAndWords::stride), 32);
+}
+/// The words of rows (V, D) for regions of a map.
+inline NamedRegions vild_regions(const RegionsAndWords& parts, const Tensor& map, const Tensor& rows,
+                                 std::vector<std::vector<Proposal>> proposals) {
+  const NoGrad no_grad;
+  const Eval eval;
+  const Tensor regions = region_rows(proposals);
+  NamedRegions named{std::move(proposals), {}, {}};
+  if (regions.size(0) == 0) return named;
+  const Tensor cut = parts.cut_out(map, regions), words = rows.to(map.device());
+  named.text = text_head_scores(region_logits(parts.text_head(cut), words, parts.background)).to(Device::cpu);
+  named.image = image_head_scores(region_logits(parts.image_head(cut), words)).to(Device::cpu);
+  return named;
+}
+
+/// The boxes of images that carry the words of a list, rows (V, D).
 template <class Image>
 std::vector<std::vector<Detection>> vild_boxes(const Tower<Image, PixelFeatures>& tower, const RegionsAndWords& parts,
                                                const Tensor& images, const Tensor& rows,
-                                               const std::vector<bool>& is_base, VildHead head,
-                                               const std::vector<std::vector<Proposal>>* given = nullptr) {
-  const NoGrad no_grad;
-  const Eval eval;
-  const Tensor map = tower.projector.of_images(tower.encoder, images);
-  const std::vector<std::vector<Proposal>> proposals =
-      given ? *given : best_proposals(parts.proposals(map, RegionsAndWords::stride), 32);
-  std::vector<std::vector<Detection>> found(proposals.size());
-  const Tensor regions = region_rows(proposals);
-  if (regions.size(0) == 0) return found;
-  const Tensor cut = parts.cut_out(map, regions), words = rows.to(map.device());
-  const Tensor text = text_head_scores(region_logits(parts.text_head(cut), words, parts.background)),
-               image = image_head_scores(region_logits(parts.image_head(cut), words));
-  const Tensor scores = head == VildHead::text    ? text.to(Device::cpu).to(DType::f64)
-                        : head == VildHead::image ? image.to(Device::cpu).to(DType::f64)
-                                                  : ensemble_scores(text, image, is_base);
-  std::int64_t first = 0;
-  for (std::size_t n = 0; n < proposals.size(); ++n) {
-    found[n] = best_words(proposals[n], scores.slice(first, first + std::ssize(proposals[n])), 100, 0.5);
-    first += std::ssize(proposals[n]);
-  }
-  return found;
+                                               const std::vector<bool>& is_base, VildHead head) {
+  const Tensor map = vild_map(tower, images);
+  return vild_regions(parts, map, rows, vild_proposals(parts, map)).boxes(is_base, head);
 }
 
 }  // namespace contrastive

@@ -12,7 +12,7 @@
 #include "contrastive/ops/cross_attention.hpp"
 #include "contrastive/ops/straight_through.hpp"
 
-/// What gathers segments into groups (Xu et al. 2022, arXiv:2202.11094; NVlabs/GroupViT, models/group_vit.py).
+/// Gathers segments into groups (Xu et al. 2022, arXiv:2202.11094; NVlabs/GroupViT, models/group_vit.py).
 namespace contrastive {
 
 /// Standard Gumbel draws -log(-log u), (N, S, G) as `like`. Those of sample n are named by `rng` and n alone.

@@ -13,7 +13,7 @@
 /// The prompt of a grounding model: phrases, each with tokens of its own, told apart by their places.
 namespace contrastive {
 
-/// Where the tokens of a phrase stand in a prompt.
+/// The place of a phrase's tokens in a prompt.
 struct TokenSpan {
   std::int64_t first = 0, count = 0;
 };
@@ -36,7 +36,7 @@ Tensor phrase_tokens(const Tokenizer& tokenizer, const std::vector<std::string>&
   return tokens;
 }
 
-/// Where the tokens of the phrases in a prompt (P, L) stand in its P L places, by position alone. A place without a phrase
+/// The places of the tokens of each phrase among the P L of a prompt (P, L), by position alone. A place without a phrase
 /// has none.
 inline std::vector<TokenSpan> phrase_spans(const Tensor& prompt) {
   const std::int64_t P = prompt.size(0), L = prompt.size(1);

@@ -9,7 +9,7 @@
 
 namespace contrastive {
 
-/// How well each place of an image fits each token (microsoft/GLIP, modeling/rpn/vldyhead.py, VLDyHead.forward, the
+/// Scores of each place of an image for each token (microsoft/GLIP, modeling/rpn/vldyhead.py, VLDyHead.forward, the
 /// dot-product head): r . P(t / 2) / e^log_scale + t . bias_lang + bias0 with t the token's unit row, within +-50000.
 struct WordRegion {
   Linear projection;    // of tokens to the width of places

@@ -41,7 +41,7 @@ inline Tensor make_anchors(const std::vector<AnchorLevel>& levels) {
   return anchors;
 }
 
-/// Which box each anchor is to find, -1 for none (ATSS, Zhang et al. 2020, arXiv:1912.02424; microsoft/GLIP,
+/// The box that each anchor is to find, -1 for none (ATSS, Zhang et al. 2020, arXiv:1912.02424; microsoft/GLIP,
 /// modeling/rpn/loss.py, ATSSLossComputation.prepare_targets). The `nearest` anchors of each map are a box's candidates;
 /// those stay whose IoU reaches the mean plus the deviation of all its candidates and whose centre lies inside it. An anchor
 /// of several boxes takes the one with the largest IoU. Boxes (B, 4); the last pixel belongs to a box.
@@ -92,7 +92,7 @@ inline std::vector<std::int64_t> assign_anchors(const std::vector<AnchorLevel>& 
   return match;
 }
 
-/// How central the centre of each anchor is in its box, 0 to 1: (K, 4) and (K, 4) -> (K) (loss.py,
+/// Centerness of each anchor in its box, 0 at the edge to 1 in the middle: (K, 4) and (K, 4) -> (K) (loss.py,
 /// compute_centerness_targets).
 inline Tensor centerness(const Tensor& boxes, const Tensor& anchors) {
   detail::check_box_pairs("centerness", boxes, anchors);

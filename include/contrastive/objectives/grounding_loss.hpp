@@ -10,7 +10,7 @@
 
 namespace contrastive {
 
-/// What a grounding head says of each of A places: logits of L tokens, codes of a box by its anchor, and the logit of how
+/// A grounding head's answers for each of A places: logits of L tokens, codes of a box by its anchor, and the logit of how
 /// central the place is in its box.
 struct GroundingOutput {
   Tensor tokens;      // (N, A, L)
@@ -25,7 +25,7 @@ inline GroundingOutput grounding_output(const Tensor& z) {
   return {narrow(z, 2, 0, T), narrow(z, 2, T, T + 4), narrow(z, 2, T + 4, T + 5).reshape({z.size(0), z.size(1)})};
 }
 
-/// What it should have said.
+/// The right answers.
 struct GroundingTargets {
   Tensor tokens;                       // (N, A, L), 1 where the place's box is of a phrase with that token
   std::vector<std::int64_t> positive;  // rows n A + a of places that have a box

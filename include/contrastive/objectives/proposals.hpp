@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "contrastive/media/boxes.hpp"
 #include "contrastive/nn/batch_norm.hpp"
 #include "contrastive/nn/linear.hpp"
 #include "contrastive/ops/boxes.hpp"
@@ -18,7 +19,7 @@
 /// Boxes of objects of whatever class, without anchors (FCOS, Tian et al. 2019, arXiv:1904.01355).
 namespace contrastive {
 
-/// What each place of a map (N, h, w) says: the logit that it is the middle of an object, (N h w); and how far the object's
+/// The answers of each place of a map (N, h, w): the logit that it is the middle of an object, (N h w); and how far the object's
 /// left, top, right and bottom lie from the place, (N h w, 4), in pixels of the image.
 struct PlaceBoxes {
   Tensor logits, distances;
@@ -43,7 +44,7 @@ struct ProposalHead {
     const std::int64_t N = map.size(0), h = map.size(1), w = map.size(2);
     const Tensor numbers = out(bn.relu(conv, map)).reshape({N * h * w, 5});
     // exp of at most 4, times four places: up to 200 of them.
-    const Tensor distances = exp(-clamp_min(-narrow(numbers, 1, 1, 5), -4)) * (4 * stride);
+    const Tensor distances = exp(clamp_max(narrow(numbers, 1, 1, 5), 4)) * (4 * stride);
     return {narrow(numbers, 1, 0, 1).reshape({N * h * w}), distances, N, h, w, stride};
   }
 
@@ -55,7 +56,7 @@ struct ProposalHead {
   }
 };
 
-/// What the places of a map should say: `places` (P) are those in the inner half of a box, or next to its middle; where
+/// The right answers of a map's places: `places` (P) are those in the inner half of a box, or next to its middle; where
 /// boxes overlap, of the smaller one.
 struct PlaceTargets {
   std::vector<std::int64_t> places;
@@ -135,7 +136,7 @@ inline Tensor proposal_loss(const PlaceBoxes& found, const PlaceTargets& targets
 
 /// A box of image n with the probability that an object is there.
 struct Proposal {
-  std::array<float, 4> box{};
+  Box box;
   float score = 1;
 };
 
@@ -163,8 +164,10 @@ inline std::vector<std::vector<Proposal>> best_proposals(const PlaceBoxes& found
     const auto count = static_cast<std::int64_t>(some.size());
     const Tensor boxes({count, 4}), order({count});
     for (std::int64_t k = 0; k < count; ++k) {
-      std::ranges::copy(some[static_cast<std::size_t>(k)].box, boxes.data<float>() + 4 * k);
-      order.data<float>()[k] = some[static_cast<std::size_t>(k)].score;
+      const auto& [box, score] = some[static_cast<std::size_t>(k)];
+      const std::array<float, 4> corners{box.left, box.top, box.right, box.bottom};
+      std::ranges::copy(corners, boxes.data<float>() + 4 * k);
+      order.data<float>()[k] = score;
     }
     all.emplace_back();
     for (const std::int64_t k : nms(boxes, order, threshold)) {

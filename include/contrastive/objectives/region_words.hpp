@@ -47,7 +47,7 @@ inline Tensor region_distillation(const Tensor& regions, const Tensor& teacher) 
          (1 / static_cast<double>(std::max<std::int64_t>(1, regions.size(0))));
 }
 
-/// What a teacher says of a region by its crops at 1 and 1.5 times the size (arXiv:2104.13921, section 3.3): the sum of both
+/// A teacher's row of a region by its crops at 1 and 1.5 times the size (arXiv:2104.13921, section 3.3): the sum of both
 /// embeddings at unit length. Both (K, D).
 inline Tensor crop_ensemble(const Tensor& once, const Tensor& larger) {
   return normalize(normalize(once) + normalize(larger));

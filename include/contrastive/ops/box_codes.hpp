@@ -6,6 +6,8 @@
 #include <cstdint>
 
 #include "contrastive/ops/boxes.hpp"
+#include "contrastive/ops/elementwise.hpp"
+#include "contrastive/ops/index.hpp"
 
 /// Boxes as their differences from anchors, and the generalised IoU as a loss, in GLIP's arithmetic: here the last pixel
 /// belongs to a box, so that (left, top, right, bottom) is right - left + 1 wide (microsoft/GLIP, modeling/rpn).
@@ -50,7 +52,7 @@ inline Tensor decode_boxes(const Tensor& codes, const Tensor& anchors) {
   for (const int axis : {0, 1}) {
     const Tensor low = detail::column(anchors, axis), high = detail::column(anchors, axis + 2), size = high - low + 1;
     const Tensor centre = detail::column(codes, axis) / 10 * size + (low + high) / 2;
-    const Tensor log_size = -clamp_min(-(detail::column(codes, axis + 2) / 5), -most);
+    const Tensor log_size = clamp_max(detail::column(codes, axis + 2) / 5, most);
     const Tensor half = (exp(log_size) * size - 1) / 2;
     edges.push_back(centre - half);
     edges.push_back(centre + half);

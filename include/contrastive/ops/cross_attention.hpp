@@ -22,7 +22,7 @@ inline Tensor join_heads(const Tensor& x, int heads) {
 }
 }  // namespace detail
 
-/// What each of M queries pays to each of L keys: (N, M, D) and (N, L, D) -> (N, heads, M, L), rows summing to 1. Scores
+/// The attention of each of M queries to each of L keys: (N, M, D) and (N, L, D) -> (N, heads, M, L), rows summing to 1. Scores
 /// are scaled by one over the root of a head's width; `mask` (N, M, L), if there is one, is added to those of each head:
 /// minus infinity hides a key.
 inline Tensor cross_attention_weights(const Tensor& queries, const Tensor& keys, int heads, const Tensor& mask = {}) {

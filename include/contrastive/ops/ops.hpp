@@ -17,5 +17,6 @@
 #include "contrastive/ops/pool.hpp"
 #include "contrastive/ops/reduce.hpp"
 #include "contrastive/ops/resize.hpp"
+#include "contrastive/ops/roi_align.hpp"
 #include "contrastive/ops/softmax.hpp"
 #include "contrastive/ops/sum_of_parts.hpp"

@@ -4,16 +4,16 @@
 #include <string>
 #include <vector>
 
-#include "contrastive/tensor/tensor.hpp"
+#include "contrastive/media/image.hpp"
 
 namespace contrastive {
 
-/// Pictures that a method makes of itself, for the report: attention maps, reconstructions. `columns` names the tensors
-/// of `pictures`, each (N, H, W, C).
+/// Pictures that a method makes of itself, for the report: attention maps, reconstructions. `pictures` holds the N of each
+/// column.
 struct PictureRows {
   std::string title, note;
   std::vector<std::string> columns;
-  std::vector<Tensor> pictures;
+  std::vector<std::vector<Image>> pictures;
 };
 
 }  // namespace contrastive

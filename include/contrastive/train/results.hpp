@@ -2,7 +2,6 @@
 #pragma once
 
 #include <algorithm>
-#include <cmath>
 #include <cstdint>
 #include <numeric>
 #include <optional>
@@ -23,19 +22,6 @@
 namespace contrastive {
 
 namespace detail {
-
-/// A view as a picture. Views with values below 0 were normalised: a mean of 0.45 and a deviation of 0.25, close to
-/// every recipe's, are put back.
-inline Image picture_of(const Tensor& view) {  // (H, W, C)
-  Image image(static_cast<int>(view.size(0)), static_cast<int>(view.size(1)), static_cast<int>(view.size(2)));
-  const auto values = view.span<float>();
-  const bool normalised = *std::min_element(values.begin(), values.end()) < -1e-3f;
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    const float value = normalised ? values[i] * 0.25f + 0.45f : values[i];
-    image.pixels[i] = static_cast<std::uint8_t>(std::lround(255 * std::clamp(value, 0.f, 1.f)));
-  }
-  return image;
-}
 
 inline std::string class_of(const AnyDataset& set, std::int64_t sample) {
   const int label = set.label(static_cast<std::size_t>(sample));
@@ -84,12 +70,12 @@ inline Gallery view_gallery(const AnyDataset& set, const AnyAugment& augment, st
       std::vector<Tensor> views;
       std::vector<void*> out;
       for (const ViewSpec& spec : specs) {
-        views.emplace_back(spec.one, spec.dtype);
+        views.emplace_back(spec.shape(1), spec.dtype);
         out.push_back(views.back().view().data);
       }
       augment(whole, Rng(seed) / "augment" / repeat / place, std::span<void* const>(out), {});
       for (std::size_t v = 0; v < views.size(); ++v)
-        if (specs[v].kind == ViewKind::picture) row.pictures.push_back(Picture(detail::picture_of(views[v])));
+        if (specs[v].kind == ViewKind::picture) row.pictures.push_back(Picture(pictures_of(specs[v], views[v])[0]));
     }
     gallery.rows.push_back(std::move(row));
   }
@@ -99,12 +85,9 @@ inline Gallery view_gallery(const AnyDataset& set, const AnyAugment& augment, st
 /// A row for each of the N pictures. The columns of a row must not be empty.
 inline Gallery picture_gallery(const PictureRows& rows) {
   Gallery gallery{rows.title, rows.note, rows.columns, {}};
-  for (std::int64_t n = 0; n < rows.pictures.at(0).size(0); ++n) {
+  for (std::size_t n = 0; n < rows.pictures.at(0).size(); ++n) {
     Gallery::Row row;
-    for (const Tensor& column : rows.pictures) {
-      const Tensor one = column.slice(n, n + 1).to(DType::f32);
-      row.pictures.push_back(Picture(detail::picture_of(one.reshape({one.size(1), one.size(2), one.size(3)}))));
-    }
+    for (const std::vector<Image>& column : rows.pictures) row.pictures.push_back(Picture(column.at(n)));
     gallery.rows.push_back(std::move(row));
   }
   return gallery;
