@@ -9,15 +9,19 @@
 #include "contrastive/augment/any_augment.hpp"
 #include "contrastive/augment/recipes.hpp"
 #include "contrastive/augment/text_view.hpp"
+#include "contrastive/data/shapes.hpp"
 #include "contrastive/encoders/clip_vision.hpp"
+#include "contrastive/encoders/conv_net.hpp"
 #include "contrastive/encoders/text_transformer.hpp"
 #include "contrastive/io/json.hpp"
 #include "contrastive/text/bpe_tokenizer.hpp"
 #include "contrastive/train/checkpoint.hpp"
+#include "methods/train_on.hpp"
 #include "support/catch.hpp"
 #include "support/differences.hpp"
 #include "support/formula_weights.hpp"
 #include "support/golden.hpp"
+#include "support/learning.hpp"
 
 using namespace contrastive;
 
@@ -191,6 +195,44 @@ TEST_CASE("images of one caption are no negatives of each other") {
   };
   CHECK(ImageTextContrast{}(z).item() == Approx(oracle(true)).epsilon(1e-5));
   CHECK(ImageTextContrast{{}, true}(z).item() == Approx(oracle(false)).epsilon(1e-5));
+  // Shuffled, row n has the text of row n + 1, and the mask goes with the texts.
+  Embeddings moved = z;
+  const auto next = [](const Tensor& x) { return gather(x, Tensor::from<std::int64_t>({1, 2, 3, 0}, {4})); };
+  moved.online[1] = next(z.online[1]);
+  moved.view[1] = Tensor::from<std::int32_t>(std::vector<std::int32_t>{3, 4, 1, 2, 5, 6, 1, 2}, {4, 2});
+  const double shuffled = ImageTextContrast{{}, false, true}(z).item();
+  CHECK(shuffled == Approx(ImageTextContrast{}(moved).item()).epsilon(1e-6));
+  CHECK(std::abs(shuffled - ImageTextContrast{{}, true, true}(z).item()) > 1e-3);
+}
+
+TEST_CASE("CLIP tells the right caption from another; with another image's captions it does not", "[learns]") {
+  const std::uint64_t seed = seeded(1);
+  const auto right = [&](bool shuffle_captions) {
+    const ClipConfig config{.dimension = 32, .shuffle_captions = shuffle_captions};
+    auto method =
+        clip(ConvNet(3, {16, 32}, Rng(seed) / "image"),
+             TextTransformer({.context_length = 16, .width = 32, .layers = 1, .heads = 1}, Rng(seed) / "text"),
+             SampleViews(clip_train(16), of_text(BpeTokenizer(), 16)), config, Rng(seed));
+    train_on(method, AnyDataset(Shapes(2000, 16, "shape", seed)), 64, seed, 150, [](std::int64_t) { return 3e-3; });
+    const NoGrad no_grad;
+    const Eval eval;
+    Loader loader(AnyDataset(Shapes(256, 16, "shape", seed, "test")), method.augment, {.batch = 256, .threads = 0});
+    const Views batch = loader.next()->views;
+    const Embeddings z = method.embed(batch);
+    const auto text = numbers_of_equal(z.view[1]);
+    const Tensor cosines = matmul(z.online[0], z.online[1], false, true);
+    double found = 0, count = 0;
+    for (std::int64_t i = 0; i < 256; ++i)
+      for (std::int64_t j = 0; j < 256; ++j) {
+        if (text[static_cast<std::size_t>(i)] == text[static_cast<std::size_t>(j)]) continue;
+        found += cosines.data<float>()[i * 256 + i] > cosines.data<float>()[i * 256 + j], ++count;
+      }
+    return found / count;
+  };
+  const double own = right(false), other = right(true);
+  std::printf("CLIP, the right one of two captions: %.3f; taught with other images' %.3f, chance 0.5\n", own, other);
+  check_above("CLIP's choice of captions", own, 0.8);
+  check_above("chance over that with another image's captions", 0.5 / other, 0.85);
 }
 
 TEST_CASE("a teacher adds the cross entropy to its similarities, as in open_clip", "[golden]") {

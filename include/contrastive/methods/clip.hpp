@@ -14,6 +14,7 @@
 #include "contrastive/methods/towers.hpp"
 #include "contrastive/objectives/clip_loss.hpp"
 #include "contrastive/objectives/soft_targets.hpp"
+#include "contrastive/ops/index.hpp"
 
 namespace contrastive {
 
@@ -33,6 +34,10 @@ inline std::vector<std::int64_t> numbers_of_equal(const Tensor& ids) {
   return numbers;
 }
 
+/// Rows moved up by one in a circle: each image gets what belongs to the next. The control of methods that learn from
+/// captions, which must then learn nothing.
+inline Tensor of_the_next(const Tensor& x) { return concat({x.slice(1, x.size(0)), x.slice(0, 1)}); }
+
 /// A trained model whose similarities a student follows (open_clip, src/open_clip/loss.py, DistillClipLoss). It is neither
 /// trained nor saved with the student.
 struct ClipTeacher {
@@ -49,18 +54,21 @@ struct ClipTeacher {
 };
 
 /// CLIP's objective: view 0 is the image, view 1 the text. Images with the same caption are no negatives of each other
-/// unless `equal_are_negatives`, as in OpenAI's code.
+/// unless `equal_are_negatives`, as in OpenAI's code. With `shuffle_captions`, a control, each image learns from the text of
+/// the next.
 struct ImageTextContrast {
   LearnedScale scale;
-  bool equal_are_negatives = false;
+  bool equal_are_negatives = false, shuffle_captions = false;
   ClipTeacher teacher = {};
 
   Tensor operator()(const Embeddings& z) const {
     require(z.online.size() == 2, "[clip] expected an image and a text, got ", z.online.size(), " views");
-    const auto same = equal_are_negatives ? std::vector<std::int64_t>() : numbers_of_equal(z.view[1]);
-    const Tensor loss = clip_loss(z.online[0], z.online[1], scale.log_scale, RowLength::unit, same);
+    const Tensor a = z.online[0], b = shuffle_captions ? of_the_next(z.online[1]) : z.online[1];
+    const Tensor ids = shuffle_captions ? of_the_next(z.view[1]) : z.view[1];
+    const auto same = equal_are_negatives ? std::vector<std::int64_t>() : numbers_of_equal(ids);
+    const Tensor loss = clip_loss(a, b, scale.log_scale, RowLength::unit, same);
     if (!teacher.present()) return loss;
-    const Tensor wanted = teacher.logits(z.view[0], z.view[1]), &a = z.online[0], &b = z.online[1];
+    const Tensor wanted = teacher.logits(z.view[0], ids);
     return loss + (soft_target_info_nce(a, b, scale.log_scale, softmax(wanted)) +
                    soft_target_info_nce(b, a, scale.log_scale, softmax(permute(wanted, {1, 0})))) *
                       0.5;
@@ -86,7 +94,7 @@ struct ClipConfig {
   std::int64_t dimension = 512;  // of the shared space
   std::int64_t text_width = 512, text_layers = 12, text_heads = 8, context_length = 77;
   double patch_dropout = 0;
-  bool equal_are_negatives = false;
+  bool equal_are_negatives = false, shuffle_captions = false;
   std::string lock_image = {}, lock_text = {}, start = {}, teacher = {};
   double keep = 0;
 
@@ -111,6 +119,7 @@ struct ClipConfig {
     list.number("patch-dropout", patch_dropout, 0, 0.95, "share of an image's patches that a step leaves out");
     list.flag("equal-are-negatives", equal_are_negatives,
               "images with the same caption are negatives of each other, as in OpenAI's code");
+    list.flag("shuffle-captions", shuffle_captions, "each image learns from the text of another: a control");
   }
 };
 
@@ -127,7 +136,7 @@ auto clip(Image image, Text text, Augmentation views, const ClipConfig& config, 
   return Method(
       Towers(Tower{std::move(image), projected ? UnitProjection(of_image, D, rng / "image") : UnitProjection()},
              Tower{std::move(text), UnitProjection(of_text, D, rng / "text")}),
-      Identity{}, ImageTextContrast{{}, config.equal_are_negatives}, std::move(views));
+      Identity{}, ImageTextContrast{{}, config.equal_are_negatives, config.shuffle_captions}, std::move(views));
 }
 
 }  // namespace contrastive

@@ -92,7 +92,7 @@ struct CaptionAndPrompts {
   }
 
  private:
-  Tensor moved(const Tensor& x) const { return shuffle_captions ? concat({x.slice(1, x.size(0)), x.slice(0, 1)}) : x; }
+  Tensor moved(const Tensor& x) const { return shuffle_captions ? of_the_next(x) : x; }
 };
 
 struct GroupVitSettings {
