@@ -2,7 +2,8 @@
 //
 // From files to views on one core, and what the threaded loader adds to compute.
 //   CONTRASTIVE_BENCH_JPEG=photo.jpg build/release/benchmarks/data --benchmark_filter=jpeg
-// takes a picture of yours; otherwise one of 500 x 375 is made. benchmarks/peers/jpeg.py runs torchvision beside it.
+// takes a picture of yours; otherwise one of 500 x 375 is made. benchmarks/peers/jpeg.py runs torchvision beside it,
+// benchmarks/peers/webdataset_loader.py makes tar shards and runs webdataset beside `shards`.
 
 #include <benchmark/benchmark.h>
 
@@ -114,6 +115,28 @@ void jpeg_decode(benchmark::State& state) {
 }
 BENCHMARK(jpeg_decode)->Unit(benchmark::kMillisecond);
 #endif
+
+/// Batches of 32 from tar shards on one thread: decoded, cropped (that share of the picture or more), normalised. The folder
+/// of shards is CONTRASTIVE_BENCH_SHARDS.
+void shards(benchmark::State& state, double least) {
+  const char* const root = std::getenv("CONTRASTIVE_BENCH_SHARDS");
+  if (root == nullptr) return state.SkipWithError("CONTRASTIVE_BENCH_SHARDS names no folder of tar shards");
+  const OneView view(ClipTrainView(RandomResizedCrop{224, {least, 1.0}, Filter::bicubic}, clip_statistics));
+  Loader loader(AnyDataset(WebDataset(root, "train")), view, {.batch = 32, .threads = 0});
+  std::int64_t epoch = 0;
+  loader.start(epoch);
+  for (auto _ : state) {
+    auto batch = loader.next();
+    if (!batch) {
+      loader.start(++epoch);
+      batch = loader.next();
+    }
+    benchmark::DoNotOptimize(batch->views.view[0].data<float>());
+  }
+  state.SetItemsProcessed(32 * state.iterations());
+}
+BENCHMARK_CAPTURE(shards, crop, 0.08)->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(shards, clip, 0.9)->Unit(benchmark::kMillisecond);
 
 /// What waiting for batches adds to a step of `range` milliseconds of compute elsewhere: views for it are made
 /// meanwhile.
