@@ -24,7 +24,7 @@ import open_clip
 import torch
 from PIL import Image
 
-SIZE, CONTEXT = 64, 32
+SIZE = 64
 
 
 class Scenes:
@@ -40,11 +40,11 @@ class Scenes:
         return torch.stack([transform(Image.fromarray(self.pixels[i])) for i in which])
 
 
-def new_model():
+def new_model(context_length):
     return open_clip.CLIP(
         embed_dim=256,
         vision_cfg=open_clip.CLIPVisionCfg(layers=6, width=192, patch_size=16, image_size=SIZE),
-        text_cfg=open_clip.CLIPTextCfg(context_length=CONTEXT, width=256, heads=4, layers=4))
+        text_cfg=open_clip.CLIPTextCfg(context_length=context_length, width=256, heads=4, layers=4))
 
 
 def new_optimizer(model, rate):
@@ -96,7 +96,7 @@ def cpu_seconds():
 def train(model, given, folder, augment, tokenize):
     scenes = Scenes(folder, "train")
     rng = numpy.random.default_rng(given.seed)
-    captions = [texts[:] for texts in scenes.texts]
+    captions = scenes.texts[:given.samples or None]
     if given.shuffle_captions:
         captions = [captions[i] for i in rng.permutation(len(captions))]
     epoch = len(captions) // given.batch
@@ -163,16 +163,18 @@ def main():
     flags.add_argument("--epochs", type=int, default=2)
     flags.add_argument("--warmup-epochs", type=float, default=0.4)
     flags.add_argument("--rate", type=float, default=1e-3)
+    flags.add_argument("--context-length", type=int, default=32)
+    flags.add_argument("--samples", type=int, default=0, help="train on so many of the scenes; 0: all")
     flags.add_argument("--threads", type=int, default=1)
     flags.add_argument("--shuffle-captions", action="store_true")
     given = flags.parse_args()
     torch.set_num_threads(given.threads)
     torch.manual_seed(given.seed)
-    tokenizer = open_clip.SimpleTokenizer(context_length=CONTEXT)
+    tokenizer = open_clip.SimpleTokenizer(context_length=given.context_length)
     view, augment = (open_clip.image_transform(SIZE, is_train=train) for train in (False, True))
     if given.check:
         return 0 if check(given.folder, view, tokenizer) < 1e-4 else 1
-    model = new_model()
+    model = new_model(given.context_length)
     train(model, given, given.folder, augment, tokenizer)
     print(json.dumps(score(model, given.folder, view, tokenizer), indent=1))
     return 0
