@@ -5,6 +5,7 @@
 //
 //   clip --data scenes --epochs 10
 //   clip --data scenes --lock-image runs/simclr           LiT: the image encoder of another run, which stands still
+//   clip --data scenes --text-encoder bag                  a control: titles as sets of words
 //   clip --data scenes --lock-text minilm/                 a sentence model as the text tower
 //   clip --start clip/open_clip_model.safetensors --keep 0.5 --lr 1e-5 --data captions --root DIR --captions FILE
 //   clip --data scenes --teacher runs/clip --encoder small
@@ -13,7 +14,7 @@
 #include "contrastive/methods/clip.hpp"
 
 #include "contrastive/augment/text_view.hpp"
-#include "contrastive/encoders/text_transformer.hpp"
+#include "contrastive/encoders/text_encoder.hpp"
 #include "contrastive/text/bpe_tokenizer.hpp"
 #include "support/image_text.hpp"
 #include "support/pretrained.hpp"
@@ -46,10 +47,22 @@ app::Settings recipe() {
   return recipe;
 }
 
+/// A text encoder to be trained from the start.
+TextEncoder text_encoder(const ClipConfig& config, std::int64_t vocabulary, Rng rng) {
+  if (config.text_encoder == "bag") return TokenBag(vocabulary, config.text_width, rng);
+  return TextTransformer({.vocabulary = vocabulary,
+                          .context_length = config.context_length,
+                          .width = config.text_width,
+                          .layers = static_cast<int>(config.text_layers),
+                          .heads = static_cast<int>(config.text_heads),
+                          .activation = Activation::gelu},
+                         rng);
+}
+
 /// The composition of either kind of towers. `texts` makes rows of ids.
 template <class Texts>
 app::Composition composed(const ClipConfig& config, Texts texts, app::Side<ImageEncoder> image,
-                          app::Side<TextTransformer> text, const AnyAugment& train, AnyAugment view,
+                          app::Side<TextEncoder> text, const AnyAugment& train, AnyAugment view,
                           std::string preparation, Rng rng, const app::PublishedTowers* published = nullptr) {
   auto method = clip(std::move(image), std::move(text), AnyAugment(SampleViews(train, texts)), config, rng);
   if (published) {
@@ -78,12 +91,12 @@ app::Composition compose(const app::Settings& s, std::int64_t samples, Rng rng) 
   require(config.keep == 0 || !config.start.empty(), "[settings] --keep is a share of the weights of --start");
   if (!config.start.empty() && !app::is_run(config.start)) {
     const app::PublishedTowers towers = app::load_towers(config.start);
-    return composed(config, of_text(towers.tokenizer, towers.context_length), towers.image, towers.text, towers.view,
-                    towers.view, towers.preparation, heads, &towers);
+    return composed(config, of_text(towers.tokenizer, towers.context_length), towers.image, TextEncoder(towers.text),
+                    towers.view, towers.view, towers.preparation, heads, &towers);
   }
   EncoderOptions options = app::encoder_options(s, 3);
   options.patch_dropout = config.patch_dropout;
-  const auto with_text = [&](auto texts, const app::Side<TextTransformer>& text) {
+  const auto with_text = [&](auto texts, const app::Side<TextEncoder>& text) {
     if (config.lock_image.empty())
       return composed(config, texts, make_encoder(s.encoder, options, rng / "encoder"), text, clip_train(size),
                       clip_view(size), app::middle_of(size), heads);
@@ -95,13 +108,8 @@ app::Composition compose(const app::Settings& s, std::int64_t samples, Rng rng) 
     app::LockedText locked = app::load_locked_text(config.lock_text);
     return with_text(of_text(locked.tokenizer, locked.context_length), {std::move(locked.encoder), 0});
   }
-  return with_text(of_text(BpeTokenizer(), config.context_length),
-                   TextTransformer({.context_length = config.context_length,
-                                    .width = config.text_width,
-                                    .layers = static_cast<int>(config.text_layers),
-                                    .heads = static_cast<int>(config.text_heads),
-                                    .activation = Activation::gelu},
-                                   rng / "text"));
+  const BpeTokenizer tokenizer;
+  return with_text(of_text(tokenizer, config.context_length), text_encoder(config, tokenizer.size(), rng / "text"));
 }
 
 }  // namespace

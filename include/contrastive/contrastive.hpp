@@ -11,6 +11,7 @@
 #include "contrastive/encoders/patch_encoder.hpp"
 #include "contrastive/encoders/resnet.hpp"
 #include "contrastive/encoders/siglip.hpp"
+#include "contrastive/encoders/text_encoder.hpp"
 #include "contrastive/encoders/text_transformer.hpp"
 #include "contrastive/encoders/vit.hpp"
 #include "contrastive/eval/retrieval.hpp"

@@ -5,10 +5,10 @@
 #include <cstdint>
 #include <vector>
 
+#include "contrastive/encoders/token_rows.hpp"
 #include "contrastive/nn/embedding.hpp"
 #include "contrastive/nn/transformer.hpp"
 #include "contrastive/ops/index.hpp"
-#include "contrastive/ops/matmul.hpp"
 
 namespace contrastive {
 
@@ -61,7 +61,8 @@ class Bert {
   Tensor operator()(const Tensor& ids) const {
     const Tensor sizes = lengths(ids);
     const std::int64_t L = *std::max_element(sizes.data<std::int64_t>(), sizes.data<std::int64_t>() + sizes.count());
-    return mean_of_tokens(through_blocks(L == ids.size(1) ? ids : narrow(ids, 1, 0, L), sizes), sizes);
+    return mean_of_tokens(through_blocks(L == ids.size(1) ? ids : narrow(ids, 1, 0, L), sizes),
+                          sizes.span<std::int64_t>());
   }
   /// Each token's row after all blocks, (N, L, width). Those of padding mean nothing.
   Tensor tokens(const Tensor& ids) const { return through_blocks(ids, lengths(ids)); }
@@ -105,17 +106,6 @@ class Bert {
     const Tensor seen = sizes.to(x.device());
     for (const TransformerBlock& block : layers) x = block(x, seen);
     return x;
-  }
-
-  /// (N, L, width) -> (N, width)
-  static Tensor mean_of_tokens(const Tensor& x, const Tensor& sizes) {
-    const std::int64_t N = x.size(0), L = x.size(1);
-    const Tensor shares = Tensor::zeros({N, 1, L}, DType::f64);
-    for (std::int64_t n = 0; n < N; ++n) {
-      const std::int64_t length = sizes.data<std::int64_t>()[n];
-      std::fill_n(shares.data<double>() + n * L, length, 1 / static_cast<double>(length));
-    }
-    return matmul(shares.to(x.dtype()).to(x.device()), x).reshape({N, x.size(2)});
   }
 
   BertConfig config_;

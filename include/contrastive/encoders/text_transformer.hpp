@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "contrastive/encoders/token_rows.hpp"
 #include "contrastive/nn/embedding.hpp"
 #include "contrastive/nn/transformer.hpp"
 
@@ -85,13 +86,7 @@ class TextTransformer {
     require(ids.rank() == 2 && ids.dtype() == DType::i32 && ids.size(1) >= 1 && ids.size(1) <= config_.context_length,
             "[text_transformer] expected i32 ids (N, up to ", config_.context_length, "), got ", ids.shape(), " ",
             to_string(ids.dtype()));
-    const Tensor host = ids.to(Device::cpu);
-    std::vector<std::int64_t> ends;
-    for (std::int64_t n = 0; n < ids.size(0); ++n) {
-      const std::int32_t* const row = host.data<std::int32_t>() + n * ids.size(1);
-      ends.push_back(std::max_element(row, row + ids.size(1)) - row);
-    }
-    return ends;
+    return contrastive::end_positions(ids);
   }
   /// Row ends[n] of each text: (N, L, width) -> (N, width).
   static Tensor end_rows(const Tensor& x, const std::vector<std::int64_t>& ends) {

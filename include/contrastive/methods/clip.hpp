@@ -92,6 +92,7 @@ struct ImageTextContrast {
 
 struct ClipConfig {
   std::int64_t dimension = 512;  // of the shared space
+  std::string text_encoder = "transformer";
   std::int64_t text_width = 512, text_layers = 12, text_heads = 8, context_length = 77;
   double patch_dropout = 0;
   bool equal_are_negatives = false, shuffle_captions = false;
@@ -112,7 +113,9 @@ struct ClipConfig {
     list.text("lock-text", lock_text,
               "weights of a text tower that stands still: CLIP's, or a sentence model with its vocab.txt");
     list.number("dimension", dimension, 1, 1 << 14, "width of the space that images and texts share");
-    list.number("text-width", text_width, 8, 1 << 14, "width of the text transformer");
+    list.choice("text-encoder", text_encoder, {"transformer", "bag"},
+                "transformer, or bag: the mean of the vectors of a text's tokens, whatever their order");
+    list.number("text-width", text_width, 8, 1 << 14, "width of the text encoder");
     list.number("text-layers", text_layers, 1, 256, "layers of the text transformer");
     list.number("text-heads", text_heads, 1, 1024, "attention heads of the text transformer");
     list.number("context-length", context_length, 3, 4096, "tokens of a text, start and end included");
