@@ -7,6 +7,7 @@
 //   clip --data scenes --lock-image runs/simclr           LiT: the image encoder of another run, which stands still
 //   clip --data scenes --text-encoder bag                  a control: titles as sets of words
 //   clip --data scenes --lock-text minilm/                 a sentence model as the text tower
+//   clip --data scenes --start-text minilm/ --start-image runs/simclr --lr 1e-4     the same, trained further
 //   clip --start clip/open_clip_model.safetensors --keep 0.5 --lr 1e-5 --data captions --root DIR --captions FILE
 //   clip --data scenes --teacher runs/clip --encoder small
 //   clip --data captions --root DIR --captions FILE --encoder clip_vit_b32 --image-size 224 --text-layers 12
@@ -84,11 +85,26 @@ app::Composition composed(const ClipConfig& config, Texts texts, app::Side<Image
   return composition;
 }
 
+/// Throws where the settings give an encoder two origins.
+void check_starts(const ClipConfig& config) {
+  require(config.keep == 0 || !config.start.empty(), "[settings] --keep is a share of the weights of --start");
+  require(config.lock_image.empty() || config.start_image.empty(),
+          "[settings] an image encoder stands still (--lock-image) or is trained further (--start-image), not both");
+  require(config.lock_text.empty() || config.start_text.empty(),
+          "[settings] a text encoder stands still (--lock-text) or is trained further (--start-text), not both");
+  if (config.start.empty() || app::is_run(config.start)) return;
+  require(config.lock_image.empty() && config.lock_text.empty() && config.start_image.empty() &&
+              config.start_text.empty() && config.projection == "linear",
+          "[settings] --start ", config.start,
+          " brings both encoders and linear projections: no --lock-image, "
+          "--lock-text, --start-image, --start-text or --projection residual");
+}
+
 app::Composition compose(const app::Settings& s, std::int64_t samples, Rng rng) {
   const auto& config = s.own.as<ClipConfig>();
   const int size = static_cast<int>(s.image_size);
   const Rng heads = rng / "projections";
-  require(config.keep == 0 || !config.start.empty(), "[settings] --keep is a share of the weights of --start");
+  check_starts(config);
   if (!config.start.empty() && !app::is_run(config.start)) {
     const app::PublishedTowers towers = app::load_towers(config.start);
     return composed(config, of_text(towers.tokenizer, towers.context_length), towers.image, TextEncoder(towers.text),
@@ -97,16 +113,26 @@ app::Composition compose(const app::Settings& s, std::int64_t samples, Rng rng) 
   EncoderOptions options = app::encoder_options(s, 3);
   options.patch_dropout = config.patch_dropout;
   const auto with_text = [&](auto texts, const app::Side<TextEncoder>& text) {
-    if (config.lock_image.empty())
-      return composed(config, texts, make_encoder(s.encoder, options, rng / "encoder"), text, clip_train(size),
-                      clip_view(size), app::middle_of(size), heads);
-    app::Locked locked = app::load_locked_image(config.lock_image);
-    return composed(config, texts, {std::move(locked.encoder), samples}, text, locked.view, locked.view,
-                    locked.preparation, heads);
+    if (!config.lock_image.empty()) {
+      app::Locked locked = app::load_locked_image(config.lock_image);
+      return composed(config, texts, {std::move(locked.encoder), samples}, text, locked.view, locked.view,
+                      locked.preparation, heads);
+    }
+    if (!config.start_image.empty()) {
+      app::StartedImage started = app::load_start_image(config.start_image);
+      return composed(config, texts, std::move(started.encoder), text, started.train, started.view, started.preparation,
+                      heads);
+    }
+    return composed(config, texts, make_encoder(s.encoder, options, rng / "encoder"), text, clip_train(size),
+                    clip_view(size), app::middle_of(size), heads);
   };
   if (!config.lock_text.empty()) {
     app::LockedText locked = app::load_locked_text(config.lock_text);
     return with_text(of_text(locked.tokenizer, locked.context_length), {std::move(locked.encoder), 0});
+  }
+  if (!config.start_text.empty()) {
+    app::StartedText started = app::load_start_text(config.start_text);
+    return with_text(of_text(started.tokenizer, started.context_length), std::move(started.encoder));
   }
   const BpeTokenizer tokenizer;
   return with_text(of_text(tokenizer, config.context_length), text_encoder(config, tokenizer.size(), rng / "text"));

@@ -10,7 +10,7 @@
 
 #include "contrastive/eval/finetune.hpp"
 
-#include "contrastive/augment/image_ops.hpp"
+#include "support/crop_before.hpp"
 #include "support/trained.hpp"
 
 namespace {
@@ -48,26 +48,6 @@ struct Body {
   void members(F&& f) {
     for (auto& [name, parameter] : parameters) f(name, parameter);
     for (auto& [name, buffer] : buffers) f(name, buffer);
-  }
-};
-
-/// A random crop (0.2, 1) and a flip before the view that evaluation takes.
-struct CropAndFlip {
-  AnyAugment view;  // of images
-
-  std::vector<ViewSpec> views() const { return view.views(); }
-  std::size_t globals() const { return 1; }
-  Parts parts() const { return view.parts(); }
-  void operator()(const Sample& whole, Rng rng, std::span<void* const> out, std::span<Drawn> drawn) const {
-    const int size = static_cast<int>(view.views().at(0).size());
-    Stream stream(rng / "finetune");
-    Drawn crop;
-    RandomResizedCrop{size, {0.2, 1.0}}.place(whole.full, stream, crop);
-    Sample cut;
-    cut.image = resized_crop(whole.image, crop.crop, size, size);
-    if (stream.uniform(0, 1) < 0.5) cut.image = hflip(cut.image);
-    cut.full = {size, size};
-    view(cut, rng, out, drawn);
   }
 };
 
@@ -124,7 +104,7 @@ int main(int argc, char** argv) {
         const Tensor like = Tensor::zeros(trained.view().views().at(0).shape(1));
         const AnyMethod method = from_scratch ? trained.untrained().method : trained.composition.method;
         auto network = classifier_on(Body(method, head_layers), Identity{}, classes, like);
-        const CropAndFlip crops{trained.view()};
+        const app::CropBefore crops{trained.view(), {0.2, 1.0}, true};
         const TrainedScore score = fine_tune(network, few, crops, sets.test, trained.view(), fit);
         std::printf("%s on %zu labels (%g %%), %d epochs: top-1 %.2f %%\n",
                     fit.linear_only ? "linear classifier"

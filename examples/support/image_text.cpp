@@ -158,6 +158,13 @@ void print_retrieval(const Retrieval& found, std::size_t of) {
        {std::pair("text to image", &found.text_to_image), {"image to text", &found.image_to_text}})
     std::printf("  %-18s %8.1f %% %8.1f %% %8.1f %% %8.0f\n", what, 100 * scores->r1, 100 * scores->r5,
                 100 * scores->r10, scores->median_rank + 1);
+  const auto print_chance = [](const char* what, const std::array<double, 3>& chance) {
+    std::printf("  %-18s %8.1f %% %8.1f %% %8.1f %%\n", what, 100 * chance[0], 100 * chance[1], 100 * chance[2]);
+  };
+  const auto &of_images = found.text_to_image.chance, &of_texts = found.image_to_text.chance;
+  const bool same = std::abs(of_images[2] - of_texts[2]) < 1e-9;
+  print_chance(same ? "chance" : "chance, images", of_images);
+  if (!same) print_chance("chance, texts", of_texts);
 }
 
 double first_hit(const ImageTextModel& model, const AnyDataset& test, const std::function<void()>& alive) {

@@ -23,7 +23,7 @@ void evaluate_image_text(const ImageTextModel& model, const OwnEvaluation& own);
 Image confusion_picture(const ZeroShotResult& result, int side = 512);
 /// The classes that are taken for others most often, "cat for dog (3)", at most `count`.
 std::string most_confused(const ZeroShotResult& result, const std::vector<std::string>& names, std::size_t count = 5);
-/// A table: both directions, of so many images.
+/// A table: both directions, of so many images, and chance beside them.
 void print_retrieval(const Retrieval& found, std::size_t of);
 
 /// Of scenes: what is held out of training, and whether the right order of two groups is told from the wrong one.

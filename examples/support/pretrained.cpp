@@ -187,6 +187,19 @@ ImageTextModel image_text_of_weights(const std::string& where, const WeightFlags
   });
 }
 
+StartedText load_start_text(const std::string& where, const WeightFlags& flags) {
+  const DualEncoderWeights weights = load_dual_encoder(where, flags.facts());
+  StartedText started{{}, tokenizer_of(weights.config, where), weights.config.texts.context_length};
+  with_model(weights, where, [&](auto model) {
+    if constexpr (requires { TextEncoder(model->text); })
+      started.encoder = TextEncoder(model->text);
+    else
+      fail("[settings] --start-text expected weights of CLIP or of a sentence model, got ", where);
+    return 0;
+  });
+  return started;
+}
+
 LockedText load_locked_text(const std::string& where, const WeightFlags& flags) {
   const DualEncoderWeights weights = load_dual_encoder(where, flags.facts());
   LockedText locked{{}, tokenizer_of(weights.config, where), weights.config.texts.context_length};

@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-#include "contrastive/encoders/text_transformer.hpp"
+#include "contrastive/encoders/text_encoder.hpp"
 #include "contrastive/methods/dual_encoder.hpp"
 #include "contrastive/train/image_text.hpp"
 #include "contrastive/weights/model_facts.hpp"
@@ -47,6 +47,15 @@ struct PublishedTowers {
   std::int64_t context_length = 77;
 };
 PublishedTowers load_towers(const std::string& where, const WeightFlags& flags = {});
+
+/// A text tower to be trained further, with the tokenizer that goes with it.
+struct StartedText {
+  TextEncoder encoder;
+  AnyTokenizer tokenizer;
+  std::int64_t context_length = 77;
+};
+/// That of published weights, without its projection: CLIP's, or a sentence model with its vocab.txt.
+StartedText load_start_text(const std::string& where, const WeightFlags& flags = {});
 
 /// A text tower of published weights: CLIP's, or a sentence model with its vocab.txt.
 LockedText load_locked_text(const std::string& where, const WeightFlags& flags = {});

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "support/sets.hpp"
 
-#include "contrastive/data/match_classes.hpp"
 #include "contrastive/data/image_folder.hpp"
+#include "contrastive/data/match_classes.hpp"
 #include "contrastive/data/sound_folder.hpp"
 #include "contrastive/data/split_folders.hpp"
 #include "contrastive/data/subset.hpp"

@@ -38,6 +38,16 @@ struct Locked {
 /// published weights.
 Locked load_locked_image(const std::string& where);
 
+/// An encoder to be trained further, and what it wants to see: `train` draws a crop first.
+struct StartedImage {
+  ImageEncoder encoder;
+  AnyAugment train, view;
+  std::string preparation;
+};
+
+/// The encoder of the run folder or checkpoint `where`, of a method whose encoder is one of `encoder_names()`.
+StartedImage load_start_image(const std::string& where);
+
 /// Puts the weights of a run of the same method, with the same towers, into `method`.
 void load_start(const std::string& where, const AnyMethod& method);
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <numeric>
 #include <span>
@@ -18,6 +19,7 @@ struct RetrievalScores {
   double r1 = 0, r5 = 0, r10 = 0;  // share of queries whose rank is below 1, 5, 10
   double median_rank = 0, mean_rank = 0;
   std::vector<std::int64_t> ranks;  // of each query
+  std::array<double, 3> chance{};   // r1, r5, r10 of candidates in random order
 };
 
 struct Retrieval {
@@ -30,6 +32,14 @@ inline double recall_at(std::span<const std::int64_t> ranks, std::int64_t k) {
   if (ranks.empty()) return 0;
   return static_cast<double>(std::ranges::count_if(ranks, [k](std::int64_t rank) { return rank < k; })) /
          static_cast<double>(ranks.size());
+}
+
+/// The chance that one of `own` of `candidates` in random order is among the first k.
+inline double chance_at(std::int64_t own, std::int64_t candidates, std::int64_t k) {
+  double none = 1;
+  for (std::int64_t place = 0; place < std::min(k, candidates); ++place)
+    none *= std::max(0.0, static_cast<double>(candidates - own - place)) / static_cast<double>(candidates - place);
+  return 1 - none;
 }
 
 namespace detail {
@@ -53,7 +63,7 @@ inline RetrievalScores retrieval_scores(std::vector<std::int64_t> ranks) {
 /// the same at a lower index. `own(n)` lists the query's own; a query without any is left out. Scores are computed a block
 /// of queries at a time, never all at once.
 template <class Own>
-std::vector<std::int64_t> ranks_of_own(const Tensor& queries, const Tensor& candidates, Own&& own) {
+RetrievalScores scores_of_own(const Tensor& queries, const Tensor& candidates, Own&& own) {
   constexpr std::int64_t scores_at_once = 1 << 22;
   const std::int64_t N = queries.size(0), M = candidates.size(0);
   const std::int64_t block = std::clamp<std::int64_t>(scores_at_once / std::max<std::int64_t>(1, M), 1, 1024);
@@ -80,7 +90,14 @@ std::vector<std::int64_t> ranks_of_own(const Tensor& queries, const Tensor& cand
     });
   }
   std::erase(ranks, -1);
-  return ranks;
+  RetrievalScores found = retrieval_scores(std::move(ranks));
+  for (std::int64_t n = 0; n < N; ++n) {
+    const auto count = static_cast<std::int64_t>(own(n).size());
+    if (count == 0) continue;
+    for (std::size_t i = 0; i < 3; ++i)
+      found.chance[i] += chance_at(count, M, std::array{1, 5, 10}[i]) / static_cast<double>(found.ranks.size());
+  }
+  return found;
 }
 
 }  // namespace detail
@@ -109,8 +126,7 @@ inline Retrieval retrieval(const Tensor& images, const Tensor& texts, const Labe
   const auto of_image = [&](std::int64_t n) {
     return std::span<const std::int64_t>(texts_of[static_cast<std::size_t>(n)]);
   };
-  return {detail::retrieval_scores(detail::ranks_of_own(texts, images, of_text)),
-          detail::retrieval_scores(detail::ranks_of_own(images, texts, of_image))};
+  return {detail::scores_of_own(texts, images, of_text), detail::scores_of_own(images, texts, of_image)};
 }
 
 }  // namespace contrastive

@@ -96,13 +96,19 @@ struct ClipConfig {
   std::int64_t text_width = 512, text_layers = 12, text_heads = 8, context_length = 77;
   double patch_dropout = 0;
   bool equal_are_negatives = false, shuffle_captions = false;
-  std::string lock_image = {}, lock_text = {}, start = {}, teacher = {};
+  std::string projection = "linear";
+  double projection_dropout = 0.1;
+  std::string lock_image = {}, lock_text = {}, start_image = {}, start_text = {}, start = {}, teacher = {};
   double keep = 0;
 
   void settings(SettingList& list) {
     list.text(
         "lock-image", lock_image,
         "a run or weights whose image encoder is taken and stands still (LiT); a projection behind it is trained");
+    list.text("start-image", start_image,
+              "a run whose image encoder is trained further, behind a new projection: of any method of images");
+    list.text("start-text", start_text,
+              "weights of a text tower to train further: CLIP's, or a sentence model with its vocab.txt");
     list.text("start", start, "a run of clip or published CLIP weights to fine-tune; --lr 1e-5 or less forgets little");
     list.number(
         "keep", keep, 0, 1,
@@ -113,6 +119,9 @@ struct ClipConfig {
     list.text("lock-text", lock_text,
               "weights of a text tower that stands still: CLIP's, or a sentence model with its vocab.txt");
     list.number("dimension", dimension, 1, 1 << 14, "width of the space that images and texts share");
+    list.choice("projection", projection, {"linear", "residual"},
+                "linear: a matrix; residual: LN(x + dropout(W gelu(x))) behind it");
+    list.number("projection-dropout", projection_dropout, 0, 0.95, "dropout in a residual projection, while training");
     list.choice("text-encoder", text_encoder, {"transformer", "bag"},
                 "transformer, or bag: the mean of the vectors of a text's tokens, whatever their order");
     list.number("text-width", text_width, 8, 1 << 14, "width of the text encoder");
@@ -129,17 +138,22 @@ struct ClipConfig {
 /// CLIP (Radford et al. 2021, arXiv:2103.00020; OpenAI, clip/model.py; open_clip, src/open_clip/model.py): an image tower
 /// and a text tower, each with a projection to unit rows of one space; the symmetric InfoNCE over the batch with a learned
 /// scale. `image` is any encoder of images, `text` any of token ids; `views` gives an image, then a text. An image encoder
-/// that ends in a shared space of its own (ModifiedResNet's pool) takes the place of its projection.
+/// that ends in a shared space of its own (ModifiedResNet's pool) takes the place of a linear projection.
 template <class Image, class Text, class Augmentation>
 auto clip(Image image, Text text, Augmentation views, const ClipConfig& config, Rng rng) {
+  const bool residual = config.projection == "residual";
   bool projected = true;
-  if constexpr (requires { image.ends_in_shared_space(); }) projected = !image.ends_in_shared_space();
+  if constexpr (requires { image.ends_in_shared_space(); }) projected = residual || !image.ends_in_shared_space();
   const std::int64_t of_image = image.features(), of_text = text.features();
   const std::int64_t D = projected ? config.dimension : of_image;
-  return Method(
-      Towers(Tower{std::move(image), projected ? UnitProjection(of_image, D, rng / "image") : UnitProjection()},
-             Tower{std::move(text), UnitProjection(of_text, D, rng / "text")}),
-      Identity{}, ImageTextContrast{{}, config.equal_are_negatives, config.shuffle_captions}, std::move(views));
+  const auto into_space = [&](std::int64_t width, Rng stream) {
+    return residual ? UnitProjection::with_branch(width, D, config.projection_dropout, stream)
+                    : UnitProjection(width, D, stream);
+  };
+  return Method(Towers(Tower{std::move(image), projected ? into_space(of_image, rng / "image") : UnitProjection()},
+                       Tower{std::move(text), into_space(of_text, rng / "text")}),
+                Identity{}, ImageTextContrast{{}, config.equal_are_negatives, config.shuffle_captions},
+                std::move(views));
 }
 
 }  // namespace contrastive
