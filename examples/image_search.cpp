@@ -7,6 +7,8 @@
 //   image_search index photos/
 //   image_search serve photos/ --port 0
 //   image_search label photos/ --classes names.txt
+//   image_search photos/ "a dog" --approximate              for millions of images
+//   image_search train --data clipart --out runs/search
 
 #include "support/search.hpp"
 
@@ -31,6 +33,8 @@ void add_common(CLI::App& cli, SearchOptions& options) {
       ->transform(app::within(0.0, 86400.0));
   cli.add_option("--threads", options.threads, "threads; 0: all")->transform(app::within(0, 1024));
   cli.add_flag("--int8", options.int8, "keep the rows in int8 too: searched faster, almost as exactly");
+  cli.add_flag("--approximate", options.approximate,
+               "search by a graph of near neighbours (HNSW), kept beside the index; not with --under and --since");
   cli.add_flag("--no-update", options.no_update, "use the index as it is");
   SettingList of_weights;
   options.flags.settings(of_weights);
@@ -94,12 +98,13 @@ int run(const std::string& command, SearchOptions& options) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  if (argc > 1 && std::string_view(argv[1]) == "train") return app::train_for_search(argc, argv);
   SearchOptions options;
   const std::string command = take_command(argc, argv);
   CLI::App cli(command == "index"   ? "Brings the index of a folder with images up to date"
                : command == "serve" ? "Serves a page on the loopback address that searches a folder with images"
                : command == "label" ? "Names each image of a folder by one of some classes (zero-shot)"
-                                    : "Finds images in a folder by a sentence (commands: index, serve, label)");
+                                    : "Finds images in a folder by a sentence (commands: index, serve, label, train)");
   add_common(cli, options);
   if (command == "find") add_query(cli, options);
   if (command == "serve")

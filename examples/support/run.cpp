@@ -6,6 +6,7 @@
 #include "contrastive/train/run_folder.hpp"
 #include "contrastive/train/trainer.hpp"
 #include "support/flags.hpp"
+#include "support/run_then.hpp"
 #include "support/sets.hpp"
 
 namespace app {
@@ -297,13 +298,18 @@ Normalize normalization_of(const Settings& s) {
   return s.image_size < 96 ? cifar10_statistics : imagenet_statistics;
 }
 
-int run_program(int argc, char** argv, const Program& program) {
+int run_program(int argc, char** argv, const Program& program) { return run_program_then(argc, argv, program, {}); }
+
+int run_program_then(int argc, char** argv, const Program& program,
+                     const std::function<void(const std::string& out)>& at_end) {
   try {
     RunOptions options;
     options.settings = program.recipe;
     int status = 0;
     if (!parse(argc, argv, options, program, status)) return status;
-    return train_and_report(options, program);
+    status = train_and_report(options, program);
+    if (status == 0 && at_end) at_end(options.out);
+    return status;
   } catch (const std::exception& error) {
     std::fprintf(stderr, "%s\n", sentence_of(error).c_str());
     const std::string_view text = error.what();

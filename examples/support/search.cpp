@@ -134,6 +134,15 @@ SearchSession::SearchSession(const SearchOptions& options, NamedModel model)
   require(rows_ != nullptr, "[index] ", index_path(options), " has no rows of ", model_.source,
           ": leave out --no-update once");
   restrict_to(options);
+  if (!options.approximate || searched_ < rows_->count(RowState::present)) return;
+  const std::string file = join(index_path(options), ".", to_string(model_.hash).substr(0, 8), ".graph");
+  graph_ = SearchGraph::open(file, index_, *rows_, [](const std::string& sentence) {
+    std::fprintf(stderr, "%s\n", printable(sentence).c_str());
+  });
+}
+
+std::vector<Hit> SearchSession::best(std::span<const float> query, std::size_t count) const {
+  return graph_ ? graph_->search(query, count) : search_rows(rows_->table, query, count, allowed_);
 }
 
 void SearchSession::restrict_to(const SearchOptions& options) {
@@ -190,7 +199,7 @@ SearchAnswer search(const SearchSession& session, const QueryVector& query, std:
   SearchAnswer answer{{}, Background(query, session.rows().neutral, table, session.allowed()), false};
   // Duplicates fold away, so that more have to be looked at than are shown.
   for (std::size_t looked_at = count; answer.hits.size() < count; looked_at *= 4) {
-    const std::vector<Hit> hits = search_rows(table, direction, looked_at, session.allowed());
+    const std::vector<Hit> hits = session.best(direction, looked_at);
     if (all) {
       for (const Hit& hit : hits) answer.hits.push_back({hit, {}});
     } else {

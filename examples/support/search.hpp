@@ -13,6 +13,7 @@
 #include "contrastive/search/near_duplicates.hpp"
 #include "contrastive/search/query.hpp"
 #include "contrastive/search/update_index.hpp"
+#include "support/search_graph.hpp"
 #include "support/trained.hpp"
 
 /// What the commands of `image_search` share: a folder, its index, a model, and queries to them.
@@ -24,7 +25,7 @@ struct SearchOptions {
   WeightFlags flags;
   std::int64_t threads = 0, batch = 32, count = 10, port = 8080;
   double save_seconds = 60;
-  bool paths = false, zero = false, json = false, all = false, no_update = false, int8 = false;
+  bool paths = false, zero = false, json = false, all = false, no_update = false, int8 = false, approximate = false;
 };
 
 /// Where the index of a folder is.
@@ -50,6 +51,10 @@ class SearchSession {
   const std::vector<std::uint8_t>& allowed() const { return allowed_; }
   std::size_t searched() const { return searched_; }
 
+  /// The best rows for a unit query: exactly, or with --approximate by the graph, which is of all images: in --under or
+  /// --since exactly too.
+  std::vector<Hit> best(std::span<const float> query, std::size_t count) const;
+
   /// Encodes the words and images of a query.
   QueryVector encode(const std::vector<QueryTerm>& terms) const;
   /// An image of the index as a part of a query.
@@ -64,6 +69,7 @@ class SearchSession {
   const IndexedModel* rows_ = nullptr;
   std::vector<std::uint8_t> allowed_;
   std::size_t searched_ = 0;
+  std::shared_ptr<const SearchGraph> graph_;  // with --approximate
 };
 
 /// What a query found.
@@ -84,6 +90,9 @@ SearchAnswer search(const SearchSession& session, const QueryVector& query, std:
 void print_answer(const SearchSession& session, const SearchAnswer& answer, const SearchOptions& options);
 /// Names for all images, to stdout.
 void print_labels(const SearchSession& session, const SearchOptions& options);
+
+/// `image_search train`: trains clip with defaults of its own on pictures with titles. The exit status.
+int train_for_search(int argc, char** argv);
 
 /// Serves the page on the loopback address until SIGINT or SIGTERM.
 int serve(const SearchSession& session, const SearchOptions& options);

@@ -64,6 +64,21 @@ struct RowDots {
   }
 };
 
+/// dot = a . b, of two rows of f16.
+struct HalvesDot {
+  template <class Isa>
+  CONTRASTIVE_INLINE static void run(const f16* a, const f16* b, float* dot, std::int64_t width) {
+    using V = simd::native<Isa, float>;
+    constexpr int N = simd::size_v<V>;
+    V even{}, odd{};
+    for (std::int64_t i = 0; i < width; i += 2 * N) {
+      even += load_halves<V>(a + i) * load_halves<V>(b + i);
+      odd += load_halves<V>(a + i + N) * load_halves<V>(b + i + N);
+    }
+    *dot = simd::sum(even + odd);
+  }
+};
+
 /// Halves to floats, for products of many queries.
 struct WidenRows {
   template <class Isa>
