@@ -14,8 +14,12 @@
 #include <vector>
 
 #include "contrastive/augment/recipes.hpp"
+#include "contrastive/data/image_folder.hpp"
+#include "contrastive/data/jpeg.hpp"
 #include "contrastive/data/loader.hpp"
 #include "contrastive/data/open.hpp"
+#include "contrastive/data/shapes.hpp"
+#include "contrastive/data/webdataset.hpp"
 
 using namespace contrastive;
 

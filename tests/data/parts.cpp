@@ -5,6 +5,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "contrastive/data/array_dataset.hpp"
 #include "contrastive/data/match_classes.hpp"
 #include "contrastive/data/open.hpp"
 #include "contrastive/data/subset.hpp"
