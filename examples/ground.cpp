@@ -89,7 +89,7 @@ int main(int argc, char** argv) {
         cli.add_option("--phrases", asked.phrases, "phrases, joined by commas")->required();
         cli.add_option("--out", options.out, "PNG file: the image with its boxes and their phrases");
         cli.add_option("--most", asked.most, "boxes of a phrase, the best ones")->transform(app::within(1, 100));
-        cli.add_option("--least", asked.least, "score that a box must have")->transform(app::within(0, 1));
+        cli.add_option("--least", asked.least, "score that a box must have")->transform(app::within(0.0, 1.0));
         cli.add_flag("--json", asked.json, "print JSON");
       },
       [&](const app::Trained& trained, const app::CompanionOptions& options) { return run(trained, options, asked); });
