@@ -50,14 +50,14 @@ app::Settings recipe() {
 
 /// A text encoder to be trained from the start.
 TextEncoder text_encoder(const ClipConfig& config, std::int64_t vocabulary, Rng rng) {
-  if (config.text_encoder == "bag") return TokenBag(vocabulary, config.text_width, rng);
-  return TextTransformer({.vocabulary = vocabulary,
-                          .context_length = config.context_length,
-                          .width = config.text_width,
-                          .layers = static_cast<int>(config.text_layers),
-                          .heads = static_cast<int>(config.text_heads),
-                          .activation = Activation::gelu},
-                         rng);
+  return make_text_encoder(config.text_encoder,
+                           {.vocabulary = vocabulary,
+                            .context_length = config.context_length,
+                            .width = config.text_width,
+                            .layers = static_cast<int>(config.text_layers),
+                            .heads = static_cast<int>(config.text_heads),
+                            .activation = Activation::gelu},
+                           rng);
 }
 
 /// The composition of either kind of towers. `texts` makes rows of ids.

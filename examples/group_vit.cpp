@@ -14,7 +14,7 @@
 
 #include "contrastive/augment/prompt_view.hpp"
 #include "contrastive/data/caption_nouns.hpp"
-#include "contrastive/encoders/text_transformer.hpp"
+#include "contrastive/encoders/text_encoder.hpp"
 #include "contrastive/text/bpe_tokenizer.hpp"
 #include "contrastive/text/templates.hpp"
 #include "support/grouping.hpp"
@@ -110,12 +110,13 @@ app::Composition compose(const app::Settings& s, std::int64_t, Rng rng) {
                             ? PromptsOf([](const std::string&) { return std::vector<std::vector<std::string>>(); })
                             : prompts_of(nouns, templates),
                         own.prompts);
-  const TextTransformer text({.context_length = own.context_length,
-                              .width = own.text_width,
-                              .layers = static_cast<int>(own.text_layers),
-                              .heads = static_cast<int>(own.text_heads),
-                              .activation = Activation::gelu},
-                             rng / "text");
+  const TextEncoder text = make_text_encoder(own.text_encoder,
+                                             {.context_length = own.context_length,
+                                              .width = own.text_width,
+                                              .layers = static_cast<int>(own.text_layers),
+                                              .heads = static_cast<int>(own.text_heads),
+                                              .activation = Activation::gelu},
+                                             rng / "text");
   auto method = group_vit(GroupVit(encoder_config(s, own), rng / "encoder"), text,
                           AnyAugment(SampleViews(clip_train(size), texts)), own, rng / "projectors");
   const auto shared = std::make_shared<decltype(method)>(std::move(method));

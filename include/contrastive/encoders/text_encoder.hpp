@@ -36,4 +36,11 @@ class TextEncoder {
   std::variant<TextTransformer, TokenBag, Bert> net_;
 };
 
+/// By its name: "transformer", or "bag", for which vocabulary and width alone count.
+inline TextEncoder make_text_encoder(const std::string& name, const TextTransformerConfig& config, Rng rng) {
+  if (name == "bag") return TokenBag(config.vocabulary, config.width, rng);
+  require(name == "transformer", "[text encoder] expected transformer or bag, got ", name);
+  return TextTransformer(config, rng);
+}
+
 }  // namespace contrastive

@@ -98,6 +98,7 @@ struct CaptionAndPrompts {
 struct GroupVitSettings {
   std::int64_t dimension = 256, projector_hidden = 4096;  // of the shared space, and inside the projectors
   std::int64_t embed_width = 384, depth1 = 6, depth2 = 3, depth3 = 3, groups1 = 64, groups2 = 8;
+  std::string text_encoder = "transformer";
   std::int64_t text_width = 256, text_layers = 12, text_heads = 4, context_length = 77;
   std::int64_t prompts = 3;
   double prompt_weight = 1;
@@ -114,7 +115,9 @@ struct GroupVitSettings {
     list.number("depth3", depth3, 1, 64, "blocks after the last grouping");
     list.number("groups1", groups1, 1, 1024, "group tokens and groups of the first stage");
     list.number("groups2", groups2, 1, 1024, "group tokens and groups of the second stage");
-    list.number("text-width", text_width, 8, 1 << 14, "width of the text transformer");
+    list.choice("text-encoder", text_encoder, {"transformer", "bag"},
+                "transformer, or bag: the mean of the vectors of a text's tokens, whatever their order");
+    list.number("text-width", text_width, 8, 1 << 14, "width of the text encoder");
     list.number("text-layers", text_layers, 1, 256, "layers of the text transformer");
     list.number("text-heads", text_heads, 1, 1024, "attention heads of the text transformer");
     list.number("context-length", context_length, 3, 4096, "tokens of a text, start and end included");
