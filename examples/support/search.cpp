@@ -31,7 +31,7 @@ std::vector<std::string> files_of_weights(const std::string& where) {
 }
 
 ContentHash hash_of_weights(const std::string& where, WeightFlags flags, const std::string& preparation) {
-  std::string facts = preparation;
+  std::string facts = preparation + ", transparent on white";  // as decode_to_search has it
   SettingList list;
   flags.settings(list);
   for (const Setting& one : list)

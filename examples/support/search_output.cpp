@@ -65,13 +65,14 @@ void write_sheet(const SearchSession& session, const SearchAnswer& answer, const
     Image small(side, side, 3);
     std::fill(small.pixels.begin(), small.pixels.end(), std::uint8_t{200});
     try {
-      small = thumbnail(read_image(session.full_path(answer.hits[static_cast<std::size_t>(i)].hit.row),
-                                   [](int height, int width) {
-                                     Region region = whole(height, width);
-                                     region.reduce = reduction_for(height, width, side);
-                                     return region;
-                                   }),
-                        side);
+      const std::string file = session.full_path(answer.hits[static_cast<std::size_t>(i)].hit.row);
+      const std::vector<std::byte> bytes = read_file(file);
+      const Image image = decode_to_search(contrastive::detail::bytes_of(bytes), file, [](int height, int width) {
+        Region region = whole(height, width);
+        region.reduce = reduction_for(height, width, side);
+        return region;
+      });
+      small = thumbnail(image, side);
     } catch (const Error& error) {
       std::fprintf(stderr, "%s\n", printable(error.what()).c_str());
     }

@@ -109,7 +109,7 @@ class PageData {
     }
     const std::string file = content_of(row);
     const std::span<const std::uint8_t> bytes(reinterpret_cast<const std::uint8_t*>(file.data()), file.size());
-    const Image image = decode_image(bytes, session_.full_path(row), [](int height, int width) {
+    const Image image = decode_to_search(bytes, session_.full_path(row), [](int height, int width) {
       Region region = whole(height, width);
       region.reduce = reduction_for(height, width, thumbnail_side);
       return region;

@@ -25,6 +25,17 @@ struct ReadImage {
   std::string complaint;  // one sentence where one of the two is not
 };
 
+/// A file as search sees and shows it: `decode_image`, but what is transparent is white, and blended at its edges, as on a
+/// page. Its colour there is whatever a program left, often black.
+inline Image decode_to_search(std::span<const std::uint8_t> file, const std::string& name, const CropPlan& plan = {}) {
+  if (!detail::starts_with(file, "GIF8")) {
+    const bool may_be_clear = detail::starts_with(file, "\x89PNG");
+    return may_be_clear ? decode_on_white(file, name) : decode_image(file, name, plan);
+  }
+  detail::check_gif(file, name);
+  return detail::decode_by_stb(file, name, max_image_pixels, true);
+}
+
 namespace detail {
 
 /// An image in memory as a sample, decoded as far as `plan` asks.
@@ -34,7 +45,7 @@ inline Sample sample_of(std::span<const std::uint8_t> file, const std::string& n
     sample.full = {height, width};
     return plan ? plan(height, width) : whole(height, width);
   };
-  sample.image = decode_image(file, name, noting);
+  sample.image = decode_to_search(file, name, noting);
   if (sample.full.height == 0) sample.full = {sample.image.height, sample.image.width};
   return sample;
 }
