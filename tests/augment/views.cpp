@@ -348,7 +348,7 @@ TEST_CASE("an image becomes a square as in open_clip, in three ways", "[golden]"
       INFO(name << " of image " << n);
       const bool rows_first = n == 1 && mode != ResizeMode::shortest;
       std::vector<float> view(24 * 24 * 3);
-      const auto made = [&](Filter filter, const Normalize& normalize) {
+      const auto made = [&, mode = mode](Filter filter, const Normalize& normalize) {
         float* const out[] = {view.data()};
         Square(24, mode, filter, normalize)(rows_first ? transposed(image) : image, Rng(0), out, {});
         if (!rows_first) return;
