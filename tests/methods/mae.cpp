@@ -185,7 +185,7 @@ TEST_CASE("MAE starts where its last layer does, and learns to paint what it doe
     }
     double last = 0;
     int step = 0;
-    const int steps = precision == DType::f32 ? 160 : 100;
+    const int steps = 160;
     for (int epoch = 0; step < steps; ++epoch)
       for (loader.start(epoch); auto batch = loader.next(); ++step) {
         if (step == steps) break;
