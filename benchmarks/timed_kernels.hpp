@@ -3,7 +3,7 @@
 
 #include <chrono>
 
-#include "contrastive/kernels/cpu/backend.hpp"
+#include "contrastive/kernels/registry.hpp"
 
 /// The CPU's kernels, where products, convolutions and attention keep their time: what a step spends outside of them.
 namespace timed {

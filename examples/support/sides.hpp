@@ -84,7 +84,7 @@ class Side {
   }
   template <class F>
   void members(F&& f) {
-    std::visit([&](auto& encoder) { encoder.members(f); }, held_);
+    std::visit([&](auto& encoder) { f("", encoder); }, held_);
   }
 
  private:

@@ -2,7 +2,8 @@
 #include <cmath>
 #include <vector>
 
-#include "contrastive/kernels/cpu/backend.hpp"
+#include "contrastive/kernels/cpu/batch_norm_passes.hpp"
+#include "contrastive/kernels/registry.hpp"
 #include "contrastive/ops/ops.hpp"
 #include "kernels/support.hpp"
 #include "support/catch.hpp"

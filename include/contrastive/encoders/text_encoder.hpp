@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <concepts>
 #include <cstdint>
-#include <utility>
+#include <string>
 #include <variant>
 
 #include "contrastive/encoders/bert.hpp"
@@ -12,21 +11,22 @@
 
 namespace contrastive {
 
-/// A text encoder chosen at run time: token ids (N, L), i32 -> (N, features()).
+/// A text encoder chosen at run time: token ids (N, L), i32 -> (N, features()). The bodies are in text_encoder_parts.hpp,
+/// compiled once where the library is.
 class TextEncoder {
  public:
-  TextEncoder() = default;
-  template <class Net>
-  requires(std::same_as<Net, TextTransformer> || std::same_as<Net, TokenBag> || std::same_as<Net, Bert>)
-      TextEncoder(Net net)
-      : net_(std::move(net)) {}
+  TextEncoder();
+  TextEncoder(TextTransformer net);
+  TextEncoder(TokenBag net);
+  TextEncoder(Bert net);
+  TextEncoder(const TextEncoder&);
+  TextEncoder(TextEncoder&&) noexcept;
+  TextEncoder& operator=(const TextEncoder&);
+  TextEncoder& operator=(TextEncoder&&) noexcept;
+  ~TextEncoder();
 
-  std::int64_t features() const {
-    return std::visit([](const auto& net) { return net.features(); }, net_);
-  }
-  Tensor operator()(const Tensor& ids) const {
-    return std::visit([&](const auto& net) { return net(ids); }, net_);
-  }
+  std::int64_t features() const;
+  Tensor operator()(const Tensor& ids) const;
   template <class F>
   void members(F&& f) {
     std::visit([&](auto& net) { net.members(f); }, net_);
@@ -37,10 +37,12 @@ class TextEncoder {
 };
 
 /// By its name: "transformer", or "bag", for which vocabulary and width alone count.
-inline TextEncoder make_text_encoder(const std::string& name, const TextTransformerConfig& config, Rng rng) {
-  if (name == "bag") return TokenBag(config.vocabulary, config.width, rng);
-  require(name == "transformer", "[text encoder] expected transformer or bag, got ", name);
-  return TextTransformer(config, rng);
-}
+TextEncoder make_text_encoder(const std::string& name, const TextTransformerConfig& config, Rng rng);
 
 }  // namespace contrastive
+
+#if defined(CONTRASTIVE_COMPILED)
+extern template void contrastive::detail::walk(TextEncoder&, const std::string&, const Leaves&);
+#else
+#include "contrastive/encoders/text_encoder_parts.hpp"  // IWYU pragma: export
+#endif

@@ -42,7 +42,7 @@ inline FewLabelResult few_labels(const Tensor& train_features, const Labels& tra
   const std::vector<std::int64_t> class_of = classes.places(train), truth = classes.places(test);
   const std::int64_t C = classes.count();
   require(x.size(0) > 0, "[few_labels] no rows to fit");
-  const detail::Standardiser standardiser(x);
+  const detail::Standardiser standardiser(x, options.logistic.standardise);
   std::vector<std::vector<std::int64_t>> members(static_cast<std::size_t>(C));
   for (std::size_t i = 0; i < class_of.size(); ++i) members[class_of[i]].push_back(static_cast<std::int64_t>(i));
 

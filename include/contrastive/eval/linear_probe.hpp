@@ -15,9 +15,9 @@
 namespace contrastive {
 
 struct LogisticOptions {
-  /// 0.5 l2 |W|^2 stands beside the mean loss: 1 / (C N) of scikit-learn; 0 to 1e4. The bias is free. W acts on
-  /// standardised columns, so one value serves features of any scale.
+  /// 0.5 l2 |W|^2 stands beside the mean loss: 1 / (C N) of scikit-learn; 0 to 1e4. The bias is free.
   double l2 = 1e-3;
+  bool standardise = true;   // W acts on standardised columns, so that one l2 serves features of any scale
   int max_iterations = 100;  // 1 to 100,000
   double tolerance = 1e-5;   // on the largest entry of the mean loss' gradient; 0 to 1
 };
@@ -63,7 +63,7 @@ inline LogisticFit fit_standardised(const Tensor& x, std::span<const std::int64_
 
 }  // namespace detail
 
-/// Multinomial logistic regression on standardised features (N, D), run to convergence. `classes` beyond those in
+/// Multinomial logistic regression on features (N, D), standardised unless the options say otherwise, run to convergence. `classes` beyond those in
 /// `labels` get a column that is never right; 0 takes them from the labels.
 inline LogisticFit fit_logistic(const Tensor& features, const Labels& some_labels, const LogisticOptions& options = {},
                                 std::int64_t classes = 0) {
@@ -72,7 +72,7 @@ inline LogisticFit fit_logistic(const Tensor& features, const Labels& some_label
   classes = std::max(classes, detail::checked_labels("fit_logistic", labels, x.size(0), x.size(1)));
   require(x.size(0) > 0, "[fit_logistic] no rows to fit");
   detail::check_logistic("fit_logistic", options);
-  const detail::Standardiser standardiser(x);
+  const detail::Standardiser standardiser(x, options.standardise);
   return detail::fit_standardised(standardiser(x), labels, classes, standardiser, options);
 }
 

@@ -19,10 +19,11 @@ namespace contrastive::detail {
 struct Standardiser {
   std::vector<double> mean, scale;
 
-  explicit Standardiser(const Tensor& x)
+  /// Leaves columns as they are where not `wanted`.
+  explicit Standardiser(const Tensor& x, bool wanted = true)
       : mean(static_cast<std::size_t>(x.size(1)), 0.0), scale(static_cast<std::size_t>(x.size(1)), 1.0) {
     const std::int64_t N = x.size(0), D = x.size(1);
-    if (N == 0) return;
+    if (N == 0 || !wanted) return;
     const auto column = [&](const auto* values) {
       parallel_for(D, 16, [&](std::int64_t begin, std::int64_t end) {
         std::vector<double> squares(static_cast<std::size_t>(end - begin), 0.0);

@@ -14,7 +14,8 @@
 ///
 ///     template <class F> void members(F&& f) { f("weight", weight); f("conv1", conv1); }
 ///
-/// which names its parameters, buffers and submodules (single ones or ranges, whose elements are named 0, 1, ...).
+/// which names its parameters, buffers and submodules (single ones or ranges, whose elements are named 0, 1, ...). The names
+/// of a submodule named "" are those of the module itself.
 /// Everything else here follows from that: what is not named is not trained, saved, moved or copied. Copies of a module
 /// share their tensors; `clone` gives it its own.
 namespace contrastive {
@@ -60,8 +61,25 @@ constexpr bool names_what_it_adds() {
 template <class T>
 inline constexpr bool is_leaf = std::derived_from<T, Parameter> || std::derived_from<T, Buffer>;
 
-template <class T, class F>
-void walk(T& node, const std::string& path, F&& f) {
+/// What is done with each tensor of a tree. It is one type for all uses, so that `members` of a module is compiled once.
+struct Leaves {
+  virtual void operator()(const std::string& path, Parameter& leaf) const = 0;
+  virtual void operator()(const std::string& path, Buffer& leaf) const = 0;
+
+ protected:
+  ~Leaves() = default;
+};
+
+template <class F>
+struct LeavesBy final : Leaves {
+  F& f;
+  explicit LeavesBy(F& f) : f(f) {}
+  void operator()(const std::string& path, Parameter& leaf) const override { f(path, leaf); }
+  void operator()(const std::string& path, Buffer& leaf) const override { f(path, leaf); }
+};
+
+template <class T>
+void walk(T& node, const std::string& path, const Leaves& f) {
   if constexpr (is_leaf<T>) {
     if (node.defined()) f(path, node);
   } else if constexpr (HasMembers<T>) {
@@ -69,7 +87,7 @@ void walk(T& node, const std::string& path, F&& f) {
                   "Module: a class that inherits `members` and adds members of its own needs its own `members`, which "
                   "calls the base's (docs/guides/add-an-encoder.md)");
     node.members([&](std::string_view name, auto& child) {
-      walk(child, path.empty() ? std::string(name) : path + "." + std::string(name), f);
+      walk(child, name.empty() ? path : path.empty() ? std::string(name) : path + "." + std::string(name), f);
     });
   } else {
     static_assert(
@@ -83,6 +101,12 @@ void walk(T& node, const std::string& path, F&& f) {
     for (auto& child : node)
       walk(child, path.empty() ? std::to_string(index++) : path + "." + std::to_string(index++), f);
   }
+}
+
+/// f(path, leaf) for each Parameter and Buffer of the tree.
+template <class T, class F>
+void each_leaf(T& node, F&& f) {
+  walk(node, "", LeavesBy<std::remove_reference_t<F>>(f));
 }
 
 /// f(node) for each module of type Wanted in the tree.
@@ -108,7 +132,7 @@ concept Module = detail::HasMembers<M> && requires(const M& m, const Tensor& x) 
 /// f(name, Parameter&) for each trained tensor, names joined by dots, in the order of `members`.
 template <class M, class F>
 void each_parameter(M& module, F&& f) {
-  detail::walk(module, "", [&](const std::string& name, auto& leaf) {
+  detail::each_leaf(module, [&](const std::string& name, auto& leaf) {
     if constexpr (std::derived_from<std::remove_cvref_t<decltype(leaf)>, Parameter>) f(name, leaf);
   });
 }
@@ -116,7 +140,7 @@ void each_parameter(M& module, F&& f) {
 /// f(name, Buffer&) for each untrained tensor.
 template <class M, class F>
 void each_buffer(M& module, F&& f) {
-  detail::walk(module, "", [&](const std::string& name, auto& leaf) {
+  detail::each_leaf(module, [&](const std::string& name, auto& leaf) {
     if constexpr (std::derived_from<std::remove_cvref_t<decltype(leaf)>, Buffer>) f(name, leaf);
   });
 }
@@ -124,7 +148,7 @@ void each_buffer(M& module, F&& f) {
 /// f(name, Tensor&) for parameters and buffers alike: what a checkpoint holds.
 template <class M, class F>
 void each_state(M& module, F&& f) {
-  detail::walk(module, "", [&](const std::string& name, Tensor& leaf) { f(name, leaf); });
+  detail::each_leaf(module, [&](const std::string& name, Tensor& leaf) { f(name, leaf); });
 }
 
 /// The same as a list; the handles share the module's memory.
@@ -145,7 +169,7 @@ void each_module(M& module, F&& f) {
 template <class M>
 M clone(const M& module) {
   M copy = module;
-  detail::walk(copy, "", [](const std::string&, auto& leaf) {
+  detail::each_leaf(copy, [](const std::string&, auto& leaf) {
     using Leaf = std::remove_cvref_t<decltype(leaf)>;
     const bool wanted = leaf.requires_grad();
     leaf = Leaf(leaf.detach().clone());
@@ -175,7 +199,7 @@ std::int64_t parameter_count(M& module) {
 /// Moves floating tensors to a device and a dtype (f32, or f64 for checks). Counters stay on the host.
 template <class M>
 void move_to(M& module, Device device, DType dtype = DType::f32) {
-  detail::walk(module, "", [&](const std::string&, auto& leaf) {
+  detail::each_leaf(module, [&](const std::string&, auto& leaf) {
     using Leaf = std::remove_cvref_t<decltype(leaf)>;
     if (!is_float(leaf.dtype())) return;
     const bool wanted = leaf.requires_grad();
