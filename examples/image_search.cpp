@@ -7,6 +7,7 @@
 //   image_search index photos/
 //   image_search serve photos/ --port 0
 //   image_search label photos/ --classes names.txt
+//   image_search duplicates photos/ --weights runs/simclr
 //   image_search photos/ "a dog" --approximate              for millions of images
 //   image_search train --data clipart --out runs/search
 
@@ -46,6 +47,13 @@ void add_filters(CLI::App& cli, SearchOptions& options) {
   cli.add_option("--since", options.since, "only images changed since: 2024, 2024-05 or 2024-05-31");
 }
 
+void add_output(CLI::App& cli, SearchOptions& options) {
+  cli.add_flag("--paths", options.paths, "print paths alone, for pipes");
+  cli.add_flag("-0", options.zero, "paths alone, a zero byte after each");
+  cli.add_flag("--json", options.json, "print a line of JSON each");
+  cli.add_option("--sheet", options.sheet, "PNG file: the pictures found, best first");
+}
+
 void add_query(CLI::App& cli, SearchOptions& options) {
   cli.add_option("query", options.query,
                  "words, ./picture.jpg, sums and differences with weights: dog + 0.5:snow - ./cat.jpg")
@@ -54,17 +62,14 @@ void add_query(CLI::App& cli, SearchOptions& options) {
   cli.add_option("-n,--count", options.count, "how many to show")
       ->transform(app::within(1, 100000))
       ->capture_default_str();
-  cli.add_flag("--paths", options.paths, "print paths alone, for pipes");
-  cli.add_flag("-0", options.zero, "paths alone, a zero byte after each");
-  cli.add_flag("--json", options.json, "print a line of JSON each");
-  cli.add_option("--sheet", options.sheet, "PNG file: the pictures found, best first");
+  add_output(cli, options);
   cli.add_flag("--all", options.all, "show images that look the same one by one");
 }
 
 /// The command, and its arguments without it.
 std::string take_command(int& argc, char**& argv) {
   const std::string first = argc > 1 ? argv[1] : "";
-  if (first != "index" && first != "serve" && first != "label") return "find";
+  if (first != "index" && first != "serve" && first != "label" && first != "duplicates") return "find";
   --argc;
   ++argv;
   return first;
@@ -79,14 +84,16 @@ int run(const std::string& command, SearchOptions& options) {
   require(contrastive::detail::is_folder(options.folder), "[folder] ", options.folder, ": no such folder");
   std::vector<QueryTerm> terms;
   if (command == "find") terms = parse_query(join_arguments(options.query));
-  NamedModel model = app::load_search_model(options);
+  const bool duplicates = command == "duplicates";
+  if (duplicates && options.index.empty()) options.index = options.folder + "/.image_search.duplicates";
+  NamedModel model = duplicates ? app::load_duplicates_model(options) : app::load_search_model(options);
   if (!options.no_update)
     if (const int status = app::update_index(options, model); status != 0) return status;
   if (command == "index") return 0;
   const app::SearchSession session(options, std::move(model));
   if (command == "serve") return app::serve(session, options);
-  if (command == "label") {
-    app::print_labels(session, options);
+  if (command == "label" || duplicates) {
+    duplicates ? app::print_duplicates(session, options) : app::print_labels(session, options);
     return 0;
   }
   const app::SearchAnswer answer =
@@ -104,13 +111,22 @@ int main(int argc, char** argv) {
   CLI::App cli(command == "index"   ? "Brings the index of a folder with images up to date"
                : command == "serve" ? "Serves a page on the loopback address that searches a folder with images"
                : command == "label" ? "Names each image of a folder by one of some classes (zero-shot)"
-                                    : "Finds images in a folder by a sentence (commands: index, serve, label, train)");
+               : command == "duplicates"
+                   ? "Finds images of a folder that show the same picture: copies, parts, mirror images, other sizes"
+                   : "Finds images in a folder by a sentence (commands: index, serve, label, duplicates, train)");
   add_common(cli, options);
   if (command == "find") add_query(cli, options);
   if (command == "serve")
     cli.add_option("--port", options.port, "0: one that is free")
         ->transform(app::within(0, 65535))
         ->capture_default_str();
+  if (command == "duplicates") {
+    add_filters(cli, options);
+    add_output(cli, options);
+    cli.add_option("--threshold", options.threshold, "correlation of grey values from which two pictures are the same")
+        ->transform(app::within(0.6, 1.0))
+        ->capture_default_str();
+  }
   if (command == "label") {
     add_filters(cli, options);
     cli.add_option("--classes", options.classes, "imagenet, cifar10, ... or a file with a name a line")->required();

@@ -100,6 +100,21 @@ NamedModel load_search_model(const SearchOptions& options) {
   return {std::move(model), hash, fs::absolute(where).lexically_normal().string()};
 }
 
+NamedModel load_duplicates_model(const SearchOptions& options) {
+  std::string where = options.weights;
+  if (where.empty() && is_there(options.index))
+    if (const IndexFile index = IndexFile::open(options.index); !index.models().empty())
+      where = index.models().back().source;
+  require(!where.empty(),
+          "[settings] which encoder? --weights RUN of simclr, dino or another method that learns from images");
+  require(is_there(where), "[settings] ", where, ": no such run or weights (--weights)");
+  const Locked locked = load_locked_image(where);
+  ImageTextModel model{locked.view, locked.preparation};
+  model.image_rows = [encode = locked.encoder.encode](const Tensor& images) { return normalize(encode(images)); };
+  const ContentHash hash = hash_of_weights(where, options.flags, model.preparation + ", features");
+  return {std::move(model), hash, fs::absolute(where).lexically_normal().string()};
+}
+
 int update_index(const SearchOptions& options, const NamedModel& model) {
   StopSignals stop;
   IndexProgress bar;
@@ -113,7 +128,9 @@ int update_index(const SearchOptions& options, const NamedModel& model) {
   watch.complain = [&](const std::string& complaint) { bar.say(printable(complaint)); };
   watch.stop = [&] { return stop.arrived() != 0; };
   IndexUpdate job(options.folder, index_path(options), model, update, watch);
-  const UpdateResult result = job.run(load_class_names(shared_file("neutral_captions.txt")));
+  std::vector<std::string> neutral;
+  if (model.model.text_rows) neutral = load_class_names(shared_file("neutral_captions.txt"));
+  const UpdateResult result = job.run(neutral);
   bar.finish();
   if (result.stopped) {
     std::fprintf(stderr, "stopped by %s; what is done is saved, the next run goes on\n", signal_name(stop.arrived()));

@@ -24,7 +24,7 @@ struct SearchOptions {
   std::vector<std::string> exclude, query;
   WeightFlags flags;
   std::int64_t threads = 0, batch = 32, count = 10, port = 8080;
-  double save_seconds = 60;
+  double save_seconds = 60, threshold = 0.95;
   bool paths = false, zero = false, json = false, all = false, no_update = false, int8 = false, approximate = false;
 };
 
@@ -33,6 +33,9 @@ std::string index_path(const SearchOptions& options);
 
 /// The model of --weights, of the environment variable CONTRASTIVE_MODEL, or that of the index itself.
 NamedModel load_search_model(const SearchOptions& options);
+
+/// The encoder of --weights, or that of the index itself, of images alone.
+NamedModel load_duplicates_model(const SearchOptions& options);
 
 /// Brings the index up to date, with a bar; the exit status where it was stopped, else 0.
 int update_index(const SearchOptions& options, const NamedModel& model);
@@ -88,8 +91,16 @@ SearchAnswer search(const SearchSession& session, const QueryVector& query, std:
 
 /// Writes an answer to stdout as the options ask, and the sheet of pictures.
 void print_answer(const SearchSession& session, const SearchAnswer& answer, const SearchOptions& options);
+/// A path in JSON: as text, and as base64 where its bytes are not UTF-8.
+void add_path(Json& line, const std::string& path);
+/// Writes the pictures of some rows in one PNG file, line by line. One that has gone since leaves its place grey.
+void write_sheet(const SearchSession& session, const std::vector<std::vector<std::int64_t>>& lines,
+                 const std::string& path);
 /// Names for all images, to stdout.
 void print_labels(const SearchSession& session, const SearchOptions& options);
+
+/// The images that show the same picture, a group after another, to stdout.
+void print_duplicates(const SearchSession& session, const SearchOptions& options);
 
 /// `image_search train`: trains clip with defaults of its own on pictures with titles. The exit status.
 int train_for_search(int argc, char** argv);

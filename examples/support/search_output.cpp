@@ -13,12 +13,6 @@ namespace app {
 
 namespace {
 
-/// A path in JSON: as text, and as base64 where its bytes are not UTF-8.
-void add_path(Json& line, const std::string& path) {
-  line["path"] = contrastive::detail::as_utf8(path);
-  if (line["path"] != path) line["path_base64"] = base64(path);
-}
-
 void print_json(const SearchSession& session, const SearchAnswer& answer) {
   std::size_t rank = 0;
   for (const FoldedHit& folded : answer.hits) {
@@ -53,40 +47,45 @@ void print_rows(const SearchSession& session, const SearchAnswer& answer, const 
   }
 }
 
-/// The pictures of the hits in one, best first. One that has gone since leaves its place grey.
-void write_sheet(const SearchSession& session, const SearchAnswer& answer, const std::string& path) {
-  constexpr int side = 224, gap = 8;
-  const int count = static_cast<int>(answer.hits.size());
-  const int columns = static_cast<int>(std::ceil(std::sqrt(static_cast<double>(count))));
-  const int rows = (count + columns - 1) / columns;
-  Image sheet(rows * (side + gap) + gap, columns * (side + gap) + gap, 3);
-  std::fill(sheet.pixels.begin(), sheet.pixels.end(), std::uint8_t{245});
-  for (int i = 0; i < count; ++i) {
-    Image small(side, side, 3);
-    std::fill(small.pixels.begin(), small.pixels.end(), std::uint8_t{200});
-    try {
-      const std::string file = session.full_path(answer.hits[static_cast<std::size_t>(i)].hit.row);
-      const std::vector<std::byte> bytes = read_file(file);
-      const Image image = decode_to_search(contrastive::detail::bytes_of(bytes), file, [](int height, int width) {
-        Region region = whole(height, width);
-        region.reduce = reduction_for(height, width, side);
-        return region;
-      });
-      small = thumbnail(image, side);
-    } catch (const Error& error) {
-      std::fprintf(stderr, "%s\n", printable(error.what()).c_str());
-    }
-    const int top = gap + i / columns * (side + gap) + (side - small.height) / 2;
-    const int left = gap + i % columns * (side + gap) + (side - small.width) / 2;
-    for (int y = 0; y < small.height; ++y)
-      for (int x = 0; x < small.width; ++x)
-        for (int c = 0; c < 3; ++c)
-          sheet.row(top + y)[(left + x) * 3 + c] = small.row(y)[x * small.channels + (small.channels == 3 ? c : 0)];
-  }
-  write_file(path, encode_png(sheet));
+}  // namespace
+
+void add_path(Json& line, const std::string& path) {
+  line["path"] = contrastive::detail::as_utf8(path);
+  if (line["path"] != path) line["path_base64"] = base64(path);
 }
 
-}  // namespace
+void write_sheet(const SearchSession& session, const std::vector<std::vector<std::int64_t>>& lines,
+                 const std::string& path) {
+  constexpr int side = 224, gap = 8;
+  std::size_t columns = 0;
+  for (const std::vector<std::int64_t>& line : lines) columns = std::max(columns, line.size());
+  Image sheet(static_cast<int>(lines.size()) * (side + gap) + gap, static_cast<int>(columns) * (side + gap) + gap, 3);
+  std::fill(sheet.pixels.begin(), sheet.pixels.end(), std::uint8_t{245});
+  for (std::size_t i = 0; i < lines.size(); ++i)
+    for (std::size_t k = 0; k < lines[i].size(); ++k) {
+      Image small(side, side, 3);
+      std::fill(small.pixels.begin(), small.pixels.end(), std::uint8_t{200});
+      try {
+        const std::string file = session.full_path(lines[i][k]);
+        const std::vector<std::byte> bytes = read_file(file);
+        const Image image = decode_to_search(contrastive::detail::bytes_of(bytes), file, [](int height, int width) {
+          Region region = whole(height, width);
+          region.reduce = reduction_for(height, width, side);
+          return region;
+        });
+        small = thumbnail(image, side);
+      } catch (const Error& error) {
+        std::fprintf(stderr, "%s\n", printable(error.what()).c_str());
+      }
+      const int top = gap + static_cast<int>(i) * (side + gap) + (side - small.height) / 2;
+      const int left = gap + static_cast<int>(k) * (side + gap) + (side - small.width) / 2;
+      for (int y = 0; y < small.height; ++y)
+        for (int x = 0; x < small.width; ++x)
+          for (int c = 0; c < 3; ++c)
+            sheet.row(top + y)[(left + x) * 3 + c] = small.row(y)[x * small.channels + (small.channels == 3 ? c : 0)];
+    }
+  write_file(path, encode_png(sheet));
+}
 
 void print_answer(const SearchSession& session, const SearchAnswer& answer, const SearchOptions& options) {
   if (options.paths || options.zero) {
@@ -100,7 +99,15 @@ void print_answer(const SearchSession& session, const SearchAnswer& answer, cons
   } else {
     print_rows(session, answer, options);
   }
-  if (!options.sheet.empty()) write_sheet(session, answer, options.sheet);
+  if (!options.sheet.empty()) {
+    const auto columns = static_cast<std::size_t>(std::ceil(std::sqrt(static_cast<double>(answer.hits.size()))));
+    std::vector<std::vector<std::int64_t>> lines;
+    for (std::size_t i = 0; i < answer.hits.size(); ++i) {
+      if (i % columns == 0) lines.emplace_back();
+      lines.back().push_back(answer.hits[i].hit.row);
+    }
+    write_sheet(session, lines, options.sheet);
+  }
   require(std::fflush(stdout) == 0, "[write] the results could not be written in full");
 }
 

@@ -60,7 +60,7 @@ class IndexUpdate {
     require(options_.batch > 0, "[index] --batch must be at least 1");
   }
 
-  /// `neutral` are captions that say nothing of any image; they are encoded once and kept.
+  /// `neutral` are captions that say nothing of any image; they are encoded once and kept. An encoder of images alone has none.
   UpdateResult run(const std::vector<std::string>& neutral) {
     const ImageListing listing = list_images(folder_, options_.exclude);
     if (is_there()) old_ = IndexFile::open(index_path_);
@@ -157,11 +157,17 @@ class IndexUpdate {
       neutral_.assign(known->neutral.rows, known->neutral.rows + known->neutral.count * known->neutral.width());
       return;
     }
+    neutral_.clear();
+    changed_ = true;
+    if (texts.empty()) {
+      const NoGrad no_grad;
+      const Eval eval;
+      dimension_ = model_.model.image_rows(detail::room_for(model_.model.view, 1).view[0]).size(1);
+      return;
+    }
     const Tensor rows = encode_texts(model_.model, texts);
     dimension_ = rows.size(1);
-    neutral_.clear();
     for (std::int64_t n = 0; n < rows.size(0); ++n) append_row(neutral_, rows.data<float>() + n * dimension_);
-    changed_ = true;
   }
 
   void append_row(std::vector<f16>& to, const float* row) const {
