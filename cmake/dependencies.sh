@@ -11,7 +11,7 @@ set -euo pipefail
 run_packages=(
   g++ make cmake ninja-build ccache ca-certificates
   libeigen3-dev libdnnl-dev libjpeg-dev zlib1g-dev libstb-dev libsndfile1-dev libfreetype-dev libharfbuzz-dev
-  libcli11-dev nlohmann-json3-dev libcpp-httplib-dev libhnswlib-dev
+  libcli11-dev nlohmann-json3-dev libcpp-httplib-dev libhnswlib-dev libsentencepiece-dev
   dataset-fashion-mnist fonts-noto-color-emoji unicode-data
 )
 dev_packages=(catch2 libxtensor-dev libbenchmark-dev clang-format)

@@ -4,6 +4,7 @@
 //
 //   tokenize "a photo of a cat."
 //   tokenize --vocabulary vocab.txt "a dog running"       WordPiece, as BERT
+//   tokenize --vocabulary spiece.model "a dog running"    SentencePiece, as SigLIP
 //   tokenize --ids 320 1125 539 320 2368 269
 
 #include <CLI/CLI.hpp>
@@ -12,6 +13,9 @@
 #include <vector>
 
 #include "contrastive/text/bpe_tokenizer.hpp"
+#ifdef CONTRASTIVE_WITH_SENTENCEPIECE
+#include "contrastive/text/sentencepiece_tokenizer.hpp"
+#endif
 #include "contrastive/text/wordpiece_tokenizer.hpp"
 #include "support/flags.hpp"
 
@@ -59,7 +63,8 @@ int main(int argc, char** argv) {
   cli.add_option("--dialect", dialect, "of CLIP's tokenizer: open_clip, openai or hugging_face")
       ->capture_default_str()
       ->check(CLI::IsMember({"open_clip", "openai", "hugging_face"}));
-  cli.add_option("--vocabulary", vocabulary, "a vocab.txt: BERT's WordPiece instead of CLIP's tokenizer");
+  cli.add_option("--vocabulary", vocabulary,
+                 "instead of CLIP's tokenizer: a vocab.txt (BERT's WordPiece) or a .model (SentencePiece)");
   cli.add_flag("--ids", ids, "what is given are ids, to be made text again");
   try {
     cli.parse(argc, argv);
@@ -69,7 +74,13 @@ int main(int argc, char** argv) {
     return 2;
   }
   try {
-    if (!vocabulary.empty())
+    if (vocabulary.ends_with(".model"))
+#ifdef CONTRASTIVE_WITH_SENTENCEPIECE
+      run(SentencePieceTokenizer::load(vocabulary), texts, ids);
+#else
+      fail("[tokenizer] ", vocabulary, ": this build has no SentencePiece (libsentencepiece-dev)");
+#endif
+    else if (!vocabulary.empty())
       run(WordPieceTokenizer::load(vocabulary), texts, ids);
     else
       run(BpeTokenizer(dialect == "openai"         ? ClipDialect::openai

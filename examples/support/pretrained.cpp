@@ -13,6 +13,9 @@
 #include "contrastive/methods/dual_encoder.hpp"
 #include "contrastive/nn/bf16_weights.hpp"
 #include "contrastive/text/bpe_tokenizer.hpp"
+#ifdef CONTRASTIVE_WITH_SENTENCEPIECE
+#include "contrastive/text/sentencepiece_tokenizer.hpp"
+#endif
 #include "contrastive/text/wordpiece_tokenizer.hpp"
 #include "contrastive/train/checkpoint.hpp"
 #include "contrastive/train/run_state.hpp"
@@ -40,10 +43,34 @@ AnyTokenizer byte_pairs(const TextPreparation& texts) {
   return {[tokenizer](std::string_view text, std::span<std::int32_t> row) { tokenizer.write(text, row); }};
 }
 
+/// The file of that name beside the weights.
+std::string beside(const std::string& where, const std::string& name) {
+  return (is_folder(where) ? where + "/" : where.substr(0, where.find_last_of('/') + 1)) + name;
+}
+
 AnyTokenizer word_pieces(const std::string& where) {
-  const std::string folder = is_folder(where) ? where : where.substr(0, where.find_last_of('/') + 1);
-  const auto tokenizer = std::make_shared<const WordPieceTokenizer>(WordPieceTokenizer::load(folder + "/vocab.txt"));
+  const auto tokenizer =
+      std::make_shared<const WordPieceTokenizer>(WordPieceTokenizer::load(beside(where, "vocab.txt")));
   return {[tokenizer](std::string_view text, std::span<std::int32_t> row) { tokenizer->write(text, row); }};
+}
+
+/// SigLIP's. The image tower can be used without: what is missing is said when a text comes.
+AnyTokenizer sentence_pieces(const std::string& where) {
+  const std::string file = beside(where, "spiece.model");
+#ifdef CONTRASTIVE_WITH_SENTENCEPIECE
+  if (std::ifstream(file).good()) {
+    const SentencePieceTokenizer tokenizer = SentencePieceTokenizer::load(file);
+    return {[tokenizer](std::string_view text, std::span<std::int32_t> row) {
+      tokenizer.write(canonicalize_text(text), row);
+    }};
+  }
+  const std::string missing = ", which is not there";
+#else
+  const std::string missing = " and a build with SentencePiece (libsentencepiece-dev)";
+#endif
+  return {[file, missing](std::string_view, std::span<std::int32_t>) {
+    fail("[weights] SigLIP's texts need its vocabulary, ", file, missing, "; its image tower can be used alone");
+  }};
 }
 
 struct NoImages {
@@ -71,12 +98,7 @@ auto with_text_tower(const DualEncoderConfig& config, F&& f) {
 AnyTokenizer tokenizer_of(const DualEncoderConfig& config, const std::string& where) {
   if (std::holds_alternative<TextTransformerConfig>(config.text)) return byte_pairs(config.texts);
   if (std::holds_alternative<BertConfig>(config.text)) return word_pieces(where);
-  return {[](std::string_view, std::span<std::int32_t>) {
-    fail(
-        "[weights] SigLIP's texts need its SentencePiece model, which this version does not read: its image tower "
-        "alone "
-        "can be used");
-  }};
+  return sentence_pieces(where);
 }
 
 /// A module that holds all tensors of the weights, by name.
