@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <map>
 #include <numeric>
 #include <span>
 
@@ -50,21 +49,6 @@ struct GroupScores {
     if (std::ranges::all_of(all, [&](std::int64_t one) { return one < 0 || one == largest; })) return;
     rand_of_objects += adjusted_rand_index(groups, objects);
     ++several;
-  }
-
- private:
-  /// Each group as the class that most of its pixels have.
-  static Tensor named_by_truth(const Tensor& groups, const Tensor& truth) {
-    std::map<std::int64_t, std::map<std::int64_t, std::int64_t>> counts;
-    const auto g = groups.span<std::int64_t>(), t = truth.span<std::int64_t>();
-    for (std::size_t p = 0; p < g.size(); ++p)
-      if (t[p] >= 0) ++counts[g[p]][t[p]];
-    std::map<std::int64_t, std::int64_t> name;
-    for (const auto& [group, of] : counts)
-      name[group] = std::ranges::max_element(of, {}, [](const auto& one) { return one.second; })->first;
-    const Tensor found = groups.clone();
-    for (std::int64_t& one : found.span<std::int64_t>()) one = name.contains(one) ? name.at(one) : -1;
-    return found;
   }
 };
 

@@ -19,7 +19,9 @@ bool has_test_folder(const std::string& root) {
 }
 
 /// Sets of the user's files may lack a test part.
-bool may_lack_test(const std::string& data) { return data == "folder" || data == "captions" || data == "webdataset"; }
+bool may_lack_test(const std::string& data) {
+  return data == "folder" || data == "captions" || data == "phrases" || data == "webdataset";
+}
 
 void open_images(const Settings& s, bool to_learn, Sets& sets) {
   const DatasetOptions options = dataset_options(s);

@@ -15,11 +15,11 @@ struct DatasetOptions {
   std::string label = {};      // shapes: the factor; emoji: group or subgroup; scenes: noun or phrase. Empty: the first
   int image_size = 32;         // shapes, scenes
   std::size_t train_size = 0;  // shapes, scenes. 0: 5,000 and 100,000
-  std::size_t test_size = 1000;   // shapes, scenes
-  std::uint64_t seed = 0;         // shapes, scenes
-  std::string language = {};      // emoji, scenes, stamps: codes, "de,en,zh". Empty: English
-  std::string captions = {};      // captions: the file; empty: the one in the folder
-  bool strict = false;            // captions, coco, voc: refuse what is missing or empty instead of leaving it out
+  std::size_t test_size = 1000;  // shapes, scenes
+  std::uint64_t seed = 0;        // shapes, scenes
+  std::string language = {};     // emoji, scenes, stamps: codes, "de,en,zh". Empty: English
+  std::string captions = {};     // captions, phrases: the file; empty: the one in the folder
+  bool strict = false;  // captions, phrases, coco, voc: refuse what is missing or empty instead of leaving it out
   std::string sprites = "emoji";  // scenes: or shapes
 };
 
@@ -35,7 +35,8 @@ inline const std::vector<std::string>& dataset_names() {
                                                  "clipart",       "stamps",
                                                  "captions",      "webdataset",
                                                  "camvid",        "ade20k",
-                                                 "coco",          "voc"};
+                                                 "coco",          "voc",
+                                                 "phrases"};
   return names;
 }
 

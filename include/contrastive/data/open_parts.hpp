@@ -17,6 +17,7 @@
 #include "contrastive/data/image_folder.hpp"
 #include "contrastive/data/label_folders.hpp"
 #include "contrastive/data/open.hpp"
+#include "contrastive/data/phrase_boxes.hpp"
 #include "contrastive/data/scene_objects.hpp"
 #include "contrastive/data/scene_phrases.hpp"
 #include "contrastive/data/scenes.hpp"
@@ -86,6 +87,7 @@ CONTRASTIVE_ONCE AnyDataset open_dataset(const std::string& name, const std::str
   if (name == "clipart") return root.empty() ? Clipart(split) : Clipart(split, root);
   if (name == "stamps") return root.empty() ? Stamps(split, options.language) : Stamps(split, options.language, root);
   if (name == "captions") return Captions(root, options.captions, split, options.strict);
+  if (name == "phrases") return PhrasedImages(root, options.captions, split, options.strict);
   if (name == "webdataset") return WebDataset(root, split);
   if (name == "folder") return ImageFolder(detail::folder_part(root, split, detail::picture_files()));
   std::string known;

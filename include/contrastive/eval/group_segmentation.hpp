@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <map>
 #include <numeric>
 #include <span>
 #include <vector>
@@ -34,6 +35,23 @@ inline Tensor pixel_group_shares(const Tensor& patches, std::int64_t h, std::int
 /// The group with the largest share, i64 (N, H, W).
 inline Tensor pixel_groups(const Tensor& patches, std::int64_t h, std::int64_t H, std::int64_t W) {
   return argmax(pixel_group_shares(patches, h, H, W), 3);
+}
+
+/// Each part as the class that most of its pixels have, which judges the parts alone: parts and truth i64 of one shape. A
+/// negative truth has no class; a part that shows none is -1.
+inline Tensor named_by_truth(const Tensor& parts, const Tensor& truth) {
+  require(parts.shape() == truth.shape(), "[named_by_truth] expected parts and truth of one shape, got ", parts.shape(),
+          " and ", truth.shape());
+  std::map<std::int64_t, std::map<std::int64_t, std::int64_t>> counts;
+  const auto g = parts.span<std::int64_t>(), t = truth.span<std::int64_t>();
+  for (std::size_t p = 0; p < g.size(); ++p)
+    if (t[p] >= 0) ++counts[g[p]][t[p]];
+  std::map<std::int64_t, std::int64_t> name;
+  for (const auto& [part, of] : counts)
+    name[part] = std::ranges::max_element(of, {}, [](const auto& one) { return one.second; })->first;
+  const Tensor found = parts.clone();
+  for (std::int64_t& one : found.span<std::int64_t>()) one = name.contains(one) ? name.at(one) : -1;
+  return found;
 }
 
 /// Scores of each word for each group, (G, V): softmax over the words that the whole image is nearest to, times softmax

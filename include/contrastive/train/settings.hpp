@@ -97,14 +97,15 @@ struct Settings {
   void settings(SettingList& list) {
     list.text("method", method, "method of the run");
     list.text("data", data,
-              texts
-                  ? "data set: scenes, shapes, emoji, clipart, stamps, captions, webdataset, camvid, ade20k, coco, voc"
+              texts ? "data set: scenes, shapes, emoji, clipart, stamps, captions, webdataset, camvid, ade20k, coco, "
+                      "voc, phrases"
               : images ? "data set: fashion, emoji, cifar10, cifar100, stl10, idx, folder, shapes, scenes"
                        : "data set: voices, made from a seed, or folder");
     list.text("root", root, "folder of the data set; sets that are drawn need none");
     if (texts) {
       list.text("language", language, "languages of the texts of scenes, emoji and stamps: en, or de,en,zh");
-      list.text("captions", captions, "file with the captions of --data captions: CSV, TSV, JSONL or JSON");
+      list.text("captions", captions,
+                "file with the captions of --data captions (CSV, TSV, JSONL or JSON) or phrases (JSONL or JSON)");
     }
     if (images) {
       list.number("samples", samples, 0, 1e9,
