@@ -137,4 +137,14 @@ TEST_CASE("duplicates are found among what the encoder puts near, and hang toget
   // A control: the encoder proposes, so that nothing is found of what it does not look at.
   CHECK(same_pairs(index, rows->table, std::vector<std::uint8_t>(7, 0), sketches).empty());
   CHECK(duplicate_groups({}, sketches).empty());
+  // A chain is no group: 0 is like 1, and 1 like 2, but 2 was not like 0, the largest.
+  std::vector<std::optional<SketchedImage>> chain(3, SketchedImage{});
+  chain[0]->size = {30, 30};
+  chain[1]->size = {20, 20};
+  chain[2]->size = {10, 10};
+  const std::vector<DuplicateGroup> star = duplicate_groups({{0.96, 0, 1}, {0.97, 1, 2}}, chain);
+  REQUIRE(star.size() == 1);
+  REQUIRE(star[0].images.size() == 2);
+  CHECK(star[0].images[0].row == 0);
+  CHECK(star[0].images[1].row == 1);
 }

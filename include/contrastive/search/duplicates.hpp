@@ -5,7 +5,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <numeric>
 #include <optional>
 #include <span>
 #include <utility>
@@ -80,47 +79,43 @@ inline std::vector<SamePair> same_pairs(const IndexFile& index, const RowTable& 
   return pairs;
 }
 
-/// One picture in several images: the largest first, the others by their rows. The score of an image is the best that it
-/// has with another of the group.
+/// An image and those that are the same picture as it, by their rows, the largest in pixels first. The score of the others is
+/// that of the pair with the first, whose own is the best of them.
 struct DuplicateGroup {
   std::vector<Hit> images;
 };
 
-/// What hangs together by pairs, in the order of the groups' first rows.
+/// Each image joins the largest one that it makes a pair with: whoever keeps the first of a group loses nothing that was not
+/// compared with it. In the order of the groups' first rows.
 inline std::vector<DuplicateGroup> duplicate_groups(const std::vector<SamePair>& pairs,
                                                     const std::vector<std::optional<SketchedImage>>& sketches) {
-  std::vector<std::int64_t> parent(sketches.size());
-  std::iota(parent.begin(), parent.end(), 0);
-  const auto root = [&](std::int64_t n) {
-    while (parent[static_cast<std::size_t>(n)] != n) n = parent[static_cast<std::size_t>(n)];
-    return n;
-  };
-  std::vector<double> best(sketches.size(), 0.0);
+  std::vector<std::vector<Hit>> partners(sketches.size());
   for (const SamePair& pair : pairs) {
-    const std::int64_t a = root(pair.first), b = root(pair.second);
-    parent[static_cast<std::size_t>(std::max(a, b))] = std::min(a, b);
-    for (const std::int64_t n : {pair.first, pair.second})
-      best[static_cast<std::size_t>(n)] = std::max(best[static_cast<std::size_t>(n)], pair.score);
+    partners[static_cast<std::size_t>(pair.first)].push_back({pair.score, pair.second});
+    partners[static_cast<std::size_t>(pair.second)].push_back({pair.score, pair.first});
   }
-  std::vector<DuplicateGroup> groups;
-  std::vector<std::int64_t> group_of(sketches.size(), -1);
-  for (std::int64_t n = 0; n < std::ssize(sketches); ++n) {
-    if (best[static_cast<std::size_t>(n)] == 0) continue;
-    std::int64_t& group = group_of[static_cast<std::size_t>(root(n))];
-    if (group < 0) {
-      group = std::ssize(groups);
-      groups.emplace_back();
-    }
-    groups[static_cast<std::size_t>(group)].images.push_back({best[static_cast<std::size_t>(n)], n});
-  }
-  const auto pixels = [&](const Hit& hit) {
-    const ImageSize size = sketches[static_cast<std::size_t>(hit.row)]->size;
+  std::vector<std::int64_t> order;
+  for (std::int64_t n = 0; n < std::ssize(sketches); ++n)
+    if (!partners[static_cast<std::size_t>(n)].empty()) order.push_back(n);
+  std::ranges::stable_sort(order, std::greater(), [&](std::int64_t n) {
+    const ImageSize size = sketches[static_cast<std::size_t>(n)]->size;
     return std::int64_t{size.height} * size.width;
-  };
-  for (DuplicateGroup& group : groups) {
-    const auto largest = std::ranges::max_element(group.images, {}, pixels);
-    std::rotate(group.images.begin(), largest, largest + 1);
+  });
+  std::vector<DuplicateGroup> groups;
+  std::vector<bool> taken(sketches.size());
+  for (const std::int64_t n : order) {
+    if (taken[static_cast<std::size_t>(n)]) continue;
+    std::vector<Hit> others;
+    for (const Hit& hit : partners[static_cast<std::size_t>(n)])
+      if (!taken[static_cast<std::size_t>(hit.row)]) others.push_back(hit);
+    if (others.empty()) continue;
+    std::ranges::sort(others, {}, &Hit::row);
+    DuplicateGroup group{{{std::ranges::max(others, {}, &Hit::score).score, n}}};
+    for (const Hit& hit : others) group.images.push_back(hit);
+    for (const Hit& hit : group.images) taken[static_cast<std::size_t>(hit.row)] = true;
+    groups.push_back(std::move(group));
   }
+  std::ranges::sort(groups, {}, [](const DuplicateGroup& group) { return group.images[0].row; });
   return groups;
 }
 
