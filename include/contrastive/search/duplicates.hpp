@@ -74,8 +74,9 @@ inline std::vector<SamePair> same_pairs(const IndexFile& index, const RowTable& 
   if (progress) progress(rows.size(), rows.size());
   const auto place = [](const SamePair& pair) { return std::pair(pair.first, pair.second); };
   std::ranges::sort(pairs, {}, place);  // a pair may be found from both sides
-  const auto twice = std::ranges::unique(pairs, {}, place);
-  pairs.erase(twice.begin(), twice.end());
+  pairs.erase(std::unique(pairs.begin(), pairs.end(),
+                          [&](const SamePair& a, const SamePair& b) { return place(a) == place(b); }),
+              pairs.end());
   return pairs;
 }
 
