@@ -10,6 +10,7 @@
 #include <cstdlib>
 #include <exception>
 #include <map>
+#include <numeric>
 #include <set>
 #include <string>
 
@@ -118,15 +119,14 @@ std::set<Pair> best_above(const Folder& folder, const std::map<Pair, double>& sc
   return pairs;
 }
 
-/// What the command groups, pair by pair.
+/// The largest image of each group that the command prints, with each of the others.
 std::set<Pair> by_pixels(const Folder& folder, const RowTable& table) {
   const std::vector<std::uint8_t> allowed(folder.index.size(), 1);
   std::set<Pair> pairs;
   for (const DuplicateGroup& group :
        duplicate_groups(same_pairs(folder.index, table, allowed, folder.sketches), folder.sketches))
-    for (const Hit& a : group.images)
-      for (const Hit& b : group.images)
-        if (a.row < b.row) pairs.insert({a.row, b.row});
+    for (std::size_t i = 1; i < group.images.size(); ++i)
+      pairs.insert(Folder::place(group.images[0].row, group.images[i].row));
   return pairs;
 }
 

@@ -18,7 +18,7 @@ struct DatasetOptions {
   std::size_t test_size = 1000;  // shapes, scenes
   std::uint64_t seed = 0;        // shapes, scenes
   std::string language = {};     // emoji, scenes, stamps: codes, "de,en,zh". Empty: English
-  std::string captions = {};     // captions, phrases: the file; empty: the one in the folder
+  std::string captions = {};     // captions, phrases: the file; captions, empty: the one in the folder
   bool strict = false;  // captions, phrases, coco, voc: refuse what is missing or empty instead of leaving it out
   std::string sprites = "emoji";  // scenes: or shapes
 };
