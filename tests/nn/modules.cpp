@@ -23,6 +23,24 @@ std::vector<std::string> names(M& module) {
 
 using Names = std::vector<std::string>;
 
+struct Wrapper {
+  Linear inner{3, 2, Rng(1)};
+  template <class F>
+  void members(F&& f) {
+    f("", inner);
+  }
+};
+
+struct Holder {
+  Wrapper first;
+  std::vector<Wrapper> more = std::vector<Wrapper>(1);
+  template <class F>
+  void members(F&& f) {
+    f("first", first);
+    f("more", more);
+  }
+};
+
 }  // namespace
 
 TEST_CASE("heads are named as the official ones") {
@@ -47,6 +65,13 @@ TEST_CASE("a Sequential names by place and runs in order") {
   CHECK(net(Tensor::zeros({5, 8, 8, 3})).shape() == Shape{5, 2});
   CHECK(parameter_count(net) == 4 * 27 + 8 + 2);
   CHECK(Sequential(Flatten{})(Tensor::zeros({5, 8, 8, 3})).shape() == Shape{5, 192});
+}
+
+TEST_CASE("a wrapper that gives its inner module no name has the names of that") {
+  Wrapper wrapper;
+  CHECK(names(wrapper) == Names{"weight", "bias"});
+  Holder holder;
+  CHECK(names(holder) == Names{"first.weight", "first.bias", "more.0.weight", "more.0.bias"});
 }
 
 TEST_CASE("starting weights depend on their names alone and have the spread they should") {
