@@ -45,7 +45,8 @@ void check_close(const Tensor& got, const Tensor& expected, double tolerance) {
 
 }  // namespace
 
-// The linear probe of CLIP's README: LogisticRegression(C=0.316) of scikit-learn 1.9.1, run to a tolerance of 1e-12.
+// The linear probe of CLIP's README: LogisticRegression(C=0.316) of scikit-learn 1.9.1, by its Newton solver to a gradient of
+// 3e-15. Its L-BFGS stops at 8e-7.
 TEST_CASE("logistic regression on features as they are finds what scikit-learn does", "[eval]") {
   const std::int64_t N = 60, D = 5, C = 3;
   Tensor x({N, D}, DType::f64);
@@ -55,23 +56,23 @@ TEST_CASE("logistic regression on features as they are finds what scikit-learn d
     for (std::int64_t d = 0; d < D; ++d)
       x.data<double>()[i * D + d] = 3 * std::sin(0.7 * i * (d + 1) + 1.3 * d) + (i % C) * std::cos(d) + d;
   }
-  const std::vector<double> weight{-0.444554963, -0.36063951,  0.606475732,  0.168393616,  -0.35046529,
-                                   -0.103969077, -0.088768535, -1.216744179, -0.042206383, 0.014140725,
-                                   0.54852404,   0.449408045,  0.610268447,  -0.126187233, 0.336324565};
-  const std::vector<double> bias{1.077612597, 2.097171158, -3.174783755};  // up to a number that all share
+  const std::vector<double> weight{-0.444554787217, -0.360639346968, 0.606475540215,  0.168393676104,  -0.350465288199,
+                                   -0.103969159027, -0.088768646298, -1.216744068324, -0.042206468963, 0.014140838634,
+                                   0.548523946244,  0.449407993266,  0.610268528110,  -0.126187207140, 0.336324449564};
+  const std::vector<double> bias{1.077612652270, 2.097170632374, -3.174783284644};  // up to a number that all share
   for (const DType dtype : {DType::f64, DType::f32}) {
     const LogisticFit fit = fit_logistic(x.to(dtype), labels,
                                          {.l2 = 1 / (0.316 * N),
                                           .standardise = false,
                                           .max_iterations = 1000,
-                                          .tolerance = dtype == DType::f64 ? 1e-10 : 1e-6});
+                                          .tolerance = dtype == DType::f64 ? 1e-10 : 1e-5});
     CHECK(fit.converged);
-    const double tolerance = dtype == DType::f64 ? 1e-7 : 2e-4;
+    const double tolerance = dtype == DType::f64 ? 1e-8 : 1e-3;
     CHECK(largest_difference(fit.classifier.weight, Tensor::from<double>(weight, {C, D})) < tolerance);
     const Tensor found = fit.classifier.bias.to(DType::f64);
     for (std::int64_t c = 0; c < C; ++c)
       CHECK(std::abs((found.data<double>()[c] - found.data<double>()[0]) - (bias[c] - bias[0])) < 5 * tolerance);
-    CHECK(std::abs(fit.loss - 0.374739115) < tolerance);
+    CHECK(std::abs(fit.loss - 0.37473911545) < tolerance);
   }
 }
 
