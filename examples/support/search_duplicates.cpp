@@ -94,6 +94,8 @@ void print_duplicates(const SearchSession& session, const SearchOptions& options
       print_group(session, group, sketches);
     }
   }
+  constexpr std::size_t most_lines = 100;  // a picture of more is too tall to look at
+  if (rows.size() > most_lines) rows.resize(most_lines);
   if (!options.sheet.empty() && !rows.empty()) write_sheet(session, rows, options.sheet);
   require(std::fflush(stdout) == 0, "[write] the duplicates could not be written in full");
   std::fprintf(stderr, "%s: %zu images, %zu pictures more than once, %zu images beside the largest of each\n",
